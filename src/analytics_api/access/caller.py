@@ -1,0 +1,49 @@
+"""The caller of a request: which project it speaks for and what it may do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from analytics_api.domain.project import KeyKind, Project
+
+
+class Right(StrEnum):
+    """Something a caller may do."""
+
+    SEND = "send events"
+    TRUSTED = "send revenue, payments, spend and old history"
+    READ = "read figures and events"
+    ADMIN = "administer the project"
+
+
+_RIGHTS = {
+    KeyKind.WRITE: frozenset({Right.SEND}),
+    KeyKind.SERVER: frozenset({Right.SEND, Right.TRUSTED}),
+    KeyKind.READ: frozenset({Right.READ}),
+    KeyKind.ADMIN: frozenset(Right),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who sent a request. `name` is safe to log: 'local' or the kind and number of the key."""
+
+    project: Project
+    rights: frozenset[Right]
+    name: str
+    key_id: int | None = None
+
+    @classmethod
+    def with_key(cls, project: Project, kind: KeyKind, key_id: int) -> Caller:
+        """The holder of a key."""
+        return cls(project, _RIGHTS[kind], f"{kind.value}:{key_id}", key_id)
+
+    @classmethod
+    def local(cls, project: Project) -> Caller:
+        """Somebody at this machine, in sandbox mode: no key is asked and everything is allowed."""
+        return cls(project, frozenset(Right), "local")
+
+    def may(self, right: Right) -> bool:
+        """Whether the caller has a right."""
+        return right in self.rights

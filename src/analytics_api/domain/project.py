@@ -1,0 +1,35 @@
+"""A project: one product whose events are kept together, with its own zone, currency and keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """What every room needs to know of a project."""
+
+    id: int
+    slug: str
+    name: str
+    namespace: UUID
+    zone: ZoneInfo
+    currency: str
+    week_start: int
+    """ISO weekday on which a week starts: 1 Monday ... 7 Sunday."""
+
+
+class KeyKind(StrEnum):
+    """What an API key may do."""
+
+    WRITE = "write"
+    """Public, for pages: sends events, reads nothing, earns no trust with money."""
+    SERVER = "server"
+    """Secret: revenue, payments, subscriptions, spend, old history, merging of known people."""
+    READ = "read"
+    """Reads figures and events."""
+    ADMIN = "admin"
+    """Everything in its project."""

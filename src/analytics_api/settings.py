@@ -1,0 +1,127 @@
+"""Settings from `ANALYTICS__*` environment variables and `.env.analytics`. Read only by app.py, worker.py and cli.py."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from analytics_api.errors import ConfigurationError
+
+PREFIX = "ANALYTICS__"
+ENV_FILE = ".env.analytics"
+
+
+class Settings(BaseSettings):
+    """Every setting, with its default. Documented one by one in `.env.analytics.example`."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=ENV_FILE, env_file_encoding="utf-8", extra="forbid")
+
+    # Names given by the implementation guide.
+    enabled: bool = True
+    amplitude_api_key: SecretStr | None = None
+    mixpanel_token: SecretStr | None = None
+    enable_pii_tracking: bool = False
+    sandbox_mode: bool = False
+    batch_size: int = Field(100, ge=1, le=2000)
+    flush_interval_seconds: float = Field(60, gt=0, le=3600)
+    data_retention_days: int = Field(365, ge=1)
+
+    # Where it runs.
+    database_url: SecretStr | None = None
+    data_dir: Path = Path(".data")
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=0, le=65535)
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    # Providers.
+    amplitude_url: str = "https://api2.amplitude.com"
+    mixpanel_url: str = "https://api.mixpanel.com"
+    mixpanel_project_id: str | None = None
+
+    # The default project, when it is made.
+    time_zone: str = "UTC"
+    currency: str = Field("USD", pattern="^[A-Z]{3}$")
+
+    # Numbers.
+    late_days: int = Field(7, ge=0, le=365)
+    dedupe_days: int = Field(30, ge=1, le=365)
+    partition_interval: Literal["month", "week", "day"] = "month"
+
+    # Intake.
+    max_event_bytes: int = Field(65_536, ge=1_024)
+    max_batch_events: int = Field(5_000, ge=1)
+    max_batch_bytes: int = Field(5_242_880, ge=1_024)
+    intake_queue_bytes: int = Field(67_108_864, ge=1_048_576)
+    track_api_requests: bool = True
+
+    @field_validator("database_url", "amplitude_api_key", "mixpanel_token", "mixpanel_project_id", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        if value not in available_timezones():
+            close = difflib.get_close_matches(value, available_timezones(), n=1)
+            raise ValueError(f"is no IANA time zone{f'; did you mean {close[0]}?' if close else ''}")
+        ZoneInfo(value)
+        return value
+
+    @field_validator("amplitude_url", "mixpanel_url")
+    @classmethod
+    def _base_url(cls, value: str) -> str:
+        if not value.startswith(("http://", "https://")):
+            raise ValueError("must start with http:// or https://")
+        return value.rstrip("/")
+
+    @property
+    def loopback(self) -> bool:
+        """Whether the server is bound to this machine only."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the settings; raise ConfigurationError naming the variable and the fix."""
+    _refuse_unknown()
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        raise ConfigurationError(_sentence(error)) from None
+
+
+def _refuse_unknown() -> None:
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    for name in os.environ:
+        if name.upper().startswith(PREFIX) and name.upper() not in known:
+            raise ConfigurationError(_unknown(name.upper(), known))
+
+
+def _unknown(name: str, known: set[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"see {ENV_FILE}.example for the list."
+    return f"{name} is not a setting; {hint}"
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors()[0]
+    name = str(first["loc"][0]) if first["loc"] else ""
+    variable = name.upper() if name.upper().startswith(PREFIX) else PREFIX + name.upper()
+    if first["type"] == "extra_forbidden":
+        return _unknown(variable, {PREFIX + field.upper() for field in Settings.model_fields})
+    message = first["msg"].removeprefix("Value error, ")
+    secret = "KEY" in variable or "TOKEN" in variable or "URL" in variable
+    given = "" if secret else f" (got {first['input']!r})"
+    return f"{variable}: {message[0].lower()}{message[1:]}{given}."

@@ -1,0 +1,122 @@
+"""Connections: one SQLAlchemy engine for queries and administration, one asyncpg pool for the log and its readers."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+from sqlalchemy import URL, make_url, text
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from analytics_api.errors import ConfigurationError
+
+OLDEST_SERVER = 150000
+QUERY_TIMEOUT_MS = 30_000
+"""No dashboard query may hold a connection longer; figures come from rollups and take milliseconds."""
+
+_SSL_MODES = {"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
+
+
+def normalise_url(url: str) -> URL:
+    """Any PostgreSQL URL as one for asyncpg. Raises ConfigurationError when it is none."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise ConfigurationError(
+            "ANALYTICS__DATABASE_URL is not a URL: write postgresql://user:password@host:5432/database."
+        ) from None
+    if parsed.drivername.split("+")[0] not in ("postgresql", "postgres"):
+        raise ConfigurationError(
+            f"ANALYTICS__DATABASE_URL names {parsed.drivername}; only PostgreSQL is supported (postgresql://...)."
+        )
+    return parsed.set(drivername="postgresql+asyncpg").difference_update_query(["sslmode"])
+
+
+def connect_arguments(url: URL | str) -> dict[str, Any]:
+    """asyncpg's keyword arguments that a URL cannot carry. `sslmode` works as libpq has it."""
+    given = make_url(url).query.get("sslmode")
+    arguments: dict[str, Any] = {"server_settings": {"application_name": "analytics-api", "jit": "off"}}
+    if given is None:
+        return arguments
+    if given not in _SSL_MODES:
+        raise ConfigurationError(f"ANALYTICS__DATABASE_URL: sslmode={given} is not one of {', '.join(sorted(_SSL_MODES))}.")
+    arguments["ssl"] = ssl.create_default_context() if given == "verify-full" else given
+    return arguments
+
+
+class Database:
+    """The database of one process. Made by the composition roots, closed with `close`."""
+
+    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+        self.url = normalise_url(url)
+        self._arguments = connect_arguments(url)
+        self.engine = create_async_engine(
+            self.url,
+            pool_size=pool_size,
+            max_overflow=5,
+            pool_pre_ping=True,
+            connect_args=self._arguments,
+        )
+        self._pool_size = pool_size
+        self._pool: asyncpg.Pool | None = None
+
+    async def open(self) -> None:
+        """Connect and check the server. Raises ConfigurationError in one sentence when it cannot be used."""
+        where = self.url.render_as_string(hide_password=True).replace("+asyncpg", "")
+        try:
+            self._pool = await asyncpg.create_pool(**self.asyncpg_arguments(), min_size=1, max_size=self._pool_size)
+            async with self._pool.acquire() as connection:
+                version = int(await connection.fetchval("SHOW server_version_num"))
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise ConfigurationError(f"The database at {where} cannot be reached: {error}.") from error
+        if version < OLDEST_SERVER:
+            raise ConfigurationError(f"PostgreSQL 15 or newer is needed; {where} runs {version // 10000}.")
+
+    def asyncpg_arguments(self) -> dict[str, Any]:
+        """Keyword arguments for `asyncpg.connect`."""
+        query = {name: value for name, value in self.url.query.items() if name != "host"}
+        return {
+            "host": self.url.query.get("host") or self.url.host,
+            "port": self.url.port or 5432,
+            "user": self.url.username,
+            "password": self.url.password,
+            "database": self.url.database,
+            **query,
+            **self._arguments,
+        }
+
+    async def connect(self) -> asyncpg.Connection:
+        """A connection of the caller's own, outside the pool; the caller closes it."""
+        return await asyncpg.connect(**self.asyncpg_arguments())
+
+    @property
+    def pool(self) -> asyncpg.Pool:
+        """The asyncpg pool; `open` must have been called."""
+        if self._pool is None:
+            raise RuntimeError("Database.open() has not been called")
+        return self._pool
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """One consistent read-only snapshot. Statements are cut off after 30 s."""
+        async with self.engine.connect() as connection:
+            await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            async with connection.begin():
+                await connection.execute(text(f"SET LOCAL statement_timeout = {QUERY_TIMEOUT_MS}"))
+                yield connection
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """One transaction, committed at the end unless an exception leaves the block."""
+        async with self.engine.begin() as connection:
+            yield connection
+
+    async def close(self) -> None:
+        """Give all connections back."""
+        if self._pool is not None:
+            await self._pool.close()
+        await self.engine.dispose()

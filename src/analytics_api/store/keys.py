@@ -1,0 +1,111 @@
+"""API keys. Only their SHA-256 is stored: a key holds 256 random bits, so that nothing can be guessed from the hash."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from analytics_api.domain.project import KeyKind
+from analytics_api.store.tables import api_keys
+
+_MARKS = {KeyKind.WRITE: "wk", KeyKind.SERVER: "sk", KeyKind.READ: "rk", KeyKind.ADMIN: "ak"}
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """What is known of a key; never the key itself."""
+
+    id: int
+    project_id: int
+    kind: KeyKind
+    name: str
+    prefix: str
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+
+
+def hash_key(key: str) -> bytes:
+    """What the database holds instead of the key."""
+    return hashlib.sha256(key.encode()).digest()
+
+
+async def create_key(
+    connection: AsyncConnection,
+    project_id: int,
+    kind: KeyKind,
+    *,
+    name: str = "",
+    expires_at: datetime | None = None,
+    now: datetime,
+) -> str:
+    """Make a key and return it. It cannot be read again."""
+    key = f"{_MARKS[kind]}_{secrets.token_urlsafe(32)}"
+    await connection.execute(
+        insert(api_keys).values(
+            project_id=project_id,
+            kind=kind.value,
+            name=name,
+            prefix=key[:9],
+            key_hash=hash_key(key),
+            created_at=now,
+            expires_at=expires_at,
+        )
+    )
+    return key
+
+
+_COLUMNS = [api_keys.c[name] for name in ApiKey.__slots__]
+
+
+async def find_key(connection: AsyncConnection, key: str, now: datetime) -> ApiKey | None:
+    """The valid key with that text: neither revoked nor expired."""
+    row = (
+        await connection.execute(
+            select(*_COLUMNS).where(
+                api_keys.c.key_hash == hash_key(key),
+                api_keys.c.revoked_at.is_(None),
+                api_keys.c.expires_at.is_(None) | (api_keys.c.expires_at > now),
+            )
+        )
+    ).one_or_none()
+    return _api_key(row) if row is not None else None
+
+
+def _api_key(row: object) -> ApiKey:
+    values = list(row)  # type: ignore[call-overload]
+    values[2] = KeyKind(values[2])
+    return ApiKey(*values)
+
+
+async def list_keys(connection: AsyncConnection, project_id: int) -> list[ApiKey]:
+    """All keys of a project, oldest first."""
+    rows = await connection.execute(
+        select(*_COLUMNS).where(api_keys.c.project_id == project_id).order_by(api_keys.c.id)
+    )
+    return [_api_key(row) for row in rows]
+
+
+async def revoke_key(connection: AsyncConnection, project_id: int, key_id: int, now: datetime) -> bool:
+    """End a key. False when there is no such living key in the project."""
+    result = await connection.execute(
+        update(api_keys)
+        .where(api_keys.c.id == key_id, api_keys.c.project_id == project_id, api_keys.c.revoked_at.is_(None))
+        .values(revoked_at=now)
+        .returning(api_keys.c.id)
+    )
+    return result.one_or_none() is not None
+
+
+async def note_use(connection: AsyncConnection, used: dict[int, datetime]) -> None:
+    """Remember when keys were last used, by key id."""
+    for key_id in sorted(used):
+        await connection.execute(
+            update(api_keys).where(api_keys.c.id == key_id).values(last_used_at=used[key_id])
+        )

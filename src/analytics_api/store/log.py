@@ -1,0 +1,299 @@
+"""The log: the one way in (group write) and the safe way out (positions that skip nothing).
+
+Sequence numbers become visible out of order, because a slow transaction commits after a fast one. Writers therefore
+hold a *shared* advisory lock from before their first `nextval` until commit, and a reader that wants to know how far
+it may go reads the sequence, lists those who hold the lock at that moment and waits until they are gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+
+from analytics_api.domain.event import NewEvent, StoredEvent
+from analytics_api.store.partitions import Partitions
+
+WRITERS_LOCK = 0x6576656E  # "even"
+
+_COLUMNS = (
+    "project_id",
+    "event_id",
+    "person_id",
+    "has_person",
+    "is_bot",
+    "trusted",
+    "user_id",
+    "anonymous_id",
+    "session_id",
+    "event_type",
+    "event_data",
+    "user_properties",
+    "context",
+    "revenue",
+    "currency",
+    "occurred_at",
+    "received_at",
+)
+
+_LAST_SEQ = "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM event_seq"
+
+_NEW_KEYS = """
+    INSERT INTO event_keys (person_id, event_id, received_at)
+    SELECT person_id, event_id, $3
+    FROM unnest($1::uuid[], $2::uuid[]) AS sent (person_id, event_id)
+    ORDER BY person_id, event_id
+    ON CONFLICT DO NOTHING
+    RETURNING person_id, event_id
+"""
+
+_GROUP = """
+    INSERT INTO event_groups (project_id, lower, after_seq, last_seq, events, received_at)
+    SELECT project_id, lower, $1, currval('event_seq'), events, $5
+    FROM unnest($2::int[], $3::timestamptz[], $4::int[]) AS part (project_id, lower, events)
+"""
+
+
+async def write_group(
+    connection: asyncpg.Connection, partitions: Partitions, events: Sequence[NewEvent]
+) -> list[bool]:
+    """Write events in one transaction; committed when this returns. True: stored; False: a duplicate.
+
+    Raises what the database raises, and then nothing is stored. Partitions must exist (`ensure_partitions`).
+    """
+    async with connection.transaction():
+        after_seq = await connection.fetchval(
+            # The lock comes first: what this transaction draws from the sequence is drawn under it.
+            f"SELECT ({_LAST_SEQ}), pg_advisory_xact_lock_shared($1)",
+            WRITERS_LOCK,
+        )
+        stored = await _claim_keys(connection, events)
+        fresh = [event for event, new in zip(events, stored, strict=True) if new]
+        if fresh:
+            await connection.copy_records_to_table(
+                "events", records=map(_record, fresh), columns=_COLUMNS
+            )
+            await _note_group(connection, partitions, fresh, after_seq)
+    return stored
+
+
+async def ensure_partitions(
+    connection: asyncpg.Connection, partitions: Partitions, events: Iterable[NewEvent]
+) -> None:
+    """Make the partitions that events need and that are not there yet."""
+    for event in events:
+        if partitions.find(event.occurred_at) is None:
+            await partitions.ensure(connection, event.occurred_at)
+
+
+def _record(event: NewEvent) -> tuple[object, ...]:
+    return (
+        event.project_id,
+        event.event_id,
+        event.person_id,
+        event.has_person,
+        event.is_bot,
+        event.trusted,
+        event.user_id,
+        event.anonymous_id,
+        event.session_id,
+        event.event_type,
+        event.event_data,
+        event.user_properties,
+        event.context,
+        event.revenue,
+        event.currency,
+        event.occurred_at,
+        event.received_at,
+    )
+
+
+async def _claim_keys(connection: asyncpg.Connection, events: Sequence[NewEvent]) -> list[bool]:
+    """Which events are new. Events whose id was made here cannot come twice and need no key."""
+    keyed = [event for event in events if event.keyed]
+    if not keyed:
+        return [True] * len(events)
+    rows = await connection.fetch(
+        _NEW_KEYS,
+        [event.person_id for event in keyed],
+        [event.event_id for event in keyed],
+        keyed[0].received_at,
+    )
+    unclaimed = {(row["person_id"], row["event_id"]) for row in rows}
+    stored = []
+    for event in events:
+        if not event.keyed:
+            stored.append(True)
+            continue
+        key = (event.person_id, event.event_id)
+        stored.append(key in unclaimed)
+        unclaimed.discard(key)
+    return stored
+
+
+async def _note_group(
+    connection: asyncpg.Connection, partitions: Partitions, events: Sequence[NewEvent], after_seq: int
+) -> None:
+    """Say which projects and partitions this transaction wrote to, so that readers look nowhere else."""
+    counts: dict[tuple[int, datetime], int] = {}
+    newest = events[0].received_at
+    for event in events:
+        partition = partitions.find(event.occurred_at)
+        if partition is None:
+            raise RuntimeError(f"no partition for {event.occurred_at.isoformat()}")
+        key = (event.project_id, partition.lower)
+        counts[key] = counts.get(key, 0) + 1
+        newest = max(newest, event.received_at)
+    await connection.execute(
+        _GROUP,
+        after_seq,
+        [project for project, _ in counts],
+        [lower for _, lower in counts],
+        list(counts.values()),
+        newest,
+    )
+
+
+# Reading
+
+
+async def safe_position(connection: asyncpg.Connection, poll_seconds: float = 0.005) -> int:
+    """The highest sequence number up to which every event that will ever exist is visible.
+
+    Waits for the transactions that are writing at this moment, and only for them. Not to be called inside a
+    transaction: the caller's snapshot must be taken afterwards.
+    """
+    last = await connection.fetchval(_LAST_SEQ)
+    waiting = await _writers(connection)
+    while waiting:
+        await asyncio.sleep(poll_seconds)
+        waiting &= await _writers(connection)
+        poll_seconds = min(poll_seconds * 1.5, 0.25)
+    return int(last)
+
+
+async def _writers(connection: asyncpg.Connection) -> set[str]:
+    rows = await connection.fetch(
+        """
+        SELECT virtualtransaction FROM pg_locks
+        WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+          AND classid = ($1::bigint >> 32)::oid AND objid = ($1::bigint & 4294967295)::oid AND granted
+        """,
+        WRITERS_LOCK,
+    )
+    return {row["virtualtransaction"] for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A stretch of the log of one project: sequence numbers in (after, upto] and times in [lower, upper)."""
+
+    project_id: int
+    after: int
+    upto: int
+    lower: datetime
+    upper: datetime
+
+
+_SPAN = """
+    SELECT min(r.lower) AS lower, max(p.upper) AS upper, min(r.after_seq) AS after_seq
+    FROM (
+        SELECT lower, after_seq FROM event_groups
+        WHERE project_id = $1 AND last_seq > $2 AND after_seq < $3
+        UNION ALL
+        SELECT lower, after_seq FROM partition_ranges
+        WHERE project_id = $1 AND last_seq > $2 AND after_seq < $3
+    ) r JOIN partitions p USING (lower)
+"""
+
+
+async def next_chunk(
+    connection: asyncpg.Connection, project_id: int, after: int, safe: int, size: int
+) -> Chunk | None:
+    """The next stretch of at most `size` sequence numbers that may hold events of the project; None when none is left.
+
+    A stretch without events of the project is skipped, so the caller may move to `safe` on None.
+    """
+    while after < safe:
+        # First anything at all between here and there, then the partitions of the stretch that is taken.
+        ahead = await connection.fetchrow(_SPAN, project_id, after, safe)
+        if ahead is None or ahead["lower"] is None:
+            return None
+        after = max(after, ahead["after_seq"])
+        upto = min(safe, after + size)
+        span = await connection.fetchrow(_SPAN, project_id, after, upto)
+        if span is not None and span["lower"] is not None:
+            return Chunk(project_id, after, upto, span["lower"], span["upper"])
+        after = upto
+    return None
+
+
+async def read_chunk(connection: asyncpg.Connection, chunk: Chunk, limit: int | None = None) -> list[StoredEvent]:
+    """The events of a stretch in the order of the log."""
+    rows = await connection.fetch(
+        f"""
+        SELECT seq, {", ".join(_STORED[1:])} FROM events
+        WHERE project_id = $1 AND seq > $2 AND seq <= $3 AND occurred_at >= $4 AND occurred_at < $5
+        ORDER BY seq LIMIT $6
+        """,
+        chunk.project_id,
+        chunk.after,
+        chunk.upto,
+        chunk.lower,
+        chunk.upper,
+        limit,
+    )
+    return [StoredEvent(*row.values()) for row in rows]
+
+
+async def read_events(
+    connection: asyncpg.Connection, keys: Sequence[tuple[UUID, datetime, int]]
+) -> list[StoredEvent]:
+    """Single events by (person_id, occurred_at, seq), in the order of the log; those that are gone are left out."""
+    rows = await connection.fetch(
+        f"""
+        SELECT e.seq, {", ".join("e." + name for name in _STORED[1:])}
+        FROM unnest($1::uuid[], $2::timestamptz[], $3::bigint[]) AS wanted (person_id, occurred_at, seq)
+        JOIN events e USING (person_id, occurred_at, seq)
+        WHERE e.occurred_at >= $4 AND e.occurred_at <= $5
+        ORDER BY e.seq
+        """,
+        [person for person, _, _ in keys],
+        [moment for _, moment, _ in keys],
+        [seq for _, _, seq in keys],
+        min(moment for _, moment, _ in keys),
+        max(moment for _, moment, _ in keys),
+    )
+    return [StoredEvent(*row.values()) for row in rows]
+
+
+_STORED = tuple(StoredEvent.__slots__)
+
+
+async def fold_groups(connection: asyncpg.Connection, safe: int) -> int:
+    """Sum up the notes of committed groups into one row per project and partition. Returns how many were folded."""
+    async with connection.transaction():
+        folded = await connection.fetch(
+            """
+            WITH gone AS (
+                DELETE FROM event_groups WHERE last_seq <= $1
+                RETURNING project_id, lower, after_seq, last_seq, events, received_at
+            )
+            INSERT INTO partition_ranges AS range (project_id, lower, after_seq, last_seq, events, last_received_at)
+            SELECT project_id, lower, min(after_seq), max(last_seq), sum(events), max(received_at)
+            FROM gone GROUP BY project_id, lower ORDER BY project_id, lower
+            ON CONFLICT (project_id, lower) DO UPDATE SET
+                after_seq = least(range.after_seq, excluded.after_seq),
+                last_seq = greatest(range.last_seq, excluded.last_seq),
+                events = range.events + excluded.events,
+                last_received_at = greatest(range.last_received_at, excluded.last_received_at)
+            RETURNING 1
+            """,
+            safe,
+        )
+    return len(folded)
+

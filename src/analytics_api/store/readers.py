@@ -1,0 +1,170 @@
+"""Readers of the log: their positions and the leases under which exactly one process moves them.
+
+A lease is a row, not a session lock, so that it survives failover and connection poolers. Every change of a position
+says which lease it was made under, in the same transaction as the effects of the events: a process that was stopped
+for longer than its lease cannot write afterwards.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import asyncpg
+
+from analytics_api.errors import LeaseLost
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to move one reader, until `until`."""
+
+    project_id: int
+    name: str
+    owner: str
+    epoch: int
+    position: int
+    until: datetime
+    failures: int
+    retry_at: datetime | None
+
+
+async def ensure_reader(
+    connection: asyncpg.Connection, project_id: int, name: str, position: int, now: datetime
+) -> None:
+    """Make a reader that starts after `position`; leave it alone when it exists."""
+    await connection.execute(
+        """
+        INSERT INTO readers (project_id, name, position, updated_at) VALUES ($1, $2, $3, $4)
+        ON CONFLICT DO NOTHING
+        """,
+        project_id,
+        name,
+        position,
+        now,
+    )
+
+
+async def claim(
+    connection: asyncpg.Connection, project_id: int, name: str, owner: str, now: datetime, lasts: timedelta
+) -> Lease | None:
+    """Take the lease of a running reader when nobody holds it, it has run out, or `owner` holds it already."""
+    row = await connection.fetchrow(
+        """
+        UPDATE readers SET lease_owner = $3, lease_until = $5, lease_epoch = lease_epoch + 1
+        WHERE project_id = $1 AND name = $2 AND state = 'running'
+          AND (lease_owner IS NULL OR lease_owner = $3 OR lease_until < $4)
+        RETURNING position, lease_epoch, failures, retry_at
+        """,
+        project_id,
+        name,
+        owner,
+        now,
+        now + lasts,
+    )
+    if row is None:
+        return None
+    return Lease(
+        project_id, name, owner, row["lease_epoch"], row["position"], now + lasts, row["failures"], row["retry_at"]
+    )
+
+
+async def renew(connection: asyncpg.Connection, lease: Lease, now: datetime, lasts: timedelta) -> Lease:
+    """Hold the lease for longer. Raises LeaseLost when another process has it."""
+    done = await connection.fetchval(
+        """
+        UPDATE readers SET lease_until = $4 WHERE project_id = $1 AND name = $2 AND lease_epoch = $3 RETURNING 1
+        """,
+        lease.project_id,
+        lease.name,
+        lease.epoch,
+        now + lasts,
+    )
+    if done is None:
+        raise LeaseLost(f"reader {lease.name} of project {lease.project_id} has been taken over")
+    return replace(lease, until=now + lasts)
+
+
+async def advance(connection: asyncpg.Connection, lease: Lease, position: int, now: datetime) -> Lease:
+    """Move the reader, in the caller's transaction. Raises LeaseLost, and the caller must roll back."""
+    done = await connection.fetchval(
+        """
+        UPDATE readers SET position = $5, updated_at = $6, failures = 0, retry_at = NULL
+        WHERE project_id = $1 AND name = $2 AND lease_epoch = $3 AND position = $4
+        RETURNING 1
+        """,
+        lease.project_id,
+        lease.name,
+        lease.epoch,
+        lease.position,
+        position,
+        now,
+    )
+    if done is None:
+        raise LeaseLost(f"reader {lease.name} of project {lease.project_id} has been taken over")
+    return replace(lease, position=position, failures=0, retry_at=None)
+
+
+async def note_failure(
+    connection: asyncpg.Connection, lease: Lease, error: str, now: datetime, retry_at: datetime
+) -> Lease:
+    """Remember that an attempt failed and when to try again; the position stays."""
+    done = await connection.fetchval(
+        """
+        UPDATE readers SET failures = failures + 1, last_error = $4, last_error_at = $5, retry_at = $6
+        WHERE project_id = $1 AND name = $2 AND lease_epoch = $3
+        RETURNING failures
+        """,
+        lease.project_id,
+        lease.name,
+        lease.epoch,
+        error[:2000],
+        now,
+        retry_at,
+    )
+    if done is None:
+        raise LeaseLost(f"reader {lease.name} of project {lease.project_id} has been taken over")
+    return replace(lease, failures=done, retry_at=retry_at)
+
+
+async def pause(connection: asyncpg.Connection, lease: Lease, reason: str, now: datetime) -> None:
+    """Stop a reader until somebody resumes it; nothing is lost, its position stays."""
+    await connection.execute(
+        """
+        UPDATE readers SET state = 'paused', reason = $4, last_error = $4, last_error_at = $5, lease_owner = NULL
+        WHERE project_id = $1 AND name = $2 AND lease_epoch = $3
+        """,
+        lease.project_id,
+        lease.name,
+        lease.epoch,
+        reason[:2000],
+        now,
+    )
+
+
+async def resume(connection: asyncpg.Connection, project_id: int, name: str, now: datetime) -> bool:
+    """Let a paused reader go on. False when it was not paused."""
+    return bool(
+        await connection.fetchval(
+            """
+            UPDATE readers SET state = 'running', reason = NULL, failures = 0, retry_at = NULL, updated_at = $3
+            WHERE project_id = $1 AND name = $2 AND state = 'paused' RETURNING 1
+            """,
+            project_id,
+            name,
+            now,
+        )
+    )
+
+
+async def release(connection: asyncpg.Connection, lease: Lease) -> None:
+    """Give the lease back, if it is still held."""
+    await connection.execute(
+        """
+        UPDATE readers SET lease_owner = NULL, lease_until = NULL
+        WHERE project_id = $1 AND name = $2 AND lease_epoch = $3
+        """,
+        lease.project_id,
+        lease.name,
+        lease.epoch,
+    )

@@ -1,0 +1,437 @@
+"""All tables, as SQLAlchemy sees them. The migrations are the truth; a test holds the two together.
+
+Rules for person-keyed tables (events, event_keys, persons, person_days, sessions), so that they can be distributed
+by person later: `person_id` is in every key and never updated, no other unique constraint, no foreign key, no trigger.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Numeric,
+    Sequence,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = MetaData()
+
+
+def _time(name: str, *, nullable: bool = False) -> Column[object]:
+    return Column(name, DateTime(timezone=True), nullable=nullable)
+
+
+def _count(name: str) -> Column[object]:
+    return Column(name, BigInteger, nullable=False, server_default=text("0"))
+
+
+event_seq = Sequence("event_seq", metadata=metadata)
+
+projects = Table(
+    "projects",
+    metadata,
+    Column("id", Integer, Identity(always=False), primary_key=True),
+    Column("slug", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("namespace", Uuid, nullable=False),
+    Column("time_zone", Text, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("week_start", SmallInteger, nullable=False, server_default=text("1")),
+    _time("created_at"),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Integer, Identity(always=False), primary_key=True),
+    Column("project_id", Integer, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("prefix", Text, nullable=False),
+    Column("key_hash", LargeBinary, nullable=False, unique=True),
+    _time("created_at"),
+    _time("expires_at", nullable=True),
+    _time("last_used_at", nullable=True),
+    _time("revoked_at", nullable=True),
+)
+
+# The log
+
+events = Table(
+    "events",
+    metadata,
+    Column("seq", BigInteger, nullable=False, primary_key=True, server_default=text("nextval('event_seq'::regclass)")),
+    Column("project_id", Integer, nullable=False),
+    Column("event_id", Uuid, nullable=False),
+    Column("person_id", Uuid, nullable=False, primary_key=True),
+    Column("has_person", Boolean, nullable=False),
+    Column("is_bot", Boolean, nullable=False),
+    Column("trusted", Boolean, nullable=False),
+    Column("user_id", Text),
+    Column("anonymous_id", Text),
+    Column("session_id", Text),
+    Column("event_type", Text, nullable=False),
+    Column("event_data", JSONB, nullable=False),
+    Column("user_properties", JSONB),
+    Column("context", JSONB, nullable=False),
+    Column("revenue", Numeric),
+    Column("currency", Text),
+    Column("occurred_at", DateTime(timezone=True), nullable=False, primary_key=True),
+    _time("received_at"),
+    Index("events_project_seq", "project_id", "seq"),
+    Index("events_project_type_time", "project_id", "event_type", "occurred_at"),
+    postgresql_partition_by="RANGE (occurred_at)",
+)
+
+event_keys = Table(
+    "event_keys",
+    metadata,
+    Column("person_id", Uuid, primary_key=True),
+    Column("event_id", Uuid, primary_key=True),
+    _time("received_at"),
+    Index("event_keys_received", "received_at", postgresql_using="brin"),
+)
+
+partitions = Table(
+    "partitions",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("lower", DateTime(timezone=True), nullable=False, unique=True),
+    _time("upper"),
+)
+
+event_groups = Table(
+    "event_groups",
+    metadata,
+    Column("project_id", Integer, nullable=False),
+    _time("lower"),
+    Column("after_seq", BigInteger, nullable=False),
+    Column("last_seq", BigInteger, nullable=False),
+    Column("events", Integer, nullable=False),
+    _time("received_at"),
+    Index("event_groups_project_seq", "project_id", "last_seq"),
+)
+
+partition_ranges = Table(
+    "partition_ranges",
+    metadata,
+    Column("project_id", Integer, primary_key=True),
+    Column("lower", DateTime(timezone=True), primary_key=True),
+    Column("after_seq", BigInteger, nullable=False),
+    Column("last_seq", BigInteger, nullable=False),
+    Column("events", BigInteger, nullable=False),
+    _time("last_received_at"),
+)
+
+event_outbox = Table(
+    "event_outbox",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("project_id", Integer, nullable=False),
+    Column("event", JSONB, nullable=False),
+    _time("created_at"),
+)
+
+# Readers
+
+readers = Table(
+    "readers",
+    metadata,
+    Column("project_id", Integer, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("position", BigInteger, nullable=False),
+    Column("state", Text, nullable=False, server_default=text("'running'")),
+    Column("reason", Text),
+    Column("lease_owner", Text),
+    Column("lease_epoch", BigInteger, nullable=False, server_default=text("0")),
+    _time("lease_until", nullable=True),
+    Column("failures", Integer, nullable=False, server_default=text("0")),
+    _time("retry_at", nullable=True),
+    Column("last_error", Text),
+    _time("last_error_at", nullable=True),
+    _time("updated_at"),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("lease_owner", Text),
+    _time("lease_until", nullable=True),
+    _time("last_started_at", nullable=True),
+    _time("last_finished_at", nullable=True),
+    Column("last_error", Text),
+)
+
+# People and rollups
+
+persons = Table(
+    "persons",
+    metadata,
+    Column("person_id", Uuid, primary_key=True),
+    Column("project_id", Integer, nullable=False),
+    Column("user_id", Text),
+    Column("anonymous_id", Text),
+    _time("first_seen_at"),
+    _time("last_seen_at"),
+    Column("first_day", Date),
+    Column("first_day_with_bots", Date, nullable=False),
+    Column("last_active_day", Date),
+    Column("last_active_day_with_bots", Date),
+    _time("first_signup_at", nullable=True),
+    Column("first_signup_day", Date),
+    _time("first_payment_at", nullable=True),
+    Column("properties", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
+    Column("property_times", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
+    Index("persons_project_first_day", "project_id", "first_day"),
+    Index("persons_project_first_day_with_bots", "project_id", "first_day_with_bots"),
+    Index("persons_project_signup_day", "project_id", "first_signup_day"),
+)
+
+person_days = Table(
+    "person_days",
+    metadata,
+    Column("person_id", Uuid, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("project_id", Integer, nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("active_with_bots", Boolean, nullable=False),
+    _count("events"),
+    Index(
+        "person_days_project_day",
+        "project_id",
+        "day",
+        postgresql_include=["person_id", "active", "active_with_bots"],
+    ),
+)
+
+last_active_days = Table(
+    "last_active_days",
+    metadata,
+    Column("project_id", Integer, primary_key=True),
+    Column("day", Date, primary_key=True),
+    _count("persons"),
+    _count("persons_with_bots"),
+)
+
+event_days = Table(
+    "event_days",
+    metadata,
+    Column("project_id", Integer, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("event_type", Text, primary_key=True),
+    Column("is_bot", Boolean, primary_key=True),
+    _count("events"),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("person_id", Uuid, primary_key=True),
+    Column("started_at", DateTime(timezone=True), primary_key=True),
+    _time("ended_at"),
+    Column("project_id", Integer, nullable=False),
+    Column("day", Date, nullable=False),
+    Column("is_bot", Boolean, nullable=False),
+    Column("events", Integer, nullable=False),
+    Column("page_views", Integer, nullable=False),
+    Index("sessions_project_day", "project_id", "day"),
+)
+
+# Money
+
+payments = Table(
+    "payments",
+    metadata,
+    Column("project_id", Integer, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("entry_id", Text, primary_key=True),
+    Column("payment_id", Text, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("person_id", Uuid, nullable=False),
+    Column("has_person", Boolean, nullable=False),
+    Column("is_bot", Boolean, nullable=False),
+    _time("occurred_at"),
+    Column("day", Date, nullable=False),
+    Column("amount", Numeric),
+    Column("currency", Text),
+    Index("payments_project_day", "project_id", "day"),
+    Index("payments_project_payment", "project_id", "payment_id"),
+)
+
+subscription_changes = Table(
+    "subscription_changes",
+    metadata,
+    Column("project_id", Integer, primary_key=True),
+    Column("subscription_id", Text, primary_key=True),
+    Column("seq", BigInteger, primary_key=True),
+    Column("person_id", Uuid, nullable=False),
+    Column("kind", Text, nullable=False),
+    _time("occurred_at"),
+    _time("effective_at"),
+    Column("mrr", Numeric),
+    Column("currency", Text),
+    Index("subscription_changes_project_time", "project_id", "effective_at"),
+)
+
+exchange_rates = Table(
+    "exchange_rates",
+    metadata,
+    Column("project_id", Integer, primary_key=True),
+    Column("currency", Text, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("rate", Numeric, nullable=False),
+)
+
+spend = Table(
+    "spend",
+    metadata,
+    Column("id", BigInteger, Identity(always=False), primary_key=True),
+    Column("project_id", Integer, nullable=False),
+    Column("start_day", Date, nullable=False),
+    Column("end_day", Date, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("campaign", Text, nullable=False),
+    Column("amount", Numeric, nullable=False),
+    Column("currency", Text, nullable=False),
+    Index("spend_entry", "project_id", "start_day", "end_day", "channel", "campaign", unique=True),
+)
+
+# Figures
+
+project_days = Table(
+    "project_days",
+    metadata,
+    Column("project_id", Integer, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("state", Text, nullable=False),
+    _time("closed_at"),
+)
+
+dirty_days = Table(
+    "dirty_days",
+    metadata,
+    Column("project_id", Integer, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("cause", Text, primary_key=True),
+    _count("events"),
+    _time("marked_at"),
+)
+
+aggregated_metrics = Table(
+    "aggregated_metrics",
+    metadata,
+    Column("project_id", Integer, primary_key=True),
+    Column("metric_type", Text, primary_key=True),
+    Column("period", Text, primary_key=True),
+    Column("metric_date", Date, primary_key=True),
+    Column("value", Numeric),
+    Column("numerator", Numeric),
+    Column("denominator", Numeric),
+    Column("state", Text, nullable=False),
+    Column("definition_version", Integer, nullable=False),
+    Column("time_zone", Text, nullable=False),
+    Column("details", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
+    _time("calculated_at"),
+)
+
+metric_revisions = Table(
+    "metric_revisions",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("project_id", Integer, nullable=False),
+    Column("metric_type", Text, nullable=False),
+    Column("period", Text, nullable=False),
+    Column("metric_date", Date, nullable=False),
+    Column("old_value", Numeric),
+    Column("new_value", Numeric),
+    Column("cause", Text, nullable=False),
+    _time("changed_at"),
+    Index("metric_revisions_metric", "project_id", "metric_type", "period", "metric_date"),
+)
+
+# Delivery
+
+delivery_counts = Table(
+    "delivery_counts",
+    metadata,
+    Column("project_id", Integer, primary_key=True),
+    Column("destination", Text, primary_key=True),
+    Column("hour", DateTime(timezone=True), primary_key=True),
+    Column("event_type", Text, primary_key=True),
+    Column("outcome", Text, primary_key=True),
+    _count("events"),
+)
+
+parked_events = Table(
+    "parked_events",
+    metadata,
+    Column("project_id", Integer, primary_key=True),
+    Column("destination", Text, primary_key=True),
+    Column("person_id", Uuid, primary_key=True),
+    Column("seq", BigInteger, primary_key=True),
+    _time("occurred_at"),
+    Column("attempts", Integer, nullable=False),
+    Column("reason", Text, nullable=False),
+    _time("parked_at"),
+    _time("retry_at"),
+    Index("parked_events_due", "project_id", "destination", "retry_at"),
+)
+
+dead_events = Table(
+    "dead_events",
+    metadata,
+    Column("project_id", Integer, primary_key=True),
+    Column("destination", Text, primary_key=True),
+    Column("person_id", Uuid, primary_key=True),
+    Column("seq", BigInteger, primary_key=True),
+    Column("event_id", Uuid, nullable=False),
+    Column("event_type", Text, nullable=False),
+    _time("occurred_at"),
+    Column("reason", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    _time("died_at"),
+    Index("dead_events_newest", "project_id", "destination", "died_at"),
+)
+
+sandbox_payloads = Table(
+    "sandbox_payloads",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("project_id", Integer, nullable=False),
+    Column("person_id", Uuid, nullable=False),
+    Column("event_id", Uuid, nullable=False),
+    Column("event_type", Text, nullable=False),
+    Column("payload", JSONB, nullable=False),
+    _time("logged_at"),
+    Index("sandbox_payloads_project", "project_id", "id"),
+)
+
+# The API's own traffic
+
+request_minutes = Table(
+    "request_minutes",
+    metadata,
+    Column("project_id", Integer, primary_key=True),
+    Column("minute", DateTime(timezone=True), primary_key=True),
+    Column("method", Text, primary_key=True),
+    Column("route", Text, primary_key=True),
+    Column("status", SmallInteger, primary_key=True),
+    Column("caller", Text, primary_key=True),
+    _count("requests"),
+    Column("seconds", Numeric, nullable=False, server_default=text("0")),
+    Column("slowest", Numeric, nullable=False, server_default=text("0")),
+)
