@@ -1,0 +1,75 @@
+# Everything a developer or a self-hoster types. `make help` lists it.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install
+COMPILE = $(LOCK_VENV)/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+	--custom-compile-command "make lock" $(UV_FLAGS) pyproject.toml
+LOCK_VENV := $(VENV)/.lock
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run setup test check format lock bench clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+run: $(VENV)/.run ## start everything on http://127.0.0.1:8000 (database, server, worker); Ctrl-C stops it
+	@$(BIN)/analytics-api run
+
+setup: $(VENV)/.dev ## make .venv with all that development and the tests need
+
+test: $(VENV)/.dev ## run all tests (ARGS="-k words" narrows them)
+	@$(BIN)/pytest -n 2 $(ARGS)
+
+check: $(VENV)/.dev ## lint, formatting, types and import rules
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev ## format the code and apply the safe lint fixes
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(VENV)/.dev ## measure throughput and latency against the bare limits of this machine
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+lock: ## pin the dependencies of pyproject.toml again (UV_FLAGS=--upgrade takes newer versions)
+	@$(PYTHON) -m venv --clear $(LOCK_VENV)
+	@$(LOCK_VENV)/bin/python -m pip --quiet --disable-pip-version-check install uv
+	@$(COMPILE) --output-file requirements/base.txt
+	@$(COMPILE) --group dev --constraint requirements/base.txt --output-file requirements/dev.txt
+	@$(LOCK_VENV)/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+		--custom-compile-command "make lock" $(UV_FLAGS) --group build --constraint requirements/dev.txt \
+		--output-file requirements/build.txt
+	@rm -rf $(LOCK_VENV)
+
+clean: ## remove .venv and all that was built; data in .data stays
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find src tests -name __pycache__ -prune -exec rm -rf {} +
+
+# A stamp is newer than the files it was made from, so a second call does nothing and a changed pin installs again.
+# pip comes last when an environment is made: without it the environment is incomplete and is made again.
+$(BIN)/pip:
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) was not found: install Python 3.11 or newer," \
+		"or name it: make PYTHON=/path/to/python3.12"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed;" \
+		"$(PYTHON) is `$(PYTHON) --version`. Name a newer one: make PYTHON=/path/to/python3.12"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) lacks its venv module:" \
+		"install it (Debian, Ubuntu: apt install python3-venv)"; exit 1; }
+	@echo "Making $(VENV) ..."
+	@$(PYTHON) -m venv --clear $(VENV)
+
+$(VENV)/.run: requirements/base.txt requirements/build.txt pyproject.toml | $(BIN)/pip
+	@echo "Installing what is needed to run (the first time this takes a minute) ..."
+	@$(PIP) --require-hashes -r requirements/base.txt -r requirements/build.txt
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt requirements/base.txt requirements/build.txt pyproject.toml | $(BIN)/pip
+	@echo "Installing what development needs (the first time this takes a minute) ..."
+	@$(PIP) --require-hashes -r requirements/dev.txt
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $(VENV)/.run $@
