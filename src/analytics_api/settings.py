@@ -21,7 +21,9 @@ ENV_FILE = ".env.analytics"
 class Settings(BaseSettings):
     """Every setting, with its default. Documented one by one in `.env.analytics.example`."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=ENV_FILE, env_file_encoding="utf-8", extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=ENV_FILE, env_file_encoding="utf-8", extra="forbid"
+    )
 
     # Names given by the implementation guide.
     enabled: bool = True
@@ -61,7 +63,9 @@ class Settings(BaseSettings):
     intake_queue_bytes: int = Field(67_108_864, ge=1_048_576)
     track_api_requests: bool = True
 
-    @field_validator("database_url", "amplitude_api_key", "mixpanel_token", "mixpanel_project_id", mode="before")
+    @field_validator(
+        "database_url", "amplitude_api_key", "mixpanel_token", "mixpanel_project_id", mode="before"
+    )
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         return None if value == "" else value

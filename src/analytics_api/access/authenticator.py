@@ -35,7 +35,9 @@ class Authenticator:
         self._projects: dict[str, tuple[float, Project]] = {}
         self._used: dict[int, datetime] = {}
 
-    async def caller(self, request: HTTPConnection, *, key: str | None = None, project: str | None = None) -> Caller:
+    async def caller(
+        self, request: HTTPConnection, *, key: str | None = None, project: str | None = None
+    ) -> Caller:
         """Who sent the request. `key`: found in the body; the headers come first. `project`: asked for by name.
 
         Raises Unauthorized without a valid key, Forbidden for another project than the key's, NotFound for none.
@@ -129,4 +131,6 @@ def require(caller: Caller, right: Right) -> Caller:
     if caller.may(right):
         return caller
     kinds = {Right.SEND: "write or server", Right.TRUSTED: "server", Right.READ: "read", Right.ADMIN: "admin"}
-    raise Forbidden(f"This API key may not {right.value}: use {'an' if right is Right.ADMIN else 'a'} {kinds[right]} key.")
+    raise Forbidden(
+        f"This API key may not {right.value}: use {'an' if right is Right.ADMIN else 'a'} {kinds[right]} key."
+    )

@@ -19,5 +19,5 @@ def backoff(
 
     The lower tenth is left out so that a retry is never immediate. 2 s doubling to 60 s are Mixpanel's numbers.
     """
-    ceiling = min(longest, first * 2 ** min(failures - 1, 30))
+    ceiling = min(longest, first * 2.0 ** min(failures - 1, 30))
     return ceiling * (0.1 + 0.9 * jitter())

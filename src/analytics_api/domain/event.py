@@ -46,7 +46,11 @@ class EventType(StrEnum):
         ("generation_type", "result_id", "duration_ms"),
     )
     GENERATION_FAILED = "generation_failed", "Generation fails.", ("generation_type", "error", "duration_ms")
-    GENERATION_CANCELLED = "generation_cancelled", "User cancels generation.", ("generation_type", "duration_ms")
+    GENERATION_CANCELLED = (
+        "generation_cancelled",
+        "User cancels generation.",
+        ("generation_type", "duration_ms"),
+    )
 
     # Payment
     PAYMENT_INITIATED = "payment_initiated", "Payment process starts.", ("payment_id", "amount", "currency")

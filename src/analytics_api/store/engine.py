@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 from sqlalchemy import URL, make_url, text
@@ -43,7 +43,9 @@ def connect_arguments(url: URL | str) -> dict[str, Any]:
     if given is None:
         return arguments
     if given not in _SSL_MODES:
-        raise ConfigurationError(f"ANALYTICS__DATABASE_URL: sslmode={given} is not one of {', '.join(sorted(_SSL_MODES))}.")
+        raise ConfigurationError(
+            f"ANALYTICS__DATABASE_URL: sslmode={given} is not one of {', '.join(sorted(_SSL_MODES))}."
+        )
     arguments["ssl"] = ssl.create_default_context() if given == "verify-full" else given
     return arguments
 
@@ -68,7 +70,9 @@ class Database:
         """Connect and check the server. Raises ConfigurationError in one sentence when it cannot be used."""
         where = self.url.render_as_string(hide_password=True).replace("+asyncpg", "")
         try:
-            self._pool = await asyncpg.create_pool(**self.asyncpg_arguments(), min_size=1, max_size=self._pool_size)
+            self._pool = await asyncpg.create_pool(
+                **self.asyncpg_arguments(), min_size=1, max_size=self._pool_size
+            )
             async with self._pool.acquire() as connection:
                 version = int(await connection.fetchval("SHOW server_version_num"))
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
@@ -99,6 +103,12 @@ class Database:
         if self._pool is None:
             raise RuntimeError("Database.open() has not been called")
         return self._pool
+
+    @asynccontextmanager
+    async def acquire(self) -> AsyncIterator[asyncpg.Connection]:
+        """A pooled asyncpg connection, for the log and its readers."""
+        async with self.pool.acquire() as connection:
+            yield cast(asyncpg.Connection, connection)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:

@@ -58,26 +58,51 @@ _GROUP = """
 """
 
 
+class CommitUnknown(Exception):
+    """The connection broke while the commit was on its way: the events are stored, or they are not."""
+
+
 async def write_group(
     connection: asyncpg.Connection, partitions: Partitions, events: Sequence[NewEvent]
 ) -> list[bool]:
     """Write events in one transaction; committed when this returns. True: stored; False: a duplicate.
 
-    Raises what the database raises, and then nothing is stored. Partitions must exist (`ensure_partitions`).
+    Raises what the database raises, and then nothing is stored; or CommitUnknown. Partitions must exist
+    (`ensure_partitions`).
     """
-    async with connection.transaction():
-        after_seq = await connection.fetchval(
-            # The lock comes first: what this transaction draws from the sequence is drawn under it.
-            f"SELECT ({_LAST_SEQ}), pg_advisory_xact_lock_shared($1)",
-            WRITERS_LOCK,
-        )
-        stored = await _claim_keys(connection, events)
-        fresh = [event for event, new in zip(events, stored, strict=True) if new]
-        if fresh:
-            await connection.copy_records_to_table(
-                "events", records=map(_record, fresh), columns=_COLUMNS
-            )
-            await _note_group(connection, partitions, fresh, after_seq)
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        stored = await _write(connection, partitions, events)
+    except BaseException:
+        if not connection.is_closed():
+            await transaction.rollback()
+        raise
+    try:
+        await transaction.commit()
+    except (
+        asyncpg.PostgresConnectionError,
+        asyncpg.OperatorInterventionError,
+        asyncpg.InterfaceError,
+        OSError,
+    ) as error:
+        raise CommitUnknown from error
+    return stored
+
+
+async def _write(
+    connection: asyncpg.Connection, partitions: Partitions, events: Sequence[NewEvent]
+) -> list[bool]:
+    after_seq = await connection.fetchval(
+        # The lock comes first: what this transaction draws from the sequence is drawn under it.
+        f"SELECT ({_LAST_SEQ}), pg_advisory_xact_lock_shared($1)",
+        WRITERS_LOCK,
+    )
+    stored = await _claim_keys(connection, events)
+    fresh = [event for event, new in zip(events, stored, strict=True) if new]
+    if fresh:
+        await connection.copy_records_to_table("events", records=map(_record, fresh), columns=_COLUMNS)
+        await _note_group(connection, partitions, fresh, after_seq)
     return stored
 
 
@@ -232,7 +257,9 @@ async def next_chunk(
     return None
 
 
-async def read_chunk(connection: asyncpg.Connection, chunk: Chunk, limit: int | None = None) -> list[StoredEvent]:
+async def read_chunk(
+    connection: asyncpg.Connection, chunk: Chunk, limit: int | None = None
+) -> list[StoredEvent]:
     """The events of a stretch in the order of the log."""
     rows = await connection.fetch(
         f"""
@@ -296,4 +323,3 @@ async def fold_groups(connection: asyncpg.Connection, safe: int) -> int:
             safe,
         )
     return len(folded)
-

@@ -87,7 +87,9 @@ class Partitions:
             upper = min([upper, *(p.lower for p in self._known if p.lower > moment)])
             name = f"events_{lower:%Y%m%d}_{upper:%Y%m%d}"
             # CREATE ... PARTITION OF would wait for every running query on `events`; ATTACH does not.
-            await connection.execute(f"CREATE TABLE {name} (LIKE events INCLUDING DEFAULTS INCLUDING CONSTRAINTS)")
+            await connection.execute(
+                f"CREATE TABLE {name} (LIKE events INCLUDING DEFAULTS INCLUDING CONSTRAINTS)"
+            )
             bound = f"occurred_at >= '{lower.isoformat()}' AND occurred_at < '{upper.isoformat()}'"
             await connection.execute(f"ALTER TABLE {name} ADD CONSTRAINT bounds CHECK ({bound})")
             await connection.execute(
@@ -100,7 +102,9 @@ class Partitions:
             )
 
 
-async def make_ahead(connection: asyncpg.Connection, partitions: Partitions, now: datetime, count: int = 3) -> int:
+async def make_ahead(
+    connection: asyncpg.Connection, partitions: Partitions, now: datetime, count: int = 3
+) -> int:
     """Make the partition of `now` and the `count` that follow. Returns how many were new."""
     await partitions.load(connection)
     moment, made = now, 0

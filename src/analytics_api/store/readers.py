@@ -45,6 +45,12 @@ async def ensure_reader(
     )
 
 
+async def positions(connection: asyncpg.Connection, name: str) -> dict[int, int]:
+    """Where the readers of that name are, by project."""
+    rows = await connection.fetch("SELECT project_id, position FROM readers WHERE name = $1", name)
+    return {row["project_id"]: row["position"] for row in rows}
+
+
 async def claim(
     connection: asyncpg.Connection, project_id: int, name: str, owner: str, now: datetime, lasts: timedelta
 ) -> Lease | None:
@@ -65,7 +71,14 @@ async def claim(
     if row is None:
         return None
     return Lease(
-        project_id, name, owner, row["lease_epoch"], row["position"], now + lasts, row["failures"], row["retry_at"]
+        project_id,
+        name,
+        owner,
+        row["lease_epoch"],
+        row["position"],
+        now + lasts,
+        row["failures"],
+        row["retry_at"],
     )
 
 

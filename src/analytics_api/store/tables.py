@@ -73,7 +73,13 @@ api_keys = Table(
 events = Table(
     "events",
     metadata,
-    Column("seq", BigInteger, nullable=False, primary_key=True, server_default=text("nextval('event_seq'::regclass)")),
+    Column(
+        "seq",
+        BigInteger,
+        nullable=False,
+        primary_key=True,
+        server_default=text("nextval('event_seq'::regclass)"),
+    ),
     Column("project_id", Integer, nullable=False),
     Column("event_id", Uuid, nullable=False),
     Column("person_id", Uuid, nullable=False, primary_key=True),

@@ -1,0 +1,73 @@
+"""User properties: what operations do to the properties of a person (definitions, decision 10).
+
+The newest `occurred_at` wins per key, so that history imported later never overwrites a newer value. `times` holds, per
+key, the instant of the last `$set` or `$unset` in microseconds, or `{"once": instant}` when only `$set_once` was seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+MOST_PROPERTIES = 2_000
+"""Per person, as Mixpanel has it; further keys are left out."""
+
+MOST_APPENDED = 1_000
+
+Properties = dict[str, Any]
+Times = dict[str, Any]
+
+
+def apply_operations(
+    properties: Properties, times: Times, operations: Mapping[str, Mapping[str, Any]], at: int
+) -> None:
+    """Change properties and times in place by the operations of one event that occurred `at` (microseconds)."""
+    for key, value in operations.get("$set_once", {}).items():
+        _set_once(properties, times, key, value, at)
+    for key, value in operations.get("$set", {}).items():
+        if _may_write(times, key, at) and _room(properties, key):
+            properties[key] = value
+            times[key] = at
+    for key, amount in operations.get("$add", {}).items():
+        _add(properties, times, key, amount, at)
+    for key, value in operations.get("$append", {}).items():
+        _append(properties, times, key, value, at)
+    for key in operations.get("$unset", {}):
+        if _may_write(times, key, at):
+            properties.pop(key, None)
+            times[key] = at
+
+
+def _may_write(times: Times, key: str, at: int) -> bool:
+    last = times.get(key)
+    return not isinstance(last, int) or at >= last
+
+
+def _room(properties: Properties, key: str) -> bool:
+    return key in properties or len(properties) < MOST_PROPERTIES
+
+
+def _set_once(properties: Properties, times: Times, key: str, value: Any, at: int) -> None:
+    last = times.get(key)
+    if isinstance(last, int) or not _room(properties, key):
+        return
+    if last is None and key in properties:
+        return
+    if last is None or at < last["once"]:
+        properties[key] = value
+        times[key] = {"once": at}
+
+
+def _add(properties: Properties, times: Times, key: str, amount: float, at: int) -> None:
+    current = properties.get(key, 0)
+    if isinstance(current, bool) or not isinstance(current, int | float):
+        return
+    if _may_write(times, key, at) and _room(properties, key):
+        properties[key] = current + amount
+
+
+def _append(properties: Properties, times: Times, key: str, value: Any, at: int) -> None:
+    current = properties.get(key, [])
+    items = current if isinstance(current, list) else [current]
+    if _may_write(times, key, at) and _room(properties, key) and len(items) < MOST_APPENDED:
+        properties[key] = [*items, value]

@@ -1,0 +1,77 @@
+"""What the pipeline works on: one event on its way, and the circumstances of the request that brought it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from analytics_api.domain.project import Project
+from analytics_api.ingest.payloads import EventPayload
+
+
+class Status(StrEnum):
+    """What became of an event that was sent."""
+
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"
+    REJECTED = "rejected"
+    IGNORED = "ignored"
+
+
+class Rejected(Exception):
+    """This event cannot be taken; the text says which field and how to mend it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reception:
+    """The circumstances of a request."""
+
+    project: Project
+    trusted: bool
+    """Whether the sender may be believed about money and old times (server key)."""
+    received_at: datetime
+    skew: timedelta
+    reach: timedelta | None
+    keep_pii: bool
+    idempotency_key: str | None = None
+    ip: str | None = None
+    user_agent: str | None = None
+
+
+@dataclass(slots=True)
+class Draft:
+    """An event on its way through the pipeline."""
+
+    index: int
+    payload: EventPayload
+    size: int
+    event_data: dict[str, Any]
+    context: dict[str, Any]
+    user_properties: dict[str, Any] | None
+    event_id: UUID | None = None
+    keyed: bool = True
+    user_id: str | None = None
+    anonymous_id: str | None = None
+    session_id: str | None = None
+    person_id: UUID | None = None
+    has_person: bool = False
+    occurred_at: datetime | None = None
+    revenue: Decimal | None = None
+    currency: str | None = None
+    is_bot: bool = False
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The answer for one event."""
+
+    index: int
+    event_id: UUID | None
+    status: Status
+    reason: str | None = None
+    warnings: tuple[str, ...] = ()

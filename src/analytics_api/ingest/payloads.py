@@ -1,0 +1,154 @@
+"""From the body of a request to single events: envelopes, arrays, NDJSON, gzip. Nothing here knows what an event means."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from analytics_api.domain.times import parse_time
+from analytics_api.errors import BadRequest, PayloadTooLarge
+
+
+class EventPayload(msgspec.Struct):
+    """One event as a client sends it. Wrong types are refused by the decoder, which names the field."""
+
+    event_type: str
+    event_data: dict[str, Any] | None = None
+    user_properties: dict[str, Any] | None = None
+    user_id: str | int | None = None
+    anonymous_id: str | int | None = None
+    session_id: str | int | None = None
+    event_id: str | None = None
+    timestamp: str | int | float | None = None
+    context: dict[str, Any] | None = None
+    revenue: int | float | str | None = None
+    currency: str | None = None
+
+
+class _Envelope(msgspec.Struct):
+    events: list[msgspec.Raw]
+    sent_at: str | int | float | None = None
+    key: str | None = None
+
+
+EVENT_FIELDS = frozenset(EventPayload.__struct_fields__)
+
+_array = msgspec.json.Decoder(list[msgspec.Raw])
+_envelope = msgspec.json.Decoder(_Envelope)
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
+decode_event = msgspec.json.Decoder(EventPayload).decode
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What a request carries: raw events, each JSON of its own, and what the envelope said about all of them."""
+
+    events: list[bytes | msgspec.Raw | str]
+    """JSON of an event, or (text) why that place in the batch cannot be one."""
+    single: bool
+    sent_at: datetime | None = None
+    key: str | None = None
+
+
+def unpack(body: bytes, encoding: str | None, limit: int) -> bytes:
+    """The body without its Content-Encoding. Raises BadRequest, or PayloadTooLarge above `limit` bytes unpacked."""
+    coding = (encoding or "identity").strip().lower()
+    if coding == "identity":
+        return body
+    if coding not in ("gzip", "x-gzip"):
+        raise BadRequest(f"Content-Encoding {coding!r} is not supported: send gzip or none.")
+    unpacker = zlib.decompressobj(wbits=31)
+    try:
+        # One byte more than allowed is enough to know; a bomb is never unpacked whole.
+        plain = unpacker.decompress(body, limit + 1)
+    except zlib.error:
+        raise BadRequest("The body is not gzip, though Content-Encoding says so.") from None
+    if len(plain) > limit:
+        raise PayloadTooLarge(f"The body is larger than {limit} bytes when unpacked: send smaller batches.")
+    if not unpacker.eof:
+        raise BadRequest("The gzip body ends too early.")
+    return plain
+
+
+def parse_body(body: bytes, content_type: str | None) -> Body:
+    """Split a body into events. Raises BadRequest when it is no event, no array and no envelope."""
+    kind = (content_type or "").partition(";")[0].strip().lower()
+    if kind in ("application/x-ndjson", "application/ndjson", "application/jsonl"):
+        return Body([line for line in body.split(b"\n") if line.strip()], single=False)
+    start = body.lstrip()[:1]
+    if not start:
+        raise BadRequest("The body is empty: send an event as JSON.")
+    try:
+        if start == b"[":
+            return Body([*_array.decode(body)], single=False)
+        if start == b"{":
+            return _parse_object(body)
+    except RecursionError:
+        raise BadRequest("The body is nested too deeply to be read.") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return _parse_leniently(body, error)
+    raise BadRequest('The body is neither an event, nor an array of events, nor {"events": [...]}.')
+
+
+def _parse_object(body: bytes) -> Body:
+    fields = _fields.decode(body)
+    if "events" not in fields or "event_type" in fields:
+        return Body([body], single=True)
+    try:
+        envelope = _envelope.decode(body)
+    except msgspec.ValidationError as error:
+        raise BadRequest(f"The envelope cannot be read: {error}.") from None
+    return Body([*envelope.events], single=False, sent_at=_sent_at(envelope.sent_at), key=envelope.key)
+
+
+def _sent_at(value: str | int | float | None) -> datetime | None:
+    if value is None:
+        return None
+    try:
+        return parse_time(value, "sent_at")
+    except ValueError as error:
+        raise BadRequest(f"The envelope cannot be read: {error}.") from None
+
+
+def _parse_leniently(body: bytes, error: Exception) -> Body:
+    """Read again with a parser that lets half a surrogate pair through, so that one such event fails alone."""
+    try:
+        document = json.loads(body, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        raise BadRequest(f"The body is not JSON: {_plain(error)}.") from None
+    if isinstance(document, list):
+        return Body([_encode(item) for item in document], single=False)
+    if (
+        isinstance(document, dict)
+        and isinstance(document.get("events"), list)
+        and "event_type" not in document
+    ):
+        key = document.get("key")
+        return Body(
+            [_encode(item) for item in document["events"]],
+            single=False,
+            sent_at=_sent_at(document.get("sent_at")),
+            key=key if isinstance(key, str) else None,
+        )
+    return Body([_encode(document)], single=True)
+
+
+def _encode(item: object) -> bytes | str:
+    try:
+        return msgspec.json.encode(item)
+    except (UnicodeEncodeError, ValueError, OverflowError):
+        return "a text holds half a surrogate pair, which is not Unicode: send well-formed text"
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _plain(error: Exception) -> str:
+    text = str(error)
+    return text.removeprefix("JSON is malformed: ")

@@ -1,0 +1,113 @@
+"""Intake as one call: a parsed body and its circumstances go in, a result for each event comes out after the commit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from analytics_api.access.caller import Caller, Right
+from analytics_api.domain.clock import Clock, system_clock
+from analytics_api.domain.event import NewEvent
+from analytics_api.domain.times import PUBLIC_REACH, clock_skew
+from analytics_api.errors import PayloadTooLarge
+from analytics_api.ingest.draft import Draft, Reception, Rejected, Result, Status
+from analytics_api.ingest.payloads import Body
+from analytics_api.ingest.pipeline import draft_event, run_steps
+from analytics_api.ingest.writer import Writer
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeLimits:
+    """How much one request may bring, in bytes and events."""
+
+    event_bytes: int = 65_536
+    batch_events: int = 5_000
+    batch_bytes: int = 5_242_880
+
+
+class Intake:
+    """Takes events in."""
+
+    def __init__(
+        self,
+        writer: Writer,
+        limits: IntakeLimits,
+        *,
+        enabled: bool = True,
+        keep_pii: bool = False,
+        clock: Clock = system_clock,
+    ) -> None:
+        self.limits = limits
+        self._writer = writer
+        self._enabled = enabled
+        self._keep_pii = keep_pii
+        self._clock = clock
+
+    async def take(
+        self,
+        body: Body,
+        caller: Caller,
+        *,
+        idempotency_key: str | None = None,
+        ip: str | None = None,
+        user_agent: str | None = None,
+    ) -> list[Result]:
+        """Check, clean and store the events of a body. Raises PayloadTooLarge and Unavailable for the whole of it."""
+        if len(body.events) > self.limits.batch_events:
+            raise PayloadTooLarge(
+                f"The batch has {len(body.events)} events; the limit is {self.limits.batch_events}: split it."
+            )
+        received_at = self._clock()
+        trusted = caller.may(Right.TRUSTED)
+        reception = Reception(
+            project=caller.project,
+            trusted=trusted,
+            received_at=received_at,
+            skew=clock_skew(received_at, body.sent_at),
+            reach=None if trusted else PUBLIC_REACH,
+            keep_pii=self._keep_pii,
+            idempotency_key=idempotency_key,
+            ip=ip,
+            user_agent=user_agent,
+        )
+        if not self._enabled:
+            return [
+                Result(index, None, Status.IGNORED, "tracking is switched off")
+                for index in range(len(body.events))
+            ]
+        return await self._store(body.events, reception)
+
+    async def _store(self, raws: Sequence[bytes | msgspec.Raw | str], reception: Reception) -> list[Result]:
+        results: list[Result | None] = []
+        drafts: list[Draft] = []
+        events: list[NewEvent] = []
+        for index, raw in enumerate(raws):
+            try:
+                draft = draft_event(raw, index, self.limits.event_bytes)
+                events.append(run_steps(draft, reception))
+                drafts.append(draft)
+                results.append(None)
+            except Rejected as error:
+                results.append(Result(index, None, Status.REJECTED, str(error)))
+        for draft, event, outcome in zip(drafts, events, await self._writer.write(events), strict=True):
+            warnings = tuple(draft.warnings)
+            if isinstance(outcome, str):
+                results[draft.index] = Result(draft.index, event.event_id, Status.REJECTED, outcome)
+            elif outcome:
+                results[draft.index] = Result(draft.index, event.event_id, Status.ACCEPTED, None, warnings)
+            else:
+                results[draft.index] = Result(
+                    draft.index,
+                    event.event_id,
+                    Status.DUPLICATE,
+                    "an event with this id is stored already",
+                    warnings,
+                )
+        return [result for result in results if result is not None]
+
+    async def write(self, events: Sequence[NewEvent]) -> None:
+        """Store events that the server makes itself. Raises Unavailable."""
+        if self._enabled:
+            await self._writer.write(events)

@@ -1,0 +1,69 @@
+"""Personal data: fields that never enter the log unless the operator has switched that on."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from analytics_api.ingest.draft import Draft, Reception
+
+PII_FIELDS = ("email", "name", "full_name", "first_name", "last_name", "phone")
+"""The fields that the implementation guide lists."""
+
+ADDRESS_FIELDS = ("ip", "ip_address", "user_agent")
+
+_SEPARATORS = re.compile(r"[^a-z0-9]+")
+_FILTERED = frozenset(_SEPARATORS.sub("", name) for name in PII_FIELDS + ADDRESS_FIELDS)
+_MOST_REMEMBERED = 20_000
+_verdicts: dict[str, bool] = {}
+
+
+def is_personal(field: str) -> bool:
+    """Whether a field of that name is filtered. Upper case and separators do not matter: `First-Name` is one."""
+    verdict = _verdicts.get(field)
+    if verdict is None:
+        verdict = _SEPARATORS.sub("", field.lower()) in _FILTERED
+        if len(_verdicts) >= _MOST_REMEMBERED:
+            _verdicts.clear()
+        _verdicts[field] = verdict
+    return verdict
+
+
+def drop_personal_data(draft: Draft, reception: Reception) -> None:
+    """Take personal fields out of event data, user properties and context, at any depth, and name what was taken."""
+    if reception.keep_pii:
+        return
+    removed: list[str] = []
+    draft.event_data = _without(draft.event_data, "event_data", removed)
+    draft.context = _without(draft.context, "context", removed)
+    if draft.user_properties is not None:
+        draft.user_properties = _without(draft.user_properties, "user_properties", removed)
+    draft.warnings.extend(f"{path} was removed as personal data" for path in removed if path not in _SILENT)
+
+
+_SILENT = frozenset({"context.ip", "context.user_agent"})
+"""Every browser sends these two in good faith; that they are not kept needs no warning each time."""
+
+
+def _without(value: Any, path: str, removed: list[str]) -> Any:
+    if isinstance(value, dict):
+        kept = {}
+        for name, inner in value.items():
+            if is_personal(name):
+                removed.append(f"{path}.{name}")
+            elif isinstance(inner, dict | list):
+                kept[name] = _without(inner, f"{path}.{name}", removed)
+            else:
+                kept[name] = inner
+        return kept
+    return [_without(inner, path, removed) if isinstance(inner, dict | list) else inner for inner in value]
+
+
+def put_address(draft: Draft, reception: Reception) -> None:
+    """Where it is switched on, keep the address and user agent of a browser that did not say them itself."""
+    if not reception.keep_pii or reception.trusted:
+        return
+    if reception.ip is not None:
+        draft.context.setdefault("ip", reception.ip)
+    if reception.user_agent is not None:
+        draft.context.setdefault("user_agent", reception.user_agent)

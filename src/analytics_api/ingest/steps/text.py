@@ -1,0 +1,73 @@
+"""Names and values: lengths, characters and depth that the database and the providers can hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from analytics_api.domain.event import EventType
+from analytics_api.ingest.draft import Draft, Reception, Rejected
+
+LONGEST_TYPE = 200
+LONGEST_ID = 512
+DEEPEST = 32
+"""Amplitude takes 40 levels and Mixpanel 3; deeper data is a mistake and costs stack everywhere."""
+
+_SYSTEM_TYPES = frozenset({EventType.IDENTIFY.value, EventType.ALIAS.value})
+
+
+def check_type(draft: Draft, _reception: Reception) -> None:
+    """A name of 1 to 200 characters; names with $ belong to the system."""
+    name = draft.payload.event_type
+    if not name or name.isspace():
+        raise Rejected("event_type is empty: name what happened, such as page_view")
+    if len(name) > LONGEST_TYPE:
+        raise Rejected(f"event_type is longer than {LONGEST_TYPE} characters")
+    if not name.isprintable():
+        raise Rejected("event_type holds control characters")
+    if name[0] == "$" and name not in _SYSTEM_TYPES:
+        raise Rejected("event_type starts with $, which is kept for the system: use another name")
+
+
+def put_ids_as_text(draft: Draft, _reception: Reception) -> None:
+    """Ids may be sent as numbers; they are kept as text. An empty id is no id."""
+    payload = draft.payload
+    draft.user_id = _id(payload.user_id, "user_id")
+    draft.anonymous_id = _id(payload.anonymous_id, "anonymous_id")
+    draft.session_id = _id(payload.session_id, "session_id")
+
+
+def _id(value: str | int | None, field: str) -> str | None:
+    if value is None or value == "":
+        return None
+    text = value if isinstance(value, str) else str(value)
+    if len(text) > LONGEST_ID:
+        raise Rejected(f"{field} is longer than {LONGEST_ID} characters")
+    if "\0" in text:
+        raise Rejected(f"{field} holds a NUL character, which cannot be stored")
+    return text
+
+
+def check_depth(value: Any, field: str, depth: int = 1) -> None:
+    """Raise Rejected when an object is nested deeper than 32 levels or holds a NUL character."""
+    if depth > DEEPEST:
+        raise Rejected(f"{field} is nested deeper than {DEEPEST} levels")
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if "\0" in name:
+                raise Rejected(f"{field} holds a NUL character in a name, which cannot be stored")
+            if isinstance(inner, dict | list | str):
+                check_depth(inner, field, depth + 1 if not isinstance(inner, str) else depth)
+    elif isinstance(value, list):
+        for inner in value:
+            if isinstance(inner, dict | list | str):
+                check_depth(inner, field, depth + 1 if not isinstance(inner, str) else depth)
+    elif "\0" in value:
+        raise Rejected(f"{field} holds a NUL character, which cannot be stored")
+
+
+def check_values(draft: Draft, _reception: Reception) -> None:
+    """No object deeper than 32 levels, no NUL character anywhere."""
+    check_depth(draft.event_data, "event_data")
+    check_depth(draft.context, "context")
+    if draft.user_properties is not None:
+        check_depth(draft.user_properties, "user_properties")

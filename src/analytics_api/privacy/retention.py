@@ -1,0 +1,46 @@
+"""Retention: raw events go after DATA_RETENTION_DAYS, a whole partition at a time; figures stay."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import asyncpg
+
+from analytics_api.store.engine import Database
+from analytics_api.store.upkeep import drop_partition, expired_partitions, purge_keys
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class RetentionReport:
+    """What one run removed and what it had to leave."""
+
+    dropped: list[str] = field(default_factory=list)
+    blocked: dict[str, str] = field(default_factory=dict)
+    keys: int = 0
+
+
+async def apply_retention(
+    database: Database, now: datetime, *, retention_days: int, dedupe_days: int
+) -> RetentionReport:
+    """Drop what is past retention. A partition that must stay is reported and logged as a warning."""
+    report = RetentionReport()
+    async with database.acquire() as connection:
+        report.keys = await purge_keys(connection, now - timedelta(days=dedupe_days))
+        for expired in await expired_partitions(connection, now - timedelta(days=retention_days)):
+            if expired.blocked_by is None:
+                try:
+                    await drop_partition(connection, expired)
+                    report.dropped.append(expired.name)
+                except asyncpg.LockNotAvailableError:
+                    report.blocked[expired.name] = "a query is using it; the next run tries again"
+            else:
+                report.blocked[expired.name] = expired.blocked_by
+    for name, reason in report.blocked.items():
+        logger.warning("retention could not drop %s: %s", name, reason)
+    if report.dropped:
+        logger.info("retention dropped %s", ", ".join(report.dropped))
+    return report

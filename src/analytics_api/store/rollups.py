@@ -1,0 +1,354 @@
+"""The rollups behind the figures, as data: each is one statement over the chunk of the log that a reader is at.
+
+Additive rollups add what the chunk holds; that is exact because the reader's position moves in the same transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import asyncpg
+import orjson
+
+from analytics_api.domain.event import INACTIVE_EVENT_TYPES
+from analytics_api.domain.money import parse_amount, parse_currency
+from analytics_api.domain.project import Project
+from analytics_api.domain.properties import apply_operations
+from analytics_api.domain.subscription import monthly_amount
+from analytics_api.domain.times import parse_time
+from analytics_api.store.log import Chunk
+
+_CHUNK_TABLE = """
+    CREATE TEMPORARY TABLE IF NOT EXISTS chunk (
+        seq bigint, event_id uuid, person_id uuid, has_person boolean, user_id text, anonymous_id text,
+        event_type text, event_data jsonb, user_properties jsonb, revenue numeric, currency text,
+        occurred_at timestamptz, day date, is_bot boolean, active boolean, trusted boolean
+    ) ON COMMIT DELETE ROWS
+"""
+
+_FILL_CHUNK = """
+    INSERT INTO chunk
+    SELECT seq, event_id, person_id, has_person, user_id, anonymous_id, event_type,
+           CASE WHEN event_type = ANY ($8) THEN event_data END,
+           CASE WHEN has_person THEN user_properties END,
+           revenue, currency, occurred_at, (occurred_at AT TIME ZONE $6)::date, is_bot,
+           event_type <> ALL ($7), trusted
+    FROM events
+    WHERE project_id = $1 AND seq > $2 AND seq <= $3 AND occurred_at >= $4 AND occurred_at < $5
+"""
+
+_MONEY_TYPES = (
+    "payment_completed",
+    "payment_refunded",
+    "payment_chargeback",
+    "subscription_created",
+    "subscription_renewed",
+    "subscription_cancelled",
+    "subscription_upgraded",
+    "subscription_downgraded",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rollup:
+    """One statement. Parameters: $1 the project's id, and the further ones it names."""
+
+    name: str
+    kind: str
+    """`additive`: adds the chunk. `extremes`: keeps firsts and lasts. `ledger`: keeps the first of each id."""
+    sql: str
+    parameters: tuple[str, ...] = ()
+
+
+DIRTY_DAYS = Rollup(
+    # Comes first: it compares the chunk with what `persons` says before the chunk is counted.
+    "dirty_days",
+    "additive",
+    """
+    WITH touched AS (
+        SELECT day, count(*) AS events FROM chunk GROUP BY day
+    ), people AS (
+        SELECT person_id, min(day) FILTER (WHERE NOT is_bot) AS first_day, min(day) AS first_day_with_bots,
+               min(day) FILTER (WHERE event_type = 'signup_completed') AS first_signup_day
+        FROM chunk WHERE has_person GROUP BY person_id
+    ), moved AS (
+        -- Days that lose a new person because the person was there earlier than we knew.
+        SELECT unnest(ARRAY[
+            CASE WHEN c.first_day < p.first_day THEN p.first_day END,
+            CASE WHEN c.first_day_with_bots < p.first_day_with_bots THEN p.first_day_with_bots END,
+            CASE WHEN c.first_signup_day < p.first_signup_day THEN p.first_signup_day END
+        ]) AS day
+        FROM people c JOIN persons p USING (person_id)
+    )
+    INSERT INTO dirty_days AS dirty (project_id, day, cause, events, marked_at)
+    SELECT $1, day, 'late_events', sum(events), $2
+    FROM (SELECT day, events FROM touched UNION ALL SELECT day, 0 FROM moved WHERE day IS NOT NULL) AS days
+    JOIN project_days closed USING (day)
+    WHERE closed.project_id = $1
+    GROUP BY day ORDER BY day
+    ON CONFLICT (project_id, day, cause) DO UPDATE SET
+        events = dirty.events + excluded.events, marked_at = excluded.marked_at
+    """,
+    ("now",),
+)
+
+EVENT_DAYS = Rollup(
+    "event_days",
+    "additive",
+    """
+    INSERT INTO event_days AS total (project_id, day, event_type, is_bot, events)
+    SELECT $1, day, event_type, is_bot, count(*) FROM chunk
+    GROUP BY day, event_type, is_bot ORDER BY day, event_type, is_bot
+    ON CONFLICT (project_id, day, event_type, is_bot) DO UPDATE SET events = total.events + excluded.events
+    """,
+)
+
+PERSON_DAYS = Rollup(
+    "person_days",
+    "additive",
+    """
+    INSERT INTO person_days AS known (person_id, day, project_id, active, active_with_bots, events)
+    SELECT person_id, day, $1, bool_or(active AND NOT is_bot), bool_or(active), count(*)
+    FROM chunk WHERE has_person GROUP BY person_id, day ORDER BY person_id, day
+    ON CONFLICT (person_id, day) DO UPDATE SET
+        active = known.active OR excluded.active,
+        active_with_bots = known.active_with_bots OR excluded.active_with_bots,
+        events = known.events + excluded.events
+    """,
+)
+
+PERSONS = Rollup(
+    "persons, last_active_days",
+    "extremes",
+    """
+    WITH seen AS MATERIALIZED (
+        SELECT person_id, min(user_id) AS user_id, min(anonymous_id) AS anonymous_id,
+               min(occurred_at) AS first_seen_at, max(occurred_at) AS last_seen_at,
+               min(day) FILTER (WHERE NOT is_bot) AS first_day, min(day) AS first_day_with_bots,
+               max(day) FILTER (WHERE active AND NOT is_bot) AS last_active_day,
+               max(day) FILTER (WHERE active) AS last_active_day_with_bots,
+               min(occurred_at) FILTER (WHERE event_type = 'signup_completed') AS first_signup_at,
+               min(day) FILTER (WHERE event_type = 'signup_completed') AS first_signup_day
+        FROM chunk WHERE has_person GROUP BY person_id
+    ), before AS MATERIALIZED (
+        SELECT person_id, p.last_active_day AS old_day, p.last_active_day_with_bots AS old_day_with_bots
+        FROM seen JOIN persons p USING (person_id)
+    ), written AS (
+        INSERT INTO persons AS known (person_id, project_id, user_id, anonymous_id, first_seen_at, last_seen_at,
+            first_day, first_day_with_bots, last_active_day, last_active_day_with_bots, first_signup_at,
+            first_signup_day)
+        SELECT person_id, $1, user_id, anonymous_id, first_seen_at, last_seen_at, first_day, first_day_with_bots,
+               last_active_day, last_active_day_with_bots, first_signup_at, first_signup_day
+        FROM seen ORDER BY person_id
+        ON CONFLICT (person_id) DO UPDATE SET
+            user_id = coalesce(known.user_id, excluded.user_id),
+            anonymous_id = coalesce(known.anonymous_id, excluded.anonymous_id),
+            first_seen_at = least(known.first_seen_at, excluded.first_seen_at),
+            last_seen_at = greatest(known.last_seen_at, excluded.last_seen_at),
+            first_day = least(known.first_day, excluded.first_day),
+            first_day_with_bots = least(known.first_day_with_bots, excluded.first_day_with_bots),
+            last_active_day = greatest(known.last_active_day, excluded.last_active_day),
+            last_active_day_with_bots = greatest(known.last_active_day_with_bots, excluded.last_active_day_with_bots),
+            first_signup_at = least(known.first_signup_at, excluded.first_signup_at),
+            first_signup_day = least(known.first_signup_day, excluded.first_signup_day)
+    ), moved AS (
+        SELECT last_active_day AS day, 1 AS persons, 0 AS persons_with_bots
+        FROM seen LEFT JOIN before USING (person_id)
+        WHERE last_active_day IS NOT NULL AND (old_day IS NULL OR last_active_day > old_day)
+        UNION ALL
+        SELECT old_day, -1, 0 FROM seen JOIN before USING (person_id) WHERE last_active_day > old_day
+        UNION ALL
+        SELECT last_active_day_with_bots, 0, 1
+        FROM seen LEFT JOIN before USING (person_id)
+        WHERE last_active_day_with_bots IS NOT NULL
+          AND (old_day_with_bots IS NULL OR last_active_day_with_bots > old_day_with_bots)
+        UNION ALL
+        SELECT old_day_with_bots, 0, -1
+        FROM seen JOIN before USING (person_id) WHERE last_active_day_with_bots > old_day_with_bots
+    )
+    INSERT INTO last_active_days AS total (project_id, day, persons, persons_with_bots)
+    SELECT $1, day, sum(persons), sum(persons_with_bots) FROM moved GROUP BY day ORDER BY day
+    ON CONFLICT (project_id, day) DO UPDATE SET
+        persons = total.persons + excluded.persons,
+        persons_with_bots = total.persons_with_bots + excluded.persons_with_bots
+    """,
+)
+
+PAYMENTS = Rollup(
+    "payments, persons.first_payment_at",
+    "ledger",
+    """
+    WITH entries AS (
+        SELECT CASE event_type WHEN 'payment_refunded' THEN 'refund' WHEN 'payment_chargeback' THEN 'chargeback'
+                               ELSE 'payment' END AS kind,
+               coalesce(nullif(event_data ->> 'payment_id', ''), event_id::text) AS payment_id,
+               coalesce(nullif(event_data ->> 'refund_id', ''), event_id::text) AS refund_id,
+               event_data ->> 'amount' AS amount_text, event_data ->> 'currency' AS currency_text, chunk.*
+        FROM chunk
+        WHERE trusted AND (revenue IS NOT NULL
+            OR event_type IN ('payment_completed', 'payment_refunded', 'payment_chargeback'))
+    ), numbered AS (
+        SELECT entries.*, CASE kind WHEN 'payment' THEN payment_id ELSE refund_id END AS entry_id,
+               CASE kind WHEN 'payment' THEN revenue
+                    ELSE CASE WHEN amount_text ~ '^-?[0-9]{1,15}([.][0-9]{1,9})?$' THEN abs(amount_text::numeric) END
+               END AS amount
+        FROM entries
+    ), paid AS (
+        INSERT INTO payments (project_id, kind, entry_id, payment_id, seq, person_id, has_person, is_bot,
+                              occurred_at, day, amount, currency)
+        SELECT DISTINCT ON (kind, entry_id) $1, kind, entry_id, payment_id, seq, person_id, has_person, is_bot,
+               occurred_at, day, amount,
+               CASE WHEN amount IS NULL THEN NULL WHEN kind = 'payment' THEN currency
+                    WHEN currency_text ~ '^[A-Za-z]{3}$' THEN upper(currency_text) ELSE $2 END
+        FROM numbered ORDER BY kind, entry_id, seq
+        ON CONFLICT (project_id, kind, entry_id) DO NOTHING
+        RETURNING kind, person_id, has_person, occurred_at, amount
+    )
+    UPDATE persons SET first_payment_at = least(persons.first_payment_at, first.occurred_at)
+    FROM (
+        SELECT person_id, min(occurred_at) AS occurred_at FROM paid
+        WHERE kind = 'payment' AND amount > 0 AND has_person GROUP BY person_id
+    ) AS first
+    WHERE persons.person_id = first.person_id
+    """,
+    ("currency",),
+)
+
+ROLLUPS = (DIRTY_DAYS, EVENT_DAYS, PERSON_DAYS, PERSONS, PAYMENTS)
+
+
+async def prepare(connection: asyncpg.Connection) -> None:
+    """Make the temporary table that a chunk is copied into, once per connection."""
+    await connection.execute(_CHUNK_TABLE)
+
+
+async def roll_up(connection: asyncpg.Connection, project: Project, chunk: Chunk, now: datetime) -> int:
+    """Count the events of a chunk into all rollups, in the caller's transaction. Returns how many there were."""
+    status = await connection.execute(
+        _FILL_CHUNK,
+        chunk.project_id,
+        chunk.after,
+        chunk.upto,
+        chunk.lower,
+        chunk.upper,
+        project.zone.key,
+        list(INACTIVE_EVENT_TYPES),
+        list(_MONEY_TYPES),
+    )
+    events = int(status.rsplit(" ", 1)[1])
+    if events == 0:
+        return 0
+    values = {"now": now, "currency": project.currency}
+    for rollup in ROLLUPS:
+        await connection.execute(rollup.sql, project.id, *(values[name] for name in rollup.parameters))
+    await _subscriptions(connection, project)
+    await _properties(connection)
+    return events
+
+
+async def _subscriptions(connection: asyncpg.Connection, project: Project) -> None:
+    """The ledger of subscription changes. In Python, because its times and amounts are free text from outside."""
+    rows = await connection.fetch(
+        """
+        SELECT seq, event_id, person_id, event_type, event_data, occurred_at FROM chunk
+        WHERE trusted AND event_type LIKE 'subscription\\_%' AND event_data IS NOT NULL ORDER BY seq
+        """
+    )
+    changes = [_change(project, row) for row in rows]
+    await connection.executemany(
+        """
+        INSERT INTO subscription_changes
+            (project_id, subscription_id, seq, person_id, kind, occurred_at, effective_at, mrr, currency)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING
+        """,
+        changes,
+    )
+
+
+def _change(project: Project, row: asyncpg.Record) -> tuple[object, ...]:
+    data = orjson.loads(row["event_data"])
+    kind = row["event_type"].removeprefix("subscription_")
+    subscription = data.get("subscription_id")
+    effective = row["occurred_at"]
+    mrr: Decimal | None = None
+    currency: str | None = None
+    if kind == "cancelled":
+        mrr = Decimal(0)
+        effective = max(effective, _ends_at(data.get("ends_at"), effective))
+    elif data.get("amount") is not None:
+        try:
+            interval = data.get("interval")
+            mrr = monthly_amount(
+                parse_amount(data["amount"], "amount"), interval if isinstance(interval, str) else None
+            )
+            currency = parse_currency(data.get("currency") or project.currency, "currency")
+        except ValueError:
+            mrr: Decimal | None = None
+    currency: str | None = None
+    return (
+        project.id,
+        # A person without subscription ids has one subscription.
+        str(subscription) if subscription not in (None, "") else f"person:{row['person_id']}",
+        row["seq"],
+        row["person_id"],
+        kind,
+        row["occurred_at"],
+        effective,
+        mrr,
+        currency,
+    )
+
+
+def _ends_at(value: object, otherwise: datetime) -> datetime:
+    if not isinstance(value, str | int | float) or isinstance(value, bool):
+        return otherwise
+    try:
+        return parse_time(value, "ends_at")
+    except ValueError:
+        return otherwise
+
+
+async def _properties(connection: asyncpg.Connection) -> None:
+    """Apply the operations on user properties in the order of the log."""
+    rows = await connection.fetch(
+        """
+        SELECT person_id, occurred_at, user_properties FROM chunk WHERE user_properties IS NOT NULL ORDER BY seq
+        """
+    )
+    if not rows:
+        return
+    people = await _load_properties(connection, sorted({row["person_id"] for row in rows}))
+    for row in rows:
+        properties, times = people[row["person_id"]]
+        at = (row["occurred_at"] - _EPOCH) // _MICROSECOND
+        apply_operations(properties, times, orjson.loads(row["user_properties"]), at)
+    await connection.execute(
+        """
+        UPDATE persons SET properties = new.properties, property_times = new.times
+        FROM unnest($1::uuid[], $2::jsonb[], $3::jsonb[]) AS new (person_id, properties, times)
+        WHERE persons.person_id = new.person_id
+        """,
+        list(people),
+        [orjson.dumps(properties).decode() for properties, _ in people.values()],
+        [orjson.dumps(times).decode() for _, times in people.values()],
+    )
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+async def _load_properties(
+    connection: asyncpg.Connection, person_ids: Sequence[object]
+) -> dict[object, tuple[dict[str, object], dict[str, object]]]:
+    rows = await connection.fetch(
+        "SELECT person_id, properties, property_times FROM persons WHERE person_id = ANY ($1::uuid[])",
+        person_ids,
+    )
+    return {
+        row["person_id"]: (orjson.loads(row["properties"]), orjson.loads(row["property_times"]))
+        for row in rows
+    }
