@@ -46,11 +46,15 @@ class EmbeddedServer:
         self._server_lock = FileLock(locks / "server")
 
     @property
+    def socket_dir(self) -> Path:
+        """Folder of the server's socket: inside the data directory, or short under the temporary folder."""
+        return self._cluster.socket_dir
+
+    @property
     def url(self) -> str:
         """URL of the database, for SQLAlchemy with asyncpg."""
-        socket_dir = str(self._cluster.socket_dir)
         return URL.create(
-            "postgresql+asyncpg", username="postgres", database=DATABASE, query={"host": socket_dir}
+            "postgresql+asyncpg", username="postgres", database=DATABASE, query={"host": str(self.socket_dir)}
         ).render_as_string(hide_password=False)
 
     def start(self) -> str:
