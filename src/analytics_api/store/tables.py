@@ -151,6 +151,21 @@ event_outbox = Table(
     _time("created_at"),
 )
 
+imports = Table(
+    "imports",
+    metadata,
+    Column("project_id", Integer, primary_key=True),
+    Column("fingerprint", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    _count("lines"),
+    _count("accepted"),
+    _count("duplicates"),
+    _count("rejected"),
+    Column("finished", Boolean, nullable=False),
+    _time("started_at"),
+    _time("updated_at"),
+)
+
 # Readers
 
 readers = Table(

@@ -122,6 +122,21 @@ CREATE = (
     )
     """,
     """
+    CREATE TABLE imports (
+        project_id integer NOT NULL,
+        fingerprint text NOT NULL,
+        name text NOT NULL,
+        lines bigint DEFAULT 0 NOT NULL,
+        accepted bigint DEFAULT 0 NOT NULL,
+        duplicates bigint DEFAULT 0 NOT NULL,
+        rejected bigint DEFAULT 0 NOT NULL,
+        finished boolean NOT NULL,
+        started_at timestamptz NOT NULL,
+        updated_at timestamptz NOT NULL,
+        PRIMARY KEY (project_id, fingerprint)
+    )
+    """,
+    """
     CREATE TABLE event_outbox (
         id bigint GENERATED ALWAYS AS IDENTITY,
         project_id integer NOT NULL,
@@ -134,6 +149,7 @@ CREATE = (
 
 DROP = (
     "DROP TABLE event_outbox",
+    "DROP TABLE imports",
     "DROP TABLE partition_ranges",
     "DROP TABLE event_groups",
     "DROP TABLE partitions",

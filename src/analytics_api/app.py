@@ -1,0 +1,99 @@
+"""Composition root of the web process: opens what the rooms need, mounts their routes, closes everything in order."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import httpx
+from fastapi import FastAPI
+
+from analytics_api import __version__, control, health, problems, telemetry
+from analytics_api.access.authenticator import Authenticator
+from analytics_api.access.cors import IntakeCors
+from analytics_api.deliver.routes import router as deliver_router
+from analytics_api.domain.clock import system_clock
+from analytics_api.ingest.api_requests import ApiRequestSink
+from analytics_api.ingest.openapi import document_intake
+from analytics_api.ingest.routes import PATH as EVENTS_PATH
+from analytics_api.ingest.routes import router as ingest_router
+from analytics_api.ingest.service import Intake, IntakeLimits
+from analytics_api.ingest.writer import Writer
+from analytics_api.query.routes import router as query_router
+from analytics_api.settings import Settings
+from analytics_api.store.engine import Database
+from analytics_api.store.partitions import Partitions, make_ahead
+from analytics_api.store.projects import DEFAULT, ensure_project
+from analytics_api.tracking import ApiTrackingMiddleware
+from analytics_api.worker import Worker, make_services
+
+PREFIX = "/api/v1/analytics"
+
+DESCRIPTION = """
+Product analytics that a team runs itself. Events are durable in PostgreSQL before they are acknowledged, handed on to
+Amplitude, Mixpanel and others without losing one, and counted into figures that explain themselves.
+
+Send an API key as `Authorization: Bearer KEY` or `X-API-Key: KEY`. In sandbox mode on a loopback address none is asked.
+Errors are problem documents (RFC 9457).
+"""
+
+
+def create_app(settings: Settings, url: str, *, with_worker: bool = False) -> FastAPI:
+    """The application on the migrated database at `url`; with the background work inside when asked."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            await _open(app, settings, url, stack, with_worker=with_worker)
+            yield
+
+    app = FastAPI(title="Analytics API", version=__version__, description=DESCRIPTION, lifespan=lifespan)
+    problems.install(app)
+    for router in (ingest_router, query_router, deliver_router, control.router):
+        app.include_router(router, prefix=PREFIX)
+    app.include_router(health.router)
+    document_intake(app, PREFIX + EVENTS_PATH)
+    if settings.track_api_requests:
+        app.add_middleware(ApiTrackingMiddleware)
+    app.add_middleware(IntakeCors, paths=(PREFIX + EVENTS_PATH,))
+    return app
+
+
+async def _open(app: FastAPI, settings: Settings, url: str, stack: AsyncExitStack, *, with_worker: bool) -> None:
+    """Open everything in the order in which it is needed; the stack closes it in the opposite one."""
+    database = Database(url)
+    await database.open()
+    stack.push_async_callback(database.close)
+    partitions = Partitions(settings.partition_interval)
+    async with database.acquire() as connection:
+        await make_ahead(connection, partitions, system_clock())
+    async with database.write() as session:
+        await ensure_project(
+            session, DEFAULT, time_zone=settings.time_zone, currency=settings.currency, now=system_clock()
+        )
+    client = await stack.enter_async_context(httpx.AsyncClient())
+    authenticator = Authenticator(database, open_on_loopback=settings.sandbox_mode and settings.loopback)
+    stack.push_async_callback(authenticator.write_last_use)
+    services = make_services(
+        settings, database, client, partitions=partitions, authenticator=authenticator
+    )
+    await services.destinations.ensure()
+    stack.push_async_callback(services.rollups.disconnect)
+
+    writer = Writer(database, partitions, queue_bytes=settings.intake_queue_bytes)
+    writer.start()
+    stack.push_async_callback(writer.close)
+    limits = IntakeLimits(settings.max_event_bytes, settings.max_batch_events, settings.max_batch_bytes)
+
+    app.state.database = database
+    app.state.authenticator = authenticator
+    app.state.intake = Intake(
+        writer, limits, enabled=settings.enabled, keep_pii=settings.enable_pii_tracking
+    )
+    app.state.writer = writer
+    app.state.services = services
+    app.state.config = control.config_answer(settings)
+    if with_worker:
+        worker = Worker(services)
+        worker.start()
+        stack.push_async_callback(worker.stop)

@@ -1,0 +1,245 @@
+"""The `analytics-api` command."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from analytics_api import __version__, ops
+from analytics_api.domain.clock import system_clock
+from analytics_api.domain.project import KeyKind
+from analytics_api.errors import AnalyticsError
+from analytics_api.serve import database_url, run_server, run_worker
+from analytics_api.settings import Settings, load_settings
+from analytics_api.store.engine import Database
+from analytics_api.store.keys import create_key, list_keys, revoke_key
+from analytics_api.store.migrate import upgrade
+from analytics_api.store.projects import DEFAULT, create_project, ensure_project, get_project, list_projects
+
+app = typer.Typer(
+    name="analytics-api",
+    help="Product analytics that you run yourself.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+projects_app = typer.Typer(help="Projects: one per product.", no_args_is_help=True)
+keys_app = typer.Typer(help="API keys.", no_args_is_help=True)
+app.add_typer(projects_app, name="projects")
+app.add_typer(keys_app, name="keys")
+
+ProjectOption = Annotated[str, typer.Option("--project", "-p", help="Project by its slug.")]
+
+T = TypeVar("T")
+
+
+def main() -> None:
+    """Run the command line; a known error is one sentence on standard error and exit code 2."""
+    try:
+        app(standalone_mode=False)
+    except AnalyticsError as error:
+        typer.echo(f"analytics-api: {error.detail}", err=True)
+        sys.exit(2)
+    except typer.Abort:
+        sys.exit(130)
+    except typer.Exit as error:
+        sys.exit(error.exit_code)
+    except Exception as error:
+        if hasattr(error, "show") and hasattr(error, "exit_code"):  # click's usage errors
+            error.show()
+            sys.exit(error.exit_code)
+        raise
+
+
+@asynccontextmanager
+async def _opened(settings: Settings) -> AsyncIterator[Database]:
+    """The migrated database, for the time of one command."""
+    with database_url(settings) as url:
+        await asyncio.to_thread(upgrade, url)
+        database = Database(url, pool_size=4)
+        try:
+            await database.open()
+            async with database.write() as connection:
+                await ensure_project(
+                    connection,
+                    DEFAULT,
+                    time_zone=settings.time_zone,
+                    currency=settings.currency,
+                    now=system_clock(),
+                )
+            yield database
+        finally:
+            await database.close()
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    try:
+        return asyncio.run(work)
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+@app.callback(invoke_without_command=True)
+def _version(version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False) -> None:
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def run() -> None:
+    """Everything in one process for a first try: server, worker, database, sandbox mode on."""
+    settings = load_settings()
+    if "sandbox_mode" not in settings.model_fields_set:
+        settings = settings.model_copy(update={"sandbox_mode": True})
+    run_server(settings, with_worker=True, banner=True)
+
+
+@app.command()
+def serve(
+    with_worker: Annotated[bool, typer.Option(help="Run the background work in this process, too.")] = False,
+    migrate_first: Annotated[bool, typer.Option("--migrate/--no-migrate", help="Migrate the database first.")] = True,
+) -> None:
+    """The web server."""
+    run_server(load_settings(), with_worker=with_worker, migrate=migrate_first)
+
+
+@app.command()
+def work() -> None:
+    """The background work: readers, destinations, closing of days, retention."""
+    run_worker(load_settings())
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to the newest schema."""
+    settings = load_settings()
+    with database_url(settings) as url:
+        upgrade(url)
+    typer.echo("The database is up to date.")
+
+
+@projects_app.command("create")
+def projects_create(
+    slug: Annotated[str, typer.Argument(help="Lower-case letters, digits, '-' and '_'.")],
+    name: Annotated[str | None, typer.Option(help="Name to show.")] = None,
+    time_zone: Annotated[str | None, typer.Option(help="IANA zone whose days are counted.")] = None,
+    currency: Annotated[str | None, typer.Option(help="ISO 4217 code that amounts are shown in.")] = None,
+    week_start: Annotated[int, typer.Option(min=1, max=7, help="1 Monday ... 7 Sunday.")] = 1,
+) -> None:
+    """Make a project."""
+    settings = load_settings()
+
+    async def create() -> None:
+        async with _opened(settings) as database, database.write() as connection:
+            await create_project(
+                connection,
+                slug,
+                name=name,
+                time_zone=time_zone or settings.time_zone,
+                currency=currency or settings.currency,
+                week_start=week_start,
+                now=system_clock(),
+            )
+
+    _run(create())
+    typer.echo(f"Project {slug} is there. Make a key for it: analytics-api keys create --kind write --project {slug}")
+
+
+@projects_app.command("list")
+def projects_list() -> None:
+    """All projects."""
+    settings = load_settings()
+
+    async def show() -> None:
+        async with _opened(settings) as database, database.read() as connection:
+            for project in await list_projects(connection):
+                typer.echo(f"{project.slug}\t{project.name}\t{project.zone.key}\t{project.currency}")
+
+    _run(show())
+
+
+@keys_app.command("create")
+def keys_create(
+    kind: Annotated[KeyKind, typer.Option(help="What the key may do.")],
+    project: ProjectOption = DEFAULT,
+    name: Annotated[str, typer.Option(help="What it is for.")] = "",
+    expires_days: Annotated[int | None, typer.Option(min=1, help="Days until it ends.")] = None,
+) -> None:
+    """Make a key. It is printed alone on the last line and cannot be read again."""
+    settings = load_settings()
+
+    async def create() -> str:
+        now = system_clock()
+        async with _opened(settings) as database, database.write() as connection:
+            owner = await get_project(connection, project)
+            expires_at = now + timedelta(days=expires_days) if expires_days else None
+            return await create_key(connection, owner.id, kind, name=name, expires_at=expires_at, now=now)
+
+    key = _run(create())
+    typer.echo(f"A {kind.value} key of project {project}; keep it, it is not stored:", err=True)
+    typer.echo(key)
+
+
+@keys_app.command("list")
+def keys_list(project: ProjectOption = DEFAULT) -> None:
+    """The keys of a project, without their secrets."""
+    settings = load_settings()
+
+    async def show() -> None:
+        async with _opened(settings) as database, database.read() as connection:
+            owner = await get_project(connection, project)
+            for key in await list_keys(connection, owner.id):
+                state = "revoked" if key.revoked_at else "active"
+                used = key.last_used_at.isoformat(timespec="seconds") if key.last_used_at else "never used"
+                typer.echo(f"{key.id}\t{key.kind}\t{key.prefix}...\t{state}\t{used}\t{key.name}")
+
+    _run(show())
+
+
+@keys_app.command("revoke")
+def keys_revoke(
+    key_id: Annotated[int, typer.Argument(help="Number of the key, as `keys list` shows it.")],
+    project: ProjectOption = DEFAULT,
+) -> None:
+    """End a key; every process refuses it within seconds."""
+    settings = load_settings()
+
+    async def revoke() -> bool:
+        async with _opened(settings) as database, database.write() as connection:
+            owner = await get_project(connection, project)
+            return await revoke_key(connection, owner.id, key_id, system_clock())
+
+    if not _run(revoke()):
+        typer.echo(f"analytics-api: project {project} has no active key {key_id}.", err=True)
+        raise typer.Exit(2)
+    typer.echo(f"Key {key_id} is revoked.")
+
+
+@app.command()
+def backup(target: Annotated[Path, typer.Argument(help="File to write.")]) -> None:
+    """Write the whole database to a file."""
+    with database_url(load_settings()) as url:
+        ops.backup(url, target)
+
+
+@app.command()
+def restore(source: Annotated[Path, typer.Argument(help="File that `backup` wrote.")]) -> None:
+    """Put a backup in the place of the whole database."""
+    with database_url(load_settings()) as url:
+        ops.restore(url, source)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def psql(context: typer.Context) -> None:
+    """Open psql on the database; further arguments go to psql."""
+    with database_url(load_settings()) as url:
+        code = ops.psql(url, context.args)
+    raise typer.Exit(code)

@@ -1,0 +1,132 @@
+"""The table of periodic jobs: what is done, by which function, how often. worker.py hands it to APScheduler."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+
+from analytics_api.access.authenticator import Authenticator
+from analytics_api.aggregate.closing import close_due_days
+from analytics_api.aggregate.reader import RollupReader
+from analytics_api.deliver.service import Destinations
+from analytics_api.domain.clock import Clock
+from analytics_api.privacy.retention import apply_retention
+from analytics_api.store.engine import Database
+from analytics_api.store.log import fold_groups, safe_position
+from analytics_api.store.partitions import Partitions, make_ahead
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What jobs work with. Made by the composition roots."""
+
+    database: Database
+    partitions: Partitions
+    rollups: RollupReader
+    destinations: Destinations
+    authenticator: Authenticator | None
+    clock: Clock
+    flush_interval_seconds: float
+    late_days: int
+    retention_days: int
+    dedupe_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A periodic job. With `once_in`, of all processes one runs it in that time; without, every process does."""
+
+    name: str
+    description: str
+    run: Callable[[Services], Awaitable[object]]
+    trigger: Callable[[Services], BaseTrigger]
+    once_in: timedelta | None = None
+    at_start: bool = False
+
+
+async def _roll_up(services: Services) -> object:
+    return await services.rollups.run_once()
+
+
+async def _flush(services: Services) -> object:
+    return await services.destinations.flush()
+
+
+async def _close_days(services: Services) -> object:
+    return await close_due_days(services.database, services.clock(), late_days=services.late_days)
+
+
+async def _make_partitions(services: Services) -> object:
+    async with services.database.acquire() as connection:
+        return await make_ahead(connection, services.partitions, services.clock())
+
+
+async def _fold_groups(services: Services) -> object:
+    async with services.database.acquire() as connection:
+        return await fold_groups(connection, await safe_position(connection))
+
+
+async def _retain(services: Services) -> object:
+    return await apply_retention(
+        services.database,
+        services.clock(),
+        retention_days=services.retention_days,
+        dedupe_days=services.dedupe_days,
+    )
+
+
+async def _note_key_use(services: Services) -> object:
+    if services.authenticator is not None:
+        await services.authenticator.write_last_use()
+    return None
+
+
+def _every(**interval: float) -> Callable[[Services], BaseTrigger]:
+    return lambda _services: IntervalTrigger(**interval)
+
+
+JOBS = (
+    Job("rollups", "count new events into the rollups", _roll_up, _every(seconds=1)),
+    Job(
+        "flush",
+        "hand new events to the destinations",
+        _flush,
+        lambda services: IntervalTrigger(seconds=services.flush_interval_seconds),
+    ),
+    Job(
+        "close-days",
+        # Hourly, because 01:00 comes at another hour in each project's zone, and a missed one is made up for.
+        "close the days that ended in their project's zone and correct those that changed",
+        _close_days,
+        lambda _services: CronTrigger(minute=0, timezone="UTC"),
+        once_in=timedelta(minutes=30),
+        at_start=True,
+    ),
+    Job(
+        "partitions",
+        "make the coming partitions of the log",
+        _make_partitions,
+        lambda _services: CronTrigger(hour=3, minute=10, timezone="UTC"),
+        once_in=timedelta(hours=12),
+    ),
+    Job(
+        "fold-groups",
+        "sum up the notes of write groups",
+        _fold_groups,
+        _every(minutes=1),
+        once_in=timedelta(seconds=30),
+    ),
+    Job(
+        "retention",
+        "drop events past retention and old dedupe keys",
+        _retain,
+        lambda _services: CronTrigger(hour=3, minute=30, timezone="UTC"),
+        once_in=timedelta(hours=12),
+    ),
+    Job("key-use", "store when API keys were last used", _note_key_use, _every(seconds=30)),
+)

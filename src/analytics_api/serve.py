@@ -1,0 +1,150 @@
+"""Starts processes: finds the database, takes the port, runs uvicorn or the worker, and ends everything cleanly."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import signal
+import socket
+from collections.abc import Iterator
+from types import FrameType
+
+import httpx
+import uvicorn
+
+from analytics_api import telemetry
+from analytics_api.app import create_app
+from analytics_api.domain.clock import system_clock
+from analytics_api.errors import ConfigurationError
+from analytics_api.settings import Settings
+from analytics_api.store.embedded import EmbeddedServer
+from analytics_api.store.engine import Database
+from analytics_api.store.migrate import upgrade
+from analytics_api.store.partitions import Partitions
+from analytics_api.store.projects import DEFAULT, ensure_project
+from analytics_api.worker import Worker, make_services
+
+BACKLOG = 2048
+DRAIN_SECONDS = 15
+
+
+@contextlib.contextmanager
+def database_url(settings: Settings) -> Iterator[str]:
+    """The URL of the database: the one that is set, or the embedded server's for as long as the block lasts."""
+    if settings.database_url is not None:
+        yield settings.database_url.get_secret_value()
+        return
+    server = EmbeddedServer(settings.data_dir)
+    try:
+        yield server.start()
+    finally:
+        server.stop()
+
+
+def run_server(
+    settings: Settings, *, with_worker: bool, migrate: bool = True, banner: bool = False
+) -> None:
+    """Serve until SIGINT or SIGTERM; then answer what was begun, write what was queued, and return."""
+    telemetry.configure_logging(settings.log_level)
+    listener = _listen(settings.host, settings.port)
+    port = listener.getsockname()[1]
+    with _quiet_signals(), database_url(settings) as url:
+        if migrate:
+            upgrade(url)
+        app = create_app(settings, url, with_worker=with_worker)
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            # The peer's address decides whether a caller is local; a proxy's header must not.
+            proxy_headers=False,
+            timeout_graceful_shutdown=DRAIN_SECONDS,
+            timeout_keep_alive=30,
+            h11_max_incomplete_event_size=64 * 1024,
+        )
+        server = uvicorn.Server(config)
+        if banner:
+            print(_banner(settings, port), flush=True)  # noqa: T201
+        server.run(sockets=[listener])
+        if not server.started:
+            raise SystemExit(3)
+
+
+def run_worker(settings: Settings) -> None:
+    """Do the background work until SIGINT or SIGTERM."""
+    telemetry.configure_logging(settings.log_level)
+    with database_url(settings) as url:
+        upgrade(url)
+        asyncio.run(_work(settings, url))
+
+
+async def _work(settings: Settings, url: str) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    database = Database(url)
+    await database.open()
+    async with httpx.AsyncClient() as client:
+        async with database.write() as connection:
+            await ensure_project(
+                connection, DEFAULT, time_zone=settings.time_zone, currency=settings.currency, now=system_clock()
+            )
+        services = make_services(settings, database, client, partitions=Partitions(settings.partition_interval))
+        await services.destinations.ensure()
+        worker = Worker(services)
+        worker.start()
+        await stop.wait()
+        await worker.stop()
+    await database.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """The listening socket. Raises ConfigurationError when the address cannot be had."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise ConfigurationError(
+                f"Port {port} on {host} is taken by another program; stop it or set ANALYTICS__PORT."
+            ) from None
+        raise ConfigurationError(f"Cannot listen on {host}:{port}: {error.strerror or error}.") from None
+    return listener
+
+
+@contextlib.contextmanager
+def _quiet_signals() -> Iterator[None]:
+    """uvicorn raises the signals it has caught once more at its end; by then they have done their work."""
+
+    def ignore(_number: int, _frame: FrameType | None) -> None:
+        return None
+
+    before = {number: signal.signal(number, ignore) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _banner(settings: Settings, port: int) -> str:
+    base = f"http://{'127.0.0.1' if settings.loopback else settings.host}:{port}"
+    api = f"{base}/api/v1/analytics"
+    mode = "sandbox mode: nothing leaves this machine" if settings.sandbox_mode else "events go to the providers"
+    return f"""
+  Analytics API is starting on {base}   ({mode})
+
+  Send an event    curl -X POST {api}/events -H 'Content-Type: application/json' \\
+                        -d '{{"event_type": "feature_used", "user_id": "ada", "event_data": {{"feature_name": "search"}}}}'
+  Process it now   curl {api}/process-events
+  See the numbers  curl {api}/metrics/dashboard
+  Explore the API  {base}/docs
+
+  Ctrl-C stops it; your data stays in {settings.data_dir if settings.database_url is None else "your database"}.
+"""

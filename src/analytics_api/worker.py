@@ -1,0 +1,136 @@
+"""Composition root of the background work: APScheduler runs the table in schedule.py, alone or inside the web process."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+import socket
+from datetime import timedelta
+
+import asyncpg
+import httpx
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from analytics_api.access.authenticator import Authenticator
+from analytics_api.aggregate.reader import RollupReader
+from analytics_api.deliver.service import Destinations
+from analytics_api.domain.clock import Clock, system_clock
+from analytics_api.errors import Unavailable
+from analytics_api.schedule import JOBS, Job, Services
+from analytics_api.settings import Settings
+from analytics_api.store.engine import Database
+from analytics_api.store.jobs import claim_job, finish_job
+from analytics_api.store.partitions import Partitions
+
+logger = logging.getLogger(__name__)
+
+JOB_LEASE = timedelta(minutes=30)
+"""After a crash another process takes the job over at the latest then."""
+
+
+def owner_name() -> str:
+    """A name for this process that no other has, on any machine."""
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
+
+
+def make_services(
+    settings: Settings,
+    database: Database,
+    client: httpx.AsyncClient,
+    *,
+    partitions: Partitions,
+    authenticator: Authenticator | None = None,
+    clock: Clock = system_clock,
+) -> Services:
+    """Everything that the jobs and POST /process-events work with."""
+    owner = owner_name()
+    return Services(
+        database=database,
+        partitions=partitions,
+        rollups=RollupReader(database, owner, clock=clock),
+        destinations=make_destinations(settings, database, client, owner, clock),
+        authenticator=authenticator,
+        clock=clock,
+        flush_interval_seconds=settings.flush_interval_seconds,
+        late_days=settings.late_days,
+        retention_days=settings.data_retention_days,
+        dedupe_days=settings.dedupe_days,
+    )
+
+
+def make_destinations(
+    settings: Settings, database: Database, client: httpx.AsyncClient, owner: str, clock: Clock
+) -> Destinations:
+    """The destinations that the settings name."""
+    raise NotImplementedError
+
+
+class Worker:
+    """Runs the jobs of one process."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._owner = owner_name()
+        self._scheduler = AsyncIOScheduler(timezone="UTC")
+        self._running: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        """Begin the schedule."""
+        for job in JOBS:
+            self._scheduler.add_job(
+                self._start_job,
+                job.trigger(self._services),
+                args=[job],
+                id=job.name,
+                max_instances=1,
+                coalesce=True,
+                misfire_grace_time=None,
+            )
+            if job.at_start:
+                self._scheduler.add_job(self._start_job, args=[job], id=f"{job.name}-at-start")
+        self._scheduler.start()
+
+    async def stop(self) -> None:
+        """End the schedule; what runs is finished first."""
+        self._scheduler.shutdown(wait=False)
+        if self._running:
+            await asyncio.wait(self._running, timeout=30)
+        for task in self._running:
+            task.cancel()
+
+    async def _start_job(self, job: Job) -> None:
+        task = asyncio.create_task(self.run(job), name=f"job-{job.name}")
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        # APScheduler counts instances by this coroutine, so it lasts as long as the job.
+        await asyncio.shield(task)
+
+    async def run(self, job: Job) -> None:
+        """One run of a job, if this process gets it. Errors are logged; the next run is the retry."""
+        try:
+            if job.once_in is None:
+                await job.run(self._services)
+            else:
+                await self._run_leased(job, job.once_in)
+        except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, Unavailable) as error:
+            logger.warning("job %s could not run: %s", job.name, error)
+        except Exception:
+            logger.exception("job %s failed", job.name)
+
+    async def _run_leased(self, job: Job, once_in: timedelta) -> None:
+        services = self._services
+        async with services.database.acquire() as connection:
+            now = services.clock()
+            if not await claim_job(connection, job.name, self._owner, now, lasts=JOB_LEASE, gap=once_in):
+                return
+        error: str | None = None
+        try:
+            await job.run(services)
+        except BaseException as failure:
+            error = f"{type(failure).__name__}: {failure}"
+            raise
+        finally:
+            async with services.database.acquire() as connection:
+                await finish_job(connection, job.name, self._owner, services.clock(), error)
