@@ -1,0 +1,93 @@
+"""Bodies: one event, arrays, envelopes, NDJSON, gzip, and what cannot be read."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from datetime import UTC, datetime
+
+import pytest
+
+from analytics_api.errors import BadRequest, PayloadTooLarge
+from analytics_api.ingest.payloads import parse_body, unpack
+
+
+def texts(body: bytes, content_type: str | None = "application/json") -> list[object]:
+    return [json.loads(bytes(raw)) for raw in parse_body(body, content_type).events if not isinstance(raw, str)]
+
+
+def test_one_event() -> None:
+    body = parse_body(b' {"event_type": "a"} ', None)
+    assert body.single
+    assert texts(b' {"event_type": "a"} ') == [{"event_type": "a"}]
+
+
+def test_an_event_that_has_a_field_events_is_still_an_event() -> None:
+    assert parse_body(b'{"event_type": "a", "events": 3}', None).single
+
+
+def test_array_and_envelope() -> None:
+    assert texts(b'[{"a": 1}, 2]') == [{"a": 1}, 2]
+    envelope = parse_body(b'{"events": [{"a": 1}], "sent_at": 1772359200000, "key": "wk_x", "more": 1}', "text/plain")
+    assert not envelope.single
+    assert envelope.sent_at == datetime(2026, 3, 1, 10, tzinfo=UTC)
+    assert envelope.key == "wk_x"
+    assert texts(b"[]") == []
+
+
+def test_lines() -> None:
+    assert texts(b'{"a": 1}\n\n{"b": 2}\r\n', "application/x-ndjson; charset=utf-8") == [{"a": 1}, {"b": 2}]
+
+
+def test_half_a_surrogate_pair_spoils_only_its_own_event() -> None:
+    for body in (
+        b'[{"event_type": "a\\ud800"}, {"event_type": "b"}]',
+        b'{"events": [{"event_type": "a\\ud800"}, {"event_type": "b"}], "sent_at": "2026-03-01T10:00:00Z"}',
+    ):
+        bad, good = parse_body(body, None).events
+        assert isinstance(bad, str)
+        assert "surrogate" in bad
+        assert json.loads(bytes(good)) == {"event_type": "b"}  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"", "The body is empty"),
+        (b"  \n", "The body is empty"),
+        (b'{"event_type": "a"', "not JSON"),
+        (b'[{"event_type": "a"},]', "not JSON"),
+        (b'[{"x": NaN}]', "not JSON"),
+        (b'"text"', "neither an event"),
+        (b"42", "neither an event"),
+        (b'{"events": 3}', "The envelope cannot be read: Expected `array`"),
+        (b'{"events": [], "sent_at": "noon"}', "The envelope cannot be read: sent_at is not a time"),
+        (b'{"events": [], "key": 5}', "The envelope cannot be read"),
+        (b"[" * 100_000, "nested too deeply"),
+    ],
+)
+def test_broken_bodies_say_why(body: bytes, words: str) -> None:
+    with pytest.raises(BadRequest) as caught:
+        parse_body(body, "application/json")
+    assert words in caught.value.detail
+
+
+def test_gzip() -> None:
+    packed = gzip.compress(b'{"event_type": "a"}')
+    assert unpack(packed, "gzip", 100) == b'{"event_type": "a"}'
+    assert unpack(b"plain", None, 100) == b"plain"
+    with pytest.raises(BadRequest, match="ends too early"):
+        unpack(packed[:-9], "gzip", 100)
+    with pytest.raises(BadRequest, match="not gzip"):
+        unpack(b"plain", "gzip", 100)
+    with pytest.raises(BadRequest, match="not supported"):
+        unpack(b"plain", "br", 100)
+
+
+def test_a_gzip_bomb_is_not_unpacked() -> None:
+    packer = zlib.compressobj(9, wbits=31)
+    bomb = packer.compress(b"0" * 200_000_000) + packer.flush()
+    assert len(bomb) < 250_000
+    with pytest.raises(PayloadTooLarge, match="larger than 5242880 bytes when unpacked"):
+        unpack(bomb, "gzip", 5_242_880)
