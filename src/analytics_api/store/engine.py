@@ -15,6 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from analytics_api.errors import ConfigurationError
 
 OLDEST_SERVER = 150000
+APPLICATION_NAME = "analytics-api"
+"""How our connections show in pg_stat_activity."""
 QUERY_TIMEOUT_MS = 30_000
 """No dashboard query may hold a connection longer; figures come from rollups and take milliseconds."""
 
@@ -39,7 +41,7 @@ def normalise_url(url: str) -> URL:
 def connect_arguments(url: URL | str) -> dict[str, Any]:
     """asyncpg's keyword arguments that a URL cannot carry. `sslmode` works as libpq has it."""
     given = make_url(url).query.get("sslmode")
-    arguments: dict[str, Any] = {"server_settings": {"application_name": "analytics-api", "jit": "off"}}
+    arguments: dict[str, Any] = {"server_settings": {"application_name": APPLICATION_NAME, "jit": "off"}}
     if given is None:
         return arguments
     if given not in _SSL_MODES:
