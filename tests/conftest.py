@@ -18,6 +18,13 @@ from tests.support.processes import ServerProcess
 SHARED_DATA = "ANALYTICS_SHARED_DATA"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that use a database, so that CI can run just them against another PostgreSQL."""
+    for item in items:
+        if "database_server" in getattr(item, "fixturenames", ()):
+            item.add_marker("database")
+
+
 @pytest.fixture(scope="session")
 def database_server() -> Iterator[URL]:
     """A PostgreSQL server in which databases can be made: embedded, or the one of ANALYTICS_TEST_DATABASE_URL."""
