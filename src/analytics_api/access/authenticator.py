@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 import time
+from collections.abc import Callable
 from datetime import datetime
-from ipaddress import ip_address
+from typing import Generic, TypeVar
 
 from starlette.requests import HTTPConnection
 
 from analytics_api.access.caller import Caller, Right
+from analytics_api.access.local import is_foreign_page, is_local
 from analytics_api.domain.clock import Clock, system_clock
 from analytics_api.domain.project import Project
 from analytics_api.errors import Forbidden, NotFound, Unauthorized
@@ -20,19 +24,60 @@ REMEMBER_SECONDS = 5.0
 """How long an answer is kept: a revoked key dies within this time in every process."""
 
 MOST_REMEMBERED = 10_000
+"""Answers kept at most, of valid and of invalid keys each (about 3 MB)."""
 
-_FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
+LOOK_UPS = 3
+"""Keys looked up at the same time: a flood of unknown ones leaves the rest of the pool (10) to others."""
+
+_KEY = re.compile(r"[a-z]{2}_[A-Za-z0-9_-]{20,100}")
+"""What a key looks like; anything else is refused without asking the database."""
+
+_CHALLENGE = {"WWW-Authenticate": "Bearer"}
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class _Memory(Generic[K, V]):
+    """Values that are forgotten after REMEMBER_SECONDS; when it is full, the oldest goes."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._values: dict[K, tuple[float, V]] = {}
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def get(self, key: K) -> V | None:
+        found = self._values.get(key)
+        return found[1] if found is not None and found[0] > self._monotonic() else None
+
+    def put(self, key: K, value: V) -> None:
+        self._values.pop(key, None)
+        if len(self._values) >= MOST_REMEMBERED:
+            del self._values[next(iter(self._values))]
+        self._values[key] = (self._monotonic() + REMEMBER_SECONDS, value)
 
 
 class Authenticator:
     """Looks keys up, remembering the answers for a few seconds."""
 
-    def __init__(self, database: Database, *, open_on_loopback: bool, clock: Clock = system_clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        open_on_loopback: bool,
+        clock: Clock = system_clock,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._database = database
         self._open_on_loopback = open_on_loopback
         self._clock = clock
-        self._callers: dict[bytes, tuple[float, Caller | None]] = {}
-        self._projects: dict[str, tuple[float, Project]] = {}
+        self._callers: _Memory[bytes, Caller] = _Memory(monotonic)
+        # Apart from the valid ones, so that made-up keys cannot push those out.
+        self._unknown: _Memory[bytes, bool] = _Memory(monotonic)
+        self._projects: _Memory[str, Project] = _Memory(monotonic)
+        self._looking_up = asyncio.Semaphore(LOOK_UPS)
         self._used: dict[int, datetime] = {}
 
     async def caller(
@@ -44,93 +89,90 @@ class Authenticator:
         """
         given = header_key(request) or key
         if given is None:
-            if self._open_on_loopback and is_local(request):
-                return Caller.local(await self.project(project or DEFAULT))
-            raise Unauthorized(headers={"WWW-Authenticate": "Bearer"})
+            return await self._without_key(request, project or DEFAULT)
         caller = await self._holder(given)
         if caller is None:
-            raise Unauthorized(
-                "This API key is unknown, expired or revoked.", headers={"WWW-Authenticate": "Bearer"}
-            )
+            raise Unauthorized("This API key is unknown, expired or revoked.", headers=_CHALLENGE)
         if project is not None and project != caller.project.slug:
-            raise Forbidden(f"This API key belongs to another project than {project!r}.")
+            # Whether the other project exists is none of the caller's business.
+            raise Forbidden(
+                f"project: this API key belongs to {caller.project.slug!r}; leave the parameter out or use another key."
+            )
         return caller
+
+    async def _without_key(self, request: HTTPConnection, project: str) -> Caller:
+        if not (self._open_on_loopback and is_local(request)):
+            raise Unauthorized(headers=_CHALLENGE)
+        found = await self.project(project)
+        return Caller.local_page(found) if is_foreign_page(request) else Caller.local(found)
 
     async def project(self, slug: str) -> Project:
         """A project by name. Raises NotFound."""
-        remembered = self._projects.get(slug)
-        if remembered is not None and remembered[0] > time.monotonic():
-            return remembered[1]
-        async with self._database.read() as connection:
-            found = await find_project(connection, slug)
+        found = self._projects.get(slug)
         if found is None:
-            raise NotFound(f"There is no project {slug!r}.")
-        self._projects[slug] = (time.monotonic() + REMEMBER_SECONDS, found)
+            async with self._database.read() as connection:
+                found = await find_project(connection, slug)
+            if found is None:
+                raise NotFound(f"There is no project {slug!r}.")
+            self._projects.put(slug, found)
         return found
 
     async def _holder(self, key: str) -> Caller | None:
+        if not _KEY.fullmatch(key):
+            return None
         digest = hash_key(key)
-        remembered = self._callers.get(digest)
-        if remembered is not None and remembered[0] > time.monotonic():
-            caller = remembered[1]
-        else:
-            caller = await self._look_up(key)
-            if len(self._callers) >= MOST_REMEMBERED:
-                self._callers.clear()
-            self._callers[digest] = (time.monotonic() + REMEMBER_SECONDS, caller)
+        caller = self._callers.get(digest)
+        if caller is None and self._unknown.get(digest) is None:
+            async with self._looking_up:
+                caller = await self._look_up(key, digest)
         if caller is not None and caller.key_id is not None:
             self._used[caller.key_id] = self._clock()
         return caller
 
-    async def _look_up(self, key: str) -> Caller | None:
+    async def _look_up(self, key: str, digest: bytes) -> Caller | None:
+        # While this request waited for its turn another one may have had the answer.
+        caller = self._callers.get(digest)
+        if caller is not None or self._unknown.get(digest) is not None:
+            return caller
         async with self._database.read() as connection:
             found = await find_key(connection, key, self._clock())
             if found is None:
+                self._unknown.put(digest, True)
                 return None
             projects = {project.id: project for project in await list_projects(connection)}
-        return Caller.with_key(projects[found.project_id], found.kind, found.id)
+        caller = Caller.with_key(projects[found.project_id], found.kind, found.id)
+        self._callers.put(digest, caller)
+        return caller
 
     async def write_last_use(self) -> None:
         """Store when keys were last used; called by a periodic job, never by a request."""
         used, self._used = self._used, {}
-        if used:
+        if not used:
+            return
+        try:
             async with self._database.write() as connection:
                 await note_use(connection, used)
+        except BaseException:
+            self._used = {**used, **self._used}
+            raise
 
 
 def header_key(request: HTTPConnection) -> str | None:
     """The key in `Authorization: Bearer` or `X-API-Key`."""
-    authorization = request.headers.get("authorization")
-    if authorization is not None and authorization[:7].lower() == "bearer ":
-        return authorization[7:].strip() or None
-    return request.headers.get("x-api-key") or None
-
-
-def is_local(request: HTTPConnection) -> bool:
-    """Whether a request was typed at this machine: a local peer, a local Host, and no proxy in between.
-
-    The Host is checked so that a web page cannot reach the sandbox by a name of its own (DNS rebinding).
-    """
-    if any(name in request.headers for name in _FORWARDED):
-        return False
-    host = request.headers.get("host", "").rsplit(":", 1)[0].strip("[]")
-    return _loopback(host) and (request.client is None or _loopback(request.client.host))
-
-
-def _loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
+    authorization = request.headers.get("authorization", "")
+    bearer = authorization[7:].strip() if authorization[:7].lower() == "bearer " else ""
+    return bearer or request.headers.get("x-api-key", "").strip() or None
 
 
 def require(caller: Caller, right: Right) -> Caller:
     """The caller, if it has the right. Raises Forbidden naming the kind of key that has it."""
     if caller.may(right):
         return caller
-    kinds = {Right.SEND: "write or server", Right.TRUSTED: "server", Right.READ: "read", Right.ADMIN: "admin"}
-    raise Forbidden(
-        f"This API key may not {right.value}: use {'an' if right is Right.ADMIN else 'a'} {kinds[right]} key."
-    )
+    kinds = {
+        Right.SEND: "a write or server",
+        Right.TRUSTED: "a server",
+        Right.READ: "a read or admin",
+        Right.ADMIN: "an admin",
+    }
+    who = "This API key" if caller.key_id is not None else "A page of another origin without a key"
+    raise Forbidden(f"{who} may not {right.value}: use {kinds[right]} key.")

@@ -27,7 +27,7 @@ _RIGHTS = {
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who sent a request. `name` is safe to log: 'local' or the kind and number of the key."""
+    """Who sent a request. `name` is safe to store: `local`, `local-page` or kind and number of the key."""
 
     project: Project
     rights: frozenset[Right]
@@ -43,6 +43,14 @@ class Caller:
     def local(cls, project: Project) -> Caller:
         """Somebody at this machine, in sandbox mode: no key is asked and everything is allowed."""
         return cls(project, frozenset(Right), "local")
+
+    @classmethod
+    def local_page(cls, project: Project) -> Caller:
+        """A page of another origin in a browser at this machine, in sandbox mode: it may send events like a write key.
+
+        Its user did not type the request, and any page on the web can make a browser send one here.
+        """
+        return cls(project, _RIGHTS[KeyKind.WRITE], "local-page")
 
     def may(self, right: Right) -> bool:
         """Whether the caller has a right."""

@@ -33,9 +33,10 @@ def _with(right: Right) -> Callable[..., Awaitable[Caller]]:
         _header: object = Security(header_scheme),
     ) -> Caller:
         authenticator: Authenticator = request.app.state.authenticator
-        found = require(await authenticator.caller(request, project=project), right)
+        found = await authenticator.caller(request, project=project)
+        # Before the right is asked for, so that auto-tracking knows whom it was denied.
         request.state.caller = found
-        return found
+        return require(found, right)
 
     return caller
 

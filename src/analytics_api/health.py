@@ -1,0 +1,105 @@
+"""Probes without prefix: /health/live, /health/ready, and /metrics for Prometheus."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import cache
+from typing import Any
+
+from alembic.script import ScriptDirectory
+from fastapi import APIRouter, Request
+from starlette.responses import JSONResponse, Response
+
+from analytics_api import telemetry
+from analytics_api.access.authenticator import Authenticator, require
+from analytics_api.access.caller import Right
+from analytics_api.access.local import is_local
+from analytics_api.errors import Unavailable
+from analytics_api.store.engine import Database
+from analytics_api.store.migrate import MIGRATIONS
+
+CHECK_SECONDS = 3.0
+"""A part that takes longer to answer is not ready; probes give up after 5 to 10 s."""
+
+router = APIRouter(tags=["operation"])
+
+
+@router.get("/health/live", summary="Whether the process is up")
+async def live() -> dict[str, str]:
+    """Answers as long as the process can answer at all: restart it when it does not."""
+    return {"status": "live"}
+
+
+@router.get("/health/ready", summary="Whether events can be taken and figures given", responses={503: {}})
+async def ready(request: Request) -> JSONResponse:
+    """200 when the database answers, its schema is the newest and the writer runs; else 503, naming what is missing."""
+    missing = await asyncio.gather(*(_missing(check, request.app.state) for check in CHECKS.values()))
+    checks = {
+        name: {"ok": reason is None} if reason is None else {"ok": False, "detail": reason}
+        for name, reason in zip(CHECKS, missing, strict=True)
+    }
+    wrong = [f"{name}: {reason}" for name, reason in zip(CHECKS, missing, strict=True) if reason is not None]
+    if wrong:
+        raise Unavailable(f"Not ready. {'; '.join(wrong)}.", retry_after=2, checks=checks)
+    return JSONResponse({"status": "ready", "checks": checks}, headers={"Cache-Control": "no-store"})
+
+
+@router.get("/metrics", summary="Metrics for Prometheus", response_class=Response)
+async def metrics(request: Request) -> Response:
+    """Counters of this process: no event, no person, no address.
+
+    Open to callers on this machine without a proxy in between; others send a read or an admin key of any project,
+    because the counters belong to none.
+    """
+    if not is_local(request):
+        authenticator: Authenticator = request.app.state.authenticator
+        require(await authenticator.caller(request), Right.READ)
+    return Response(telemetry.render(), media_type=telemetry.CONTENT_TYPE)
+
+
+async def _missing(check: Callable[[Any], Awaitable[str | None]], state: Any) -> str | None:
+    try:
+        async with asyncio.timeout(CHECK_SECONDS):
+            return await check(state)
+    except TimeoutError:
+        return f"no answer within {CHECK_SECONDS:.0f} s"
+    except Exception as error:
+        # Without its words, which may name hosts and users: probes are open to everybody.
+        return f"cannot be reached ({type(error).__name__})"
+
+
+async def _check_database(state: Any) -> str | None:
+    database: Database = state.database
+    async with database.acquire() as connection:
+        await connection.fetchval("SELECT 1")
+    return None
+
+
+async def _check_migrations(state: Any) -> str | None:
+    database: Database = state.database
+    newest = await asyncio.to_thread(_newest_revisions)
+    async with database.acquire() as connection:
+        if await connection.fetchval("SELECT to_regclass('alembic_version')") is None:
+            return "the database has no tables; run analytics-api migrate"
+        rows = await connection.fetch("SELECT version_num FROM alembic_version")
+    if {row["version_num"] for row in rows} != newest:
+        return "the schema is not that of this version; run analytics-api migrate"
+    return None
+
+
+async def _check_writer(state: Any) -> str | None:
+    return None if state.writer.alive else "the task that writes events has ended; restart the process"
+
+
+CHECKS: dict[str, Callable[[Any], Awaitable[str | None]]] = {
+    "database": _check_database,
+    "migrations": _check_migrations,
+    "writer": _check_writer,
+}
+"""Every part that must be there; each check returns what is wrong, or none."""
+
+
+@cache
+def _newest_revisions() -> frozenset[str]:
+    return frozenset(ScriptDirectory(str(MIGRATIONS)).get_heads())

@@ -1,0 +1,219 @@
+"""Errors over HTTP as RFC 9457 problem documents, and the id that names each request in answers and log lines."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import orjson
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from analytics_api.errors import AnalyticsError, Unavailable
+from analytics_api.telemetry import request_id
+
+logger = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_AWAY = (
+    ConnectionError,
+    TimeoutError,
+    PoolTimeout,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.InterfaceError,
+)
+_QUERY_CANCELED = "57014"
+_AWAY_STATES = ("08", "53", "57P")
+_WORDING = {
+    "missing": "is required",
+    "extra_forbidden": "is not known here; leave it out",
+    "json_invalid": "is not JSON",
+}
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of an application with a problem document and give every response an `X-Request-ID`.
+
+    Call it after all other middleware has been added: ids are given outermost, so that every response has one, and
+    unexpected errors are answered innermost, so that other middleware sees those answers like any.
+    """
+    app.add_exception_handler(AnalyticsError, _on_analytics_error)
+    app.add_exception_handler(RequestValidationError, _on_validation_error)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.user_middleware.append(Middleware(UnexpectedErrorMiddleware))
+    app.add_middleware(RequestIdMiddleware)
+
+
+def problem_response(problem: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
+    """A response with a problem document; its status is the document's."""
+    return Response(
+        orjson.dumps(problem, default=str),
+        problem["status"],
+        headers=dict(headers or {}),
+        media_type=MEDIA_TYPE,
+    )
+
+
+class RequestIdMiddleware:
+    """Takes the client's `X-Request-ID` (1 to 128 of A-Z a-z 0-9 . _ -) or makes one, for the response and the log."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"").decode(
+            "latin-1"
+        )
+        current = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+
+        async def with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["X-Request-ID"] = current
+            await send(message)
+
+        token = request_id.set(current)
+        try:
+            await self.app(scope, receive, with_id)
+        finally:
+            request_id.reset(token)
+
+
+class UnexpectedErrorMiddleware:
+    """Answers what no handler knows: 503 when the database is away, else 500 and a traceback in the log only."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = ended = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started, ended
+            started = started or message["type"] == "http.response.start"
+            ended = ended or (message["type"] == "http.response.body" and not message.get("more_body", False))
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watched)
+        except ClientDisconnect:
+            logger.debug("a client hung up")
+        except Exception as error:
+            if ended:
+                logger.exception("work after a response failed")
+            elif started:
+                # Only a broken connection still tells the client; the server makes it and logs the traceback.
+                raise
+            else:
+                await _answer_unexpected(error)(scope, receive, send)
+
+
+def _answer_unexpected(error: Exception) -> Response:
+    known = _database_problem(error)
+    if known is not None:
+        logger.warning("the database could not answer: %s: %s", type(error).__name__, error)
+        return problem_response(known.problem(), known.headers)
+    logger.error("unexpected error", exc_info=error)
+    return _internal_error()
+
+
+def _internal_error() -> Response:
+    return problem_response(
+        {
+            "type": "about:blank",
+            "title": "Internal error",
+            "status": 500,
+            "detail": "Something went wrong on the server; its log tells more under this request id.",
+            "request_id": request_id.get(),
+        }
+    )
+
+
+def _database_problem(error: Exception) -> Unavailable | None:
+    """What to tell the client when the database is the reason: it is away, or a query took too long."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    state = getattr(cause, "sqlstate", None) or ""
+    if state == _QUERY_CANCELED:
+        return Unavailable("The query took too long; ask for a shorter period.", retry_after=10)
+    if isinstance(error, DBAPIError):
+        away = error.connection_invalidated or state.startswith(_AWAY_STATES)
+    else:
+        away = isinstance(error, _AWAY)
+    return Unavailable("The database is away; send the same request again.", retry_after=2) if away else None
+
+
+async def _on_analytics_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, AnalyticsError)  # noqa: S101 (Starlette's handlers are typed for any exception)
+    if error.status == 500:
+        # Its words are for the operator: they may name hosts and settings.
+        logger.error("unexpected error", exc_info=error)
+        return _internal_error()
+    return problem_response(error.problem(), error.headers)
+
+
+async def _on_validation_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101
+    errors = [{"field": _field(item), "message": _message(item)} for item in error.errors()]
+    return problem_response(
+        {
+            "type": "about:blank",
+            "title": "Unprocessable content",
+            "status": 422,
+            "detail": "; ".join(f"{item['field']}: {item['message']}" for item in errors) + ".",
+            "errors": errors,
+        }
+    )
+
+
+def _field(item: Mapping[str, Any]) -> str:
+    """The name of the field that is wrong: `start_date`, `user.name`, `events.0.event_type`; `body` for all of it."""
+    place, *path = item["loc"]
+    if not path or item["type"] == "json_invalid":
+        return str(place)
+    return ".".join(str(part) for part in path)
+
+
+def _message(item: Mapping[str, Any]) -> str:
+    """What is wrong with it. Pydantic's words say what would be right and never hold the value that was sent."""
+    text = str(item["msg"]).removeprefix("Value error, ")
+    return _WORDING.get(item["type"]) or text[:1].lower() + text[1:].rstrip(".")
+
+
+async def _on_http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    headers = dict(error.headers or {})
+    if error.status_code in (204, 304) or error.status_code < 200:
+        return Response(status_code=error.status_code, headers=headers)
+    title = HTTPStatus(error.status_code).phrase
+    detail = error.detail
+    if error.status_code == 404 and detail == title:
+        detail = "There is nothing at this path; GET /openapi.json lists what there is."
+    elif error.status_code == 405 and detail == title:
+        detail = f"{request.method} is not possible here; use {headers.get('allow') or headers.get('Allow')}."
+    return problem_response(
+        {"type": "about:blank", "title": title, "status": error.status_code, "detail": detail}, headers
+    )
