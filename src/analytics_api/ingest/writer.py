@@ -100,7 +100,7 @@ class Writer:
         size = sum(event.size for event in events)
         if self._closing or not self.alive:
             raise Unavailable("The server is stopping; send the same request again.")
-        if self._queued + size > self._queue_bytes and self._queue:
+        if self._queued and self._queued + size > self._queue_bytes:
             raise Unavailable("The intake queue is full; send the same request again.")
         self._queued += size
         submission = _Submission(events, size, asyncio.get_running_loop().create_future())

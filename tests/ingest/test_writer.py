@@ -1,0 +1,195 @@
+"""Group commit: what is answered is stored, one bad row fails alone, a database that comes and goes loses nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from analytics_api.domain.event import NewEvent
+from analytics_api.domain.project import Project
+from analytics_api.errors import Unavailable
+from analytics_api.ingest import writer as writer_module
+from analytics_api.ingest.writer import Writer
+from analytics_api.store.engine import Database
+from analytics_api.store.partitions import Partitions
+from tests.support.events import NOW, make_event, make_project, open_database
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    async with open_database(database_url) as database:
+        yield database
+
+
+@pytest.fixture
+async def project(database: Database) -> Project:
+    return await make_project(database)
+
+
+@asynccontextmanager
+async def writing(database: Database, queue_bytes: int = 10_000_000) -> AsyncIterator[Writer]:
+    writer = Writer(database, Partitions(), queue_bytes=queue_bytes)
+    writer.start()
+    try:
+        yield writer
+    finally:
+        await writer.close()
+
+
+async def stored(database: Database) -> list[str]:
+    rows = await database.pool.fetch("SELECT event_type FROM events ORDER BY seq")
+    return [row["event_type"] for row in rows]
+
+
+async def test_concurrent_requests_share_transactions_and_get_their_own_answers(
+    database: Database, project: Project
+) -> None:
+    async with writing(database) as writer:
+        async def send(number: int) -> list[bool | str]:
+            event = make_event(project, f"kind-{number}", event_id=f"id-{number // 2}")
+            return await writer.write([event])
+
+        answers = await asyncio.gather(*(send(number) for number in range(200)))
+    assert sum(answer == [True] for answer in answers) == 100
+    assert sum(answer == [False] for answer in answers) == 100
+    assert len(await stored(database)) == 100
+    groups = await database.pool.fetchval("SELECT count(*) FROM event_groups")
+    assert groups < 20, "each request paid for a transaction of its own"
+
+
+async def test_one_bad_row_fails_alone(database: Database, project: Project) -> None:
+    def event(number: int) -> NewEvent:
+        good = make_event(project, f"kind-{number:02}")
+        # Neither can come out of the pipeline; both are what a bug there would let through.
+        if number == 13:
+            return replace(good, event_data="{not json")
+        if number == 57:
+            return replace(good, user_id="nul\0")
+        return good
+
+    async with writing(database) as writer:
+        answers = await writer.write([event(number) for number in range(100)])
+    bad = [number for number, answer in enumerate(answers) if answer is not True]
+    assert bad == [13, 57]
+    assert all(str(answers[number]).startswith("the database refused this event") for number in bad)
+    assert len(await stored(database)) == 98
+
+
+async def test_a_full_queue_refuses_and_takes_again_later(database: Database, project: Project) -> None:
+    blocker = await database.connect()
+    async with writing(database, queue_bytes=2_000) as writer:
+        await writer.write([make_event(project, "first")])
+        async with blocker.transaction():
+            await blocker.execute("LOCK TABLE event_groups IN EXCLUSIVE MODE")
+            waiting = [asyncio.create_task(writer.write([make_event(project, "waits")])) for _ in range(4)]
+            await asyncio.sleep(0.1)
+            with pytest.raises(Unavailable, match="queue is full"):
+                await writer.write([make_event(project, "refused")])
+            assert writer.queued_bytes == 2_000
+        assert [answer for task in waiting for answer in await task] == [True] * 4
+        assert await writer.write([make_event(project, "again")]) == [True]
+        assert writer.queued_bytes == 0
+    await blocker.close()
+    assert await stored(database) == ["first"] + ["waits"] * 4 + ["again"]
+
+
+async def test_a_batch_larger_than_the_queue_is_taken_when_the_queue_is_empty(
+    database: Database, project: Project
+) -> None:
+    async with writing(database, queue_bytes=1_000) as writer:
+        assert await writer.write([make_event(project) for _ in range(50)]) == [True] * 50
+
+
+async def test_closing_writes_what_is_queued(database: Database, project: Project) -> None:
+    async with writing(database) as writer:
+        tasks = [asyncio.create_task(writer.write([make_event(project)])) for _ in range(50)]
+        await asyncio.sleep(0)
+    assert await asyncio.gather(*tasks) == [[True]] * 50
+    with pytest.raises(Unavailable, match="stopping"):
+        await writer.write([make_event(project)])
+
+
+async def test_a_sender_that_hangs_up_does_not_disturb_the_others(database: Database, project: Project) -> None:
+    async with writing(database) as writer:
+        tasks = [asyncio.create_task(writer.write([make_event(project)])) for _ in range(20)]
+        await asyncio.sleep(0)
+        for task in tasks[::2]:
+            task.cancel()
+        answers = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [answer for answer in answers if answer == [True]] == [[True]] * 10
+    assert len(await stored(database)) == 20
+
+
+async def test_killed_connections_are_replaced_and_nothing_is_lost_or_doubled(
+    database: Database, project: Project
+) -> None:
+    """Somebody terminates the writer's backend again and again while it writes."""
+    answered: list[str] = []
+
+    async def sender(writer: Writer, name: int) -> None:
+        for number in range(40):
+            event = make_event(project, f"{name}-{number}", event_id=f"{name}-{number}")
+            while True:
+                try:
+                    await writer.write([event])
+                    break
+                except Unavailable:
+                    await asyncio.sleep(0.01)
+            answered.append(event.event_type)
+
+    async def killer() -> None:
+        while True:
+            await asyncio.sleep(0.02)
+            await database.pool.execute(
+                """
+                SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'
+                """
+            )
+
+    async with writing(database) as writer:
+        killing = asyncio.create_task(killer())
+        await asyncio.gather(*(sender(writer, name) for name in range(8)))
+        killing.cancel()
+    assert sorted(await stored(database)) == sorted(answered)
+    assert len(answered) == 320
+
+
+async def test_an_unreachable_database_is_said_and_the_writer_lives_on(
+    database: Database, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "RETRY_SECONDS", 0.2)
+    async with writing(database) as writer:
+        await writer.write([make_event(project)])
+        await database.pool.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() "
+            "AND datname = current_database()"
+        )
+        real = database.connect
+
+        async def refuse() -> object:
+            raise ConnectionRefusedError("connection refused")
+
+        monkeypatch.setattr(database, "connect", refuse)
+        with pytest.raises(Unavailable, match="The database is away"):
+            await writer.write([make_event(project)])
+        assert writer.alive
+        monkeypatch.setattr(database, "connect", real)
+        assert await writer.write([make_event(project)]) == [True]
+    assert len(await stored(database)) == 2
+
+
+async def test_a_partition_dropped_meanwhile_is_made_anew(database: Database, project: Project) -> None:
+    async with writing(database) as writer:
+        old = make_event(project, occurred_at=NOW - timedelta(days=500))
+        await writer.write([old])
+        name = await database.pool.fetchval("DELETE FROM partitions RETURNING name")
+        await database.pool.execute(f"DROP TABLE {name}")
+        again = make_event(project, occurred_at=NOW - timedelta(days=500))
+        assert await writer.write([again]) == [True]
+    assert len(await stored(database)) == 1
