@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import fastapi.routing
+from starlette.convertors import CONVERTOR_TYPES
 from starlette.routing import BaseRoute, Host, Mount
 
 UNMATCHED = "(unmatched)"
 
-_PARAMETER = re.compile(r"\{(\w+)(:\w+)?\}")
+_PARAMETER = re.compile(r"\{(\w+)(?::(\w+))?\}")
 
 
 class RouteTemplates:
@@ -50,9 +51,10 @@ def _compile(path: str) -> tuple[re.Pattern[str], str]:
     pattern = ""
     end = 0
     for parameter in _PARAMETER.finditer(path):
-        pattern += re.escape(path[end : parameter.start()]) + (".*" if parameter[2] == ":path" else "[^/]+")
+        convertor = CONVERTOR_TYPES[parameter[2] or "str"]
+        pattern += f"{re.escape(path[end : parameter.start()])}(?:{convertor.regex})"
         end = parameter.end()
-    return re.compile(pattern + re.escape(path[end:]), re.DOTALL), _PARAMETER.sub(r"{\1}", path)
+    return re.compile(pattern + re.escape(path[end:])), _PARAMETER.sub(r"{\1}", path)
 
 
 def _flatten(routes: Iterable[BaseRoute], prefix: str) -> Iterator[tuple[object, str]]:
