@@ -13,7 +13,8 @@ from analytics_api.access.authenticator import Authenticator
 from analytics_api.access.cors import IntakeCors
 from analytics_api.deliver.routes import router as deliver_router
 from analytics_api.domain.clock import system_clock
-from analytics_api.ingest.api_requests import ApiRequestSink
+from analytics_api.domain.api_request import ApiRequest
+from analytics_api.ingest.api_requests import ApiRequestRecorder
 from analytics_api.ingest.openapi import document_intake
 from analytics_api.ingest.routes import PATH as EVENTS_PATH
 from analytics_api.ingest.routes import router as ingest_router
@@ -24,7 +25,8 @@ from analytics_api.settings import Settings
 from analytics_api.store.engine import Database
 from analytics_api.store.partitions import Partitions, make_ahead
 from analytics_api.store.projects import DEFAULT, ensure_project
-from analytics_api.tracking import ApiTrackingMiddleware
+from analytics_api.tracking.middleware import Sink
+from analytics_api.tracking import ApiTrackingMiddleware, TrafficCounter, sort_requests
 from analytics_api.worker import Worker, make_services
 
 PREFIX = "/api/v1/analytics"
@@ -48,18 +50,32 @@ def create_app(settings: Settings, url: str, *, with_worker: bool = False) -> Fa
             yield
 
     app = FastAPI(title="Analytics API", version=__version__, description=DESCRIPTION, lifespan=lifespan)
-    problems.install(app)
+    app.state.traffic = TrafficCounter()
     for router in (ingest_router, query_router, deliver_router, control.router):
         app.include_router(router, prefix=PREFIX)
     app.include_router(health.router)
     document_intake(app, PREFIX + EVENTS_PATH)
-    if settings.track_api_requests:
-        app.add_middleware(ApiTrackingMiddleware)
+    app.add_middleware(ApiTrackingMiddleware, sink=_sink(app, settings))
     app.add_middleware(IntakeCors, paths=(PREFIX + EVENTS_PATH,))
+    problems.install(app)
     return app
 
 
-async def _open(app: FastAPI, settings: Settings, url: str, stack: AsyncExitStack, *, with_worker: bool) -> None:
+def _sink(app: FastAPI, settings: Settings) -> Sink:
+    def track(request: ApiRequest) -> None:
+        recorder: ApiRequestRecorder = app.state.recorder
+        recorder.add(request)
+
+    return sort_requests(
+        track=track if settings.track_api_requests else None,
+        count=app.state.traffic.add,
+        intake=(f"POST {PREFIX}{EVENTS_PATH}",),
+    )
+
+
+async def _open(
+    app: FastAPI, settings: Settings, url: str, stack: AsyncExitStack, *, with_worker: bool
+) -> None:
     """Open everything in the order in which it is needed; the stack closes it in the opposite one."""
     database = Database(url)
     await database.open()
@@ -74,9 +90,7 @@ async def _open(app: FastAPI, settings: Settings, url: str, stack: AsyncExitStac
     client = await stack.enter_async_context(httpx.AsyncClient())
     authenticator = Authenticator(database, open_on_loopback=settings.sandbox_mode and settings.loopback)
     stack.push_async_callback(authenticator.write_last_use)
-    services = make_services(
-        settings, database, client, partitions=partitions, authenticator=authenticator
-    )
+    services = make_services(settings, database, client, partitions=partitions, authenticator=authenticator)
     await services.destinations.ensure()
     stack.push_async_callback(services.rollups.disconnect)
 
@@ -85,11 +99,17 @@ async def _open(app: FastAPI, settings: Settings, url: str, stack: AsyncExitStac
     stack.push_async_callback(writer.close)
     limits = IntakeLimits(settings.max_event_bytes, settings.max_batch_events, settings.max_batch_bytes)
 
+    intake = Intake(writer, limits, enabled=settings.enabled, keep_pii=settings.enable_pii_tracking)
+    recorder = ApiRequestRecorder(intake)
+    recorder.start()
+    stack.push_async_callback(recorder.close)
+    app.state.traffic.start(database)
+    stack.push_async_callback(app.state.traffic.stop)
+
     app.state.database = database
     app.state.authenticator = authenticator
-    app.state.intake = Intake(
-        writer, limits, enabled=settings.enabled, keep_pii=settings.enable_pii_tracking
-    )
+    app.state.intake = intake
+    app.state.recorder = recorder
     app.state.writer = writer
     app.state.services = services
     app.state.config = control.config_answer(settings)

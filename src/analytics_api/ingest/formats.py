@@ -91,7 +91,9 @@ def _places(header: list[str], mapping: FieldMap) -> list[tuple[str, int]]:
         if name in mapping.columns:
             column = mapping.columns[name]
             if column not in found:
-                raise ConfigurationError(f"--column {name}={column}: the file has no column {column!r}; it has {', '.join(found)}.")
+                raise ConfigurationError(
+                    f"--column {name}={column}: the file has no column {column!r}; it has {', '.join(found)}."
+                )
             places.append((name, found[column]))
         elif CSV_COLUMNS.get(name) in found:
             places.append((name, found[CSV_COLUMNS[name]]))
@@ -127,4 +129,6 @@ def guess_format(path: Path) -> str:
         return "csv"
     if name.endswith((".jsonl", ".ndjson", ".json")):
         return "jsonl"
-    raise ConfigurationError(f"{path.name}: the format cannot be told from the name; say --format {' or '.join(FORMATS)}.")
+    raise ConfigurationError(
+        f"{path.name}: the format cannot be told from the name; say --format {' or '.join(FORMATS)}."
+    )

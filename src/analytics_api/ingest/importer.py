@@ -46,7 +46,13 @@ class Importer:
     """Reads one file into one project."""
 
     def __init__(
-        self, database: Database, writer: Writer, project: Project, *, keep_pii: bool, clock: Clock = system_clock
+        self,
+        database: Database,
+        writer: Writer,
+        project: Project,
+        *,
+        keep_pii: bool,
+        clock: Clock = system_clock,
     ) -> None:
         self._database = database
         self._writer = writer
@@ -69,7 +75,9 @@ class Importer:
         total = path.stat().st_size
         with stored, plain:
             lines = islice(FORMATS[format_name](plain, mapping), state.lines, None)
-            await self._copy(lines, state, report, lambda: progress(stored.tell(), total, report), fingerprint)
+            await self._copy(
+                lines, state, report, lambda: progress(stored.tell(), total, report), fingerprint
+            )
         await note_progress(self._database, state.moved(report.lines, report, self._clock()), finished=True)
         return report
 
@@ -112,7 +120,12 @@ class Importer:
                 if isinstance(payload, Rejected):
                     raise payload
                 draft = Draft(
-                    number, payload, size, payload.event_data or {}, payload.context or {}, payload.user_properties
+                    number,
+                    payload,
+                    size,
+                    payload.event_data or {},
+                    payload.context or {},
+                    payload.user_properties,
                 )
                 batch.events.append(run_steps(draft, reception))
                 batch.numbers.append(number)
@@ -147,7 +160,9 @@ def _count(batch: _Batch, outcomes: list[Outcome], report: ImportReport) -> None
 
 def _fingerprint(path: Path, format_name: str, mapping: FieldMap) -> str:
     """SHA-256 of the file and of how it is read."""
-    digest = hashlib.sha256(repr((format_name, sorted(mapping.columns.items()), sorted(mapping.event_types.items()))).encode())
+    digest = hashlib.sha256(
+        repr((format_name, sorted(mapping.columns.items()), sorted(mapping.event_types.items()))).encode()
+    )
     stored, plain = open_file(path)
     with stored, plain:
         _feed(digest, stored)
