@@ -18,6 +18,7 @@ from tests.support.processes import ServerProcess
 SHARED_DATA = "ANALYTICS_SHARED_DATA"
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that use a database, so that CI can run just them against another PostgreSQL."""
     for item in items:
