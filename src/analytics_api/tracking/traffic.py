@@ -116,6 +116,8 @@ class TrafficCounter:
                 async with asyncio.timeout(seconds):
                     await self._stopping.wait()
             await self._try()
+        # Once more, should it have been stopped before it began.
+        await self._try()
 
     async def _try(self) -> None:
         try:
