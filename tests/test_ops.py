@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,10 +16,9 @@ from sqlalchemy import make_url
 
 from analytics_api import ops
 from analytics_api.errors import ConfigurationError
-from analytics_api.store.embedded import EmbeddedServer
 from analytics_api.store.engine import Database
 from analytics_api.store.migrate import upgrade
-from tests.support.databases import execute, in_thread
+from tests.support.databases import embedded_server, execute, in_thread, text
 
 ROWS = (
     "INSERT INTO projects (slug, name, namespace, time_zone, currency, created_at) "
@@ -57,16 +55,10 @@ def filled_url(database_url: str) -> str:
 
 @pytest.fixture
 def embedded_url() -> Iterator[str]:
-    folder = Path(tempfile.mkdtemp(prefix="analytics-"))
-    server = EmbeddedServer(folder)
-    try:
-        url = server.start()
-        upgrade(url)
-        execute(make_url(url), *ROWS)
-        yield url
-    finally:
-        server.stop()
-        shutil.rmtree(folder)
+    with embedded_server(Path(tempfile.mkdtemp(prefix="analytics-test-"))) as url:
+        upgrade(text(url))
+        execute(url, *ROWS)
+        yield text(url)
 
 
 def test_restore_brings_back_what_was_backed_up(filled_url: str, tmp_path: Path) -> None:

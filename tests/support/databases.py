@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
+import subprocess
+import sys
 import tempfile
 import uuid
 from collections.abc import Coroutine, Iterator
@@ -20,6 +21,18 @@ from analytics_api.store.embedded import EmbeddedServer
 
 Result = TypeVar("Result")
 EXTERNAL = "ANALYTICS_TEST_DATABASE_URL"
+REAPER = """
+import shutil, sys
+from pathlib import Path
+from analytics_api.store.embedded import EmbeddedServer
+sys.stdin.read()
+folder = Path(sys.argv[1])
+server = EmbeddedServer(folder)
+if (folder / "postgres").exists():
+    server.start()
+server.stop()
+shutil.rmtree(folder)
+"""
 
 
 def in_thread(coroutine: Coroutine[object, object, Result]) -> Result:
@@ -56,15 +69,27 @@ def running_server() -> Iterator[URL]:
         yield make_url(given).set(drivername="postgresql+asyncpg")
         return
     folder = Path(tempfile.mkdtemp(prefix="analytics-test-"))
-    server = EmbeddedServer(folder)
-    try:
-        url = make_url(server.start())
+    with embedded_server(folder) as url:
         # A test's data need not survive a power failure; everything else is as in production.
         execute(url, "ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()")
         yield url
-    finally:
-        server.stop()
-        shutil.rmtree(folder)
+
+
+@contextmanager
+def embedded_server(folder: Path) -> Iterator[URL]:
+    """An embedded server in `folder`. At the end it is stopped and the folder removed, also if this process is killed.
+
+    A process of its own waits for the end of its input, which comes when nobody holds the pipe any more.
+    """
+    command = [sys.executable, "-c", REAPER, str(folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as reaper:
+        server = EmbeddedServer(folder)
+        try:
+            yield make_url(server.start())
+        finally:
+            server.stop()
+    if reaper.returncode:
+        raise RuntimeError(f"the embedded server in {folder} could not be stopped")
 
 
 @contextmanager
