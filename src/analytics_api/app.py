@@ -8,12 +8,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import httpx
 from fastapi import FastAPI
 
-from analytics_api import __version__, control, health, problems, telemetry
+from analytics_api import __version__, control, health, problems
 from analytics_api.access.authenticator import Authenticator
 from analytics_api.access.cors import IntakeCors
 from analytics_api.deliver.routes import router as deliver_router
-from analytics_api.domain.clock import system_clock
 from analytics_api.domain.api_request import ApiRequest
+from analytics_api.domain.clock import system_clock
 from analytics_api.ingest.api_requests import ApiRequestRecorder
 from analytics_api.ingest.openapi import document_intake
 from analytics_api.ingest.routes import PATH as EVENTS_PATH
@@ -25,8 +25,8 @@ from analytics_api.settings import Settings
 from analytics_api.store.engine import Database
 from analytics_api.store.partitions import Partitions, make_ahead
 from analytics_api.store.projects import DEFAULT, ensure_project
-from analytics_api.tracking.middleware import Sink
 from analytics_api.tracking import ApiTrackingMiddleware, TrafficCounter, sort_requests
+from analytics_api.tracking.middleware import Sink
 from analytics_api.worker import Worker, make_services
 
 PREFIX = "/api/v1/analytics"
@@ -112,8 +112,22 @@ async def _open(
     app.state.recorder = recorder
     app.state.writer = writer
     app.state.services = services
-    app.state.config = control.config_answer(settings)
+    app.state.config = _config(settings)
     if with_worker:
         worker = Worker(services)
         worker.start()
         stack.push_async_callback(worker.stop)
+
+
+def _config(settings: Settings) -> control.Config:
+    seconds = settings.flush_interval_seconds
+    return control.Config(
+        enabled=settings.enabled,
+        amplitude_configured=settings.amplitude_api_key is not None,
+        mixpanel_configured=settings.mixpanel_token is not None,
+        pii_tracking_enabled=settings.enable_pii_tracking,
+        sandbox_mode=settings.sandbox_mode,
+        batch_size=settings.batch_size,
+        flush_interval_seconds=int(seconds) if seconds.is_integer() else seconds,
+        data_retention_days=settings.data_retention_days,
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -15,13 +16,17 @@ import typer
 from analytics_api import __version__, ops
 from analytics_api.domain.clock import system_clock
 from analytics_api.domain.project import KeyKind
-from analytics_api.errors import AnalyticsError
+from analytics_api.errors import AnalyticsError, ConfigurationError
+from analytics_api.importing import import_file, parse_pairs, summary
+from analytics_api.ingest.formats import FORMATS, FieldMap
+from analytics_api.ingest.importer import ImportReport
 from analytics_api.serve import database_url, run_server, run_worker
 from analytics_api.settings import Settings, load_settings
 from analytics_api.store.engine import Database
 from analytics_api.store.keys import create_key, list_keys, revoke_key
 from analytics_api.store.migrate import upgrade
 from analytics_api.store.projects import DEFAULT, create_project, ensure_project, get_project, list_projects
+from analytics_api.telemetry import configure_logging
 
 app = typer.Typer(
     name="analytics-api",
@@ -105,7 +110,9 @@ def run() -> None:
 @app.command()
 def serve(
     with_worker: Annotated[bool, typer.Option(help="Run the background work in this process, too.")] = False,
-    migrate_first: Annotated[bool, typer.Option("--migrate/--no-migrate", help="Migrate the database first.")] = True,
+    migrate_first: Annotated[
+        bool, typer.Option("--migrate/--no-migrate", help="Migrate the database first.")
+    ] = True,
 ) -> None:
     """The web server."""
     run_server(load_settings(), with_worker=with_worker, migrate=migrate_first)
@@ -150,7 +157,9 @@ def projects_create(
             )
 
     _run(create())
-    typer.echo(f"Project {slug} is there. Make a key for it: analytics-api keys create --kind write --project {slug}")
+    typer.echo(
+        f"Project {slug} is there. Make a key for it: analytics-api keys create --kind write --project {slug}"
+    )
 
 
 @projects_app.command("list")
@@ -221,6 +230,47 @@ def keys_revoke(
         typer.echo(f"analytics-api: project {project} has no active key {key_id}.", err=True)
         raise typer.Exit(2)
     typer.echo(f"Key {key_id} is revoked.")
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="CSV or JSON lines, gzip or not.")],
+    project: ProjectOption = DEFAULT,
+    format_name: Annotated[str | None, typer.Option("--format", help=f"One of {', '.join(FORMATS)}.")] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(help="Our field and the file's column: event_type=event. May be repeated."),
+    ] = None,
+    event_map: Annotated[
+        list[str] | None,
+        typer.Option("--map", help="Event type in the file and ours: signup=signup_completed."),
+    ] = None,
+    again: Annotated[bool, typer.Option("--again", help="Read a file that was imported before.")] = False,
+) -> None:
+    """Bring history into a project: resumable, and a second run adds nothing."""
+    settings = load_settings()
+    if format_name is not None and format_name not in FORMATS:
+        raise ConfigurationError(f"--format {format_name}: use one of {', '.join(FORMATS)}.")
+    mapping = FieldMap(parse_pairs("--column", column or []), parse_pairs("--map", event_map or []))
+    configure_logging("WARNING")
+    began = time.monotonic()
+
+    async def run_import() -> ImportReport:
+        async with _opened(settings) as database:
+            return await import_file(
+                settings,
+                database,
+                file,
+                project_slug=project,
+                format_name=format_name,
+                mapping=mapping,
+                again=again,
+            )
+
+    report = _run(run_import())
+    typer.echo(summary(report, time.monotonic() - began))
+    if report.rejected and not report.accepted and not report.duplicates:
+        raise typer.Exit(1)
 
 
 @app.command()

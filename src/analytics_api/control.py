@@ -39,7 +39,7 @@ class Config(BaseModel):
     pii_tracking_enabled: bool
     sandbox_mode: bool
     batch_size: int
-    flush_interval_seconds: float
+    flush_interval_seconds: int | float
     data_retention_days: int
 
 
@@ -49,7 +49,9 @@ class RollupRun(BaseModel):
     project: str
     events: int = Field(description="Events counted now.")
     position: int = Field(description="Sequence number up to which the figures are complete.")
-    held_elsewhere: bool = Field(description="Whether another process is counting; then its position is given.")
+    held_elsewhere: bool = Field(
+        description="Whether another process is counting; then its position is given."
+    )
 
 
 class Processed(BaseModel):
@@ -69,7 +71,9 @@ async def config(request: Request, _caller: ReadCaller) -> Config:
 
 
 @router.post("/process-events", summary="Run the readers now", response_model=Processed)
-@router.get("/process-events", summary="Run the readers now", response_model=Processed, include_in_schema=False)
+@router.get(
+    "/process-events", summary="Run the readers now", response_model=Processed, include_in_schema=False
+)
 async def process_events(request: Request, _caller: AdminCaller) -> Processed:
     """Count all stored events into the figures and hand them to the destinations, without waiting for the schedule."""
     services: Services = request.app.state.services

@@ -42,9 +42,7 @@ def database_url(settings: Settings) -> Iterator[str]:
         server.stop()
 
 
-def run_server(
-    settings: Settings, *, with_worker: bool, migrate: bool = True, banner: bool = False
-) -> None:
+def run_server(settings: Settings, *, with_worker: bool, migrate: bool = True, banner: bool = False) -> None:
     """Serve until SIGINT or SIGTERM; then answer what was begun, write what was queued, and return."""
     telemetry.configure_logging(settings.log_level)
     listener = _listen(settings.host, settings.port)
@@ -64,12 +62,24 @@ def run_server(
             timeout_keep_alive=30,
             h11_max_incomplete_event_size=64 * 1024,
         )
-        server = uvicorn.Server(config)
-        if banner:
-            print(_banner(settings, port), flush=True)  # noqa: T201
+        server = _Server(config, _banner(settings, port) if banner else None)
         server.run(sockets=[listener])
         if not server.started:
             raise SystemExit(3)
+
+
+class _Server(uvicorn.Server):
+    """A server that says where it is once it can be reached."""
+
+    def __init__(self, config: uvicorn.Config, banner: str | None) -> None:
+        super().__init__(config)
+        self._banner = banner
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then print."""
+        await super().startup(sockets)
+        if self.started and self._banner is not None:
+            print(self._banner, flush=True)  # noqa: T201
 
 
 def run_worker(settings: Settings) -> None:
@@ -90,9 +100,15 @@ async def _work(settings: Settings, url: str) -> None:
     async with httpx.AsyncClient() as client:
         async with database.write() as connection:
             await ensure_project(
-                connection, DEFAULT, time_zone=settings.time_zone, currency=settings.currency, now=system_clock()
+                connection,
+                DEFAULT,
+                time_zone=settings.time_zone,
+                currency=settings.currency,
+                now=system_clock(),
             )
-        services = make_services(settings, database, client, partitions=Partitions(settings.partition_interval))
+        services = make_services(
+            settings, database, client, partitions=Partitions(settings.partition_interval)
+        )
         await services.destinations.ensure()
         worker = Worker(services)
         worker.start()
@@ -136,9 +152,11 @@ def _quiet_signals() -> Iterator[None]:
 def _banner(settings: Settings, port: int) -> str:
     base = f"http://{'127.0.0.1' if settings.loopback else settings.host}:{port}"
     api = f"{base}/api/v1/analytics"
-    mode = "sandbox mode: nothing leaves this machine" if settings.sandbox_mode else "events go to the providers"
+    mode = (
+        "sandbox mode: nothing leaves this machine" if settings.sandbox_mode else "events go to the providers"
+    )
     return f"""
-  Analytics API is starting on {base}   ({mode})
+  Analytics API runs on {base}   ({mode})
 
   Send an event    curl -X POST {api}/events -H 'Content-Type: application/json' \\
                         -d '{{"event_type": "feature_used", "user_id": "ada", "event_data": {{"feature_name": "search"}}}}'

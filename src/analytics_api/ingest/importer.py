@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -72,7 +73,7 @@ class Importer:
         if state.finished:
             return report
         stored, plain = open_file(path)
-        total = path.stat().st_size
+        total = os.fstat(stored.fileno()).st_size
         with stored, plain:
             lines = islice(FORMATS[format_name](plain, mapping), state.lines, None)
             await self._copy(

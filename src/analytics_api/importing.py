@@ -1,0 +1,134 @@
+"""`analytics-api import`: opens what an import needs, shows how far it is, and counts what came in."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from analytics_api.aggregate.reader import RollupReader
+from analytics_api.domain.clock import system_clock
+from analytics_api.errors import ConfigurationError
+from analytics_api.ingest.formats import FieldMap, guess_format
+from analytics_api.ingest.importer import Importer, ImportReport
+from analytics_api.ingest.writer import Writer
+from analytics_api.settings import Settings
+from analytics_api.store.engine import Database
+from analytics_api.store.partitions import Partitions
+from analytics_api.store.projects import ensure_project
+from analytics_api.worker import owner_name
+
+logger = logging.getLogger(__name__)
+
+LINE_EVERY = 2.0
+"""Seconds between lines of progress where there is no terminal."""
+
+
+def parse_pairs(option: str, pairs: Sequence[str]) -> dict[str, str]:
+    """`a=b` options as a dictionary. Raises ConfigurationError naming the option."""
+    found = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not (name and equals and value):
+            raise ConfigurationError(f"{option} {pair!r}: write NAME=VALUE.")
+        found[name] = value
+    return found
+
+
+async def import_file(
+    settings: Settings,
+    database: Database,
+    path: Path,
+    *,
+    project_slug: str,
+    format_name: str | None,
+    mapping: FieldMap,
+    again: bool,
+) -> ImportReport:
+    """Import a file into a project, made if it is not there, and bring the figures up to date."""
+    kind = format_name or guess_format(path)
+    async with database.write() as connection:
+        project = await ensure_project(
+            connection,
+            project_slug,
+            time_zone=settings.time_zone,
+            currency=settings.currency,
+            now=system_clock(),
+        )
+    writer = Writer(
+        database, Partitions(settings.partition_interval), queue_bytes=settings.intake_queue_bytes
+    )
+    writer.start()
+    reader = RollupReader(database, owner_name())
+    try:
+        importer = Importer(database, writer, project, keep_pii=settings.enable_pii_tracking)
+        with _Shown(path.name) as show:
+            report = await importer.run(path, kind, mapping, show, again=again)
+        # A running server counts by itself; then this finds nothing left to do.
+        await reader.run_once()
+    finally:
+        await writer.close()
+        await reader.disconnect()
+    return report
+
+
+class _Shown:
+    """A bar on a terminal, a plain line every two seconds elsewhere."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._began = time.monotonic()
+        self._next = 0.0
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> Callable[[int, int, ImportReport], None]:
+        if sys.stderr.isatty():
+            from rich.console import Console
+
+            self._bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                DownloadColumn(),
+                TextColumn("{task.fields[events]} events"),
+                TimeRemainingColumn(),
+                console=Console(stderr=True),
+            )
+            self._bar.start()
+            self._task = self._bar.add_task(self._name, total=None, events=0)
+        return self._show
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def _show(self, done: int, total: int, report: ImportReport) -> None:
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, completed=done, total=total, events=report.lines)
+            return
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + LINE_EVERY
+            share = 100 * done // max(total, 1)
+            sys.stderr.write(f"{self._name}: {report.lines} lines, {share} % of the file\n")
+
+
+def summary(report: ImportReport, seconds: float) -> str:
+    """What an import did, for people."""
+    if report.finished_before:
+        return (
+            f"This file was imported before ({report.accepted} events); nothing was added. "
+            "Use --again to read it once more."
+        )
+    lines = [
+        f"{report.accepted} events stored, {report.duplicates} duplicates, {report.rejected} rejected "
+        f"in {seconds:.1f} s ({report.lines / max(seconds, 0.001):.0f} lines/s)."
+    ]
+    lines += [f"  {example}" for example in report.examples]
+    if report.rejected > len(report.examples):
+        lines.append(f"  ... and {report.rejected - len(report.examples)} more")
+    return "\n".join(lines)
