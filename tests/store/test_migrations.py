@@ -1,0 +1,102 @@
+"""The migrations make exactly the tables that the code knows, and can be run at once by several processes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, make_url, text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from analytics_api.store.migrate import upgrade
+from analytics_api.store.tables import metadata
+from tests.support.processes import clean_environment
+
+ROOT = Path(__file__).parents[2]
+
+
+async def differences(url: str) -> list[object]:
+    """What Alembic would still change, partitions of partitioned tables aside.
+
+    Alembic compares defaults by evaluating them, and two numbers of a sequence are never equal: `seq` is left out.
+    """
+
+    def compare(connection: Connection) -> list[object]:
+        partitions = set(connection.scalars(text("SELECT relname FROM pg_class WHERE relispartition")))
+
+        def include(_item: object, name: str | None, kind: str, _reflected: bool, _other: object) -> bool:
+            return not (kind == "table" and name in partitions)
+
+        context = MigrationContext.configure(
+            connection,
+            opts={"include_object": include, "compare_type": True, "compare_server_default": True},
+        )
+        found = compare_metadata(context, metadata)
+        return [change for change in found if change[0][:4] != ("modify_default", None, "events", "seq")]
+
+    engine = create_async_engine(url)
+    try:
+        async with engine.connect() as connection:
+            return await connection.run_sync(compare)
+    finally:
+        await engine.dispose()
+
+
+async def scalar(url: str, sql: str) -> object:
+    engine = create_async_engine(url)
+    try:
+        async with engine.connect() as connection:
+            return await connection.scalar(text(sql))
+    finally:
+        await engine.dispose()
+
+
+async def test_tables_are_what_the_migrations_make(database_url: str) -> None:
+    assert await differences(database_url) == []
+
+
+async def test_positions_come_from_the_sequence(database_url: str) -> None:
+    default = (
+        "SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef JOIN pg_attribute ON attrelid = adrelid AND attnum = adnum "
+        "WHERE adrelid = 'events'::regclass AND attname = 'seq'"
+    )
+    assert await scalar(database_url, default) == "nextval('event_seq'::regclass)"
+
+
+async def test_the_sequence_gives_numbers_in_order_of_request(database_url: str) -> None:
+    """CACHE 1: a session that keeps numbers for later would hand out old ones after newer ones were read."""
+    assert (
+        await scalar(database_url, "SELECT cache_size FROM pg_sequences WHERE sequencename = 'event_seq'")
+        == 1
+    )
+
+
+def test_several_processes_migrate_at_once(empty_database_url: str) -> None:
+    program = f"from analytics_api.store.migrate import upgrade; upgrade({empty_database_url!r})"
+    processes = [subprocess.Popen([sys.executable, "-c", program]) for _ in range(3)]
+    assert [process.wait() for process in processes] == [0, 0, 0]
+    assert asyncio.run(differences(empty_database_url)) == []
+
+
+def test_migrating_again_changes_nothing(database_url: str) -> None:
+    before = asyncio.run(scalar(database_url, "SELECT version_num FROM alembic_version"))
+    upgrade(database_url)
+    assert asyncio.run(scalar(database_url, "SELECT version_num FROM alembic_version")) == before
+
+
+def test_alembic_by_hand(empty_database_url: str) -> None:
+    plain = make_url(empty_database_url).set(drivername="postgresql").render_as_string(hide_password=False)
+    result = subprocess.run(
+        [Path(sys.executable).with_name("alembic"), "upgrade", "head"],
+        cwd=ROOT,
+        env=clean_environment({"ANALYTICS__DATABASE_URL": plain, "PATH": os.environ["PATH"]}),
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    assert asyncio.run(differences(empty_database_url)) == []
