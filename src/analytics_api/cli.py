@@ -17,7 +17,7 @@ from analytics_api import __version__, ops
 from analytics_api.domain.clock import system_clock
 from analytics_api.domain.project import KeyKind
 from analytics_api.errors import AnalyticsError, ConfigurationError
-from analytics_api.importing import import_file, parse_pairs, summary
+from analytics_api.importing import DEMO, fill_demo, import_file, parse_pairs, summary
 from analytics_api.ingest.formats import FORMATS, FieldMap
 from analytics_api.ingest.importer import ImportReport
 from analytics_api.serve import database_url, run_server, run_worker
@@ -271,6 +271,19 @@ def import_(
     typer.echo(summary(report, time.monotonic() - began))
     if report.rejected and not report.accepted and not report.duplicates:
         raise typer.Exit(1)
+
+
+@app.command()
+def demo(days: Annotated[int, typer.Option(min=1, max=730, help="How far back.")] = 365) -> None:
+    """Fill the project `demo` with made-up history; again adds what has happened since."""
+    settings = load_settings()
+    configure_logging("WARNING")
+
+    async def fill() -> int:
+        async with _opened(settings) as database:
+            return await fill_demo(database, settings, days=days)
+
+    typer.echo(f"{_run(fill())} made-up events were added to project {DEMO}.")
 
 
 @app.command()

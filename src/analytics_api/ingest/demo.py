@@ -1,0 +1,205 @@
+"""Made-up history of a plausible product, for trying things out.
+
+Every visitor's life follows from the day of the first visit and a number alone. So the same days always give the same
+events with the same ids: running it again adds only what has happened since.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+Event = dict[str, Any]
+
+_EPOCH = date(2024, 1, 1)
+_PAGES = ("/", "/pricing", "/features", "/docs", "/blog/launch", "/gallery", "/about")
+_SOURCES = (
+    ("", None, 34),
+    ("https://www.google.com/", None, 28),
+    ("https://news.ycombinator.com/", None, 8),
+    ("https://chatgpt.com/", None, 7),
+    ("https://www.youtube.com/", {"utm_source": "youtube", "utm_medium": "video"}, 6),
+    ("https://t.co/abc", {"utm_source": "twitter", "utm_medium": "social"}, 6),
+    ("", {"utm_source": "newsletter", "utm_medium": "email"}, 7),
+    ("https://www.google.com/", {"utm_source": "google", "utm_medium": "cpc", "utm_campaign": "brand"}, 4),
+)
+_COUNTRIES = (
+    ("US", 30),
+    ("DE", 14),
+    ("GB", 11),
+    ("IN", 10),
+    ("FR", 7),
+    ("BR", 6),
+    ("JP", 5),
+    ("NG", 4),
+    ("AU", 4),
+)
+_PLANS = (("starter", 12, "month", 55), ("pro", 29, "month", 35), ("pro", 290, "year", 10))
+_FEATURES = ("image_generator", "search", "export", "templates", "share")
+
+
+def demo_events(start: date, until: datetime) -> list[Event]:
+    """All events from the first instant of `start` (UTC) up to `until`, in the order of time."""
+    beginning = datetime.combine(start, time.min, tzinfo=UTC)
+    events = [
+        event
+        for number in range((until.date() - start).days + 366)
+        for event in _cohort(start + timedelta(days=number - 365))
+        if beginning <= event["timestamp"] <= until
+    ]
+    events.sort(key=lambda event: (event["timestamp"], event["event_id"]))
+    for event in events:
+        event["timestamp"] = event["timestamp"].isoformat()
+        event["context"]["demo"] = True
+    return events
+
+
+def _cohort(day: date) -> Iterator[Event]:
+    """Everything that the people who came first on `day` ever do."""
+    dice = random.Random(f"demo:{day}")  # noqa: S311 (made-up data, no secrets)
+    age = (day - _EPOCH).days
+    weekly = 0.62 if day.weekday() >= 5 else 1.0
+    visitors = round(max(4, 14 + age * 0.022) * weekly * dice.uniform(0.8, 1.25))
+    for number in range(visitors):
+        yield from _Life(day, number).events()
+
+
+def _pick(dice: random.Random, weighted: tuple[tuple[Any, ...], ...]) -> tuple[Any, ...]:
+    return dice.choices(weighted, [entry[-1] for entry in weighted])[0]
+
+
+class _Life:
+    """One visitor, from the first page to the last day."""
+
+    def __init__(self, day: date, number: int) -> None:
+        self._day = day
+        self._dice = random.Random(f"demo:{day}:{number}")  # noqa: S311
+        self._name = f"{day:%Y%m%d}-{number}"
+        self._count = 0
+        referrer, utm, _ = _pick(self._dice, _SOURCES)
+        self._context: dict[str, Any] = {
+            "country": _pick(self._dice, _COUNTRIES)[0],
+            "device": self._dice.choices(("desktop", "mobile", "tablet"), (58, 37, 5))[0],
+            "referrer": referrer,
+        }
+        if utm:
+            self._context["utm"] = utm
+        self._user: str | None = None
+
+    def _event(self, at: datetime, event_type: str, data: Event | None = None, **fields: Any) -> Event:
+        self._count += 1
+        return {
+            "event_id": f"demo-{self._name}-{self._count}",
+            "event_type": event_type,
+            "timestamp": at,
+            "event_data": data or {},
+            "context": dict(self._context),
+            "anonymous_id": f"demo-device-{self._name}",
+            **({"user_id": self._user} if self._user else {}),
+            **fields,
+        }
+
+    def _moment(self, day: date) -> datetime:
+        """A time of day, most often in the afternoon."""
+        hour = min(23.9, max(0.0, self._dice.gauss(14.5, 4.2)))
+        return datetime.combine(day, time.min, tzinfo=UTC) + timedelta(hours=hour)
+
+    def events(self) -> Iterator[Event]:
+        """In the order in which they happen, roughly."""
+        dice = self._dice
+        at = self._moment(self._day)
+        for page in range(dice.choices((1, 2, 3, 5), (45, 25, 20, 10))[0]):
+            path = dice.choice(_PAGES) if page else "/"
+            yield self._event(at, "page_view", {"path": path, "title": path.strip("/") or "home"})
+            at += timedelta(seconds=dice.uniform(8, 120))
+        if dice.random() > 0.24:
+            return
+        yield self._event(at, "signup_started", {"method": "email"})
+        if dice.random() > 0.72:
+            return
+        at += timedelta(seconds=dice.uniform(30, 240))
+        self._user = f"demo-user-{self._name}"
+        source = self._context.get("utm", {}).get("utm_source", "direct")
+        yield self._event(
+            at,
+            "signup_completed",
+            {"method": "email", "plan": "free"},
+            user_properties={"$set": {"plan": "free"}, "$set_once": {"first_source": source}},
+        )
+        if dice.random() < 0.8:
+            yield self._event(at + timedelta(minutes=4), "email_verified", {"seconds_since_signup": 240})
+        yield from self._use(at)
+
+    def _use(self, signed_up: datetime) -> Iterator[Event]:
+        dice = self._dice
+        core = dice.choices((0.02, 0.12, 0.45), (55, 30, 15))[0]
+        pays_after = round(dice.expovariate(1 / 6)) if dice.random() < 0.12 + core / 2 else None
+        leaves_after = round(dice.expovariate(1 / (90 + 500 * core))) + 1
+        for number in range(366):
+            if number > leaves_after:
+                return
+            day = signed_up.date() + timedelta(days=number)
+            chance = core + 0.55 * math.exp(-number / 9)
+            if number == 0 or dice.random() < chance * (0.7 if day.weekday() >= 5 else 1):
+                at = signed_up if number == 0 else self._moment(day)
+                yield from self._visit(at, number)
+            if number == pays_after:
+                yield from self._subscribe(self._moment(day) + timedelta(hours=1), leaves_after - number)
+
+    def _visit(self, at: datetime, number: int) -> Iterator[Event]:
+        dice = self._dice
+        if number:
+            yield self._event(at, "login", {"method": "password"})
+        for _ in range(dice.randint(1, 3)):
+            at += timedelta(seconds=dice.uniform(20, 200))
+            feature = dice.choice(_FEATURES)
+            yield self._event(at, "feature_used", {"feature_name": feature, "action": "click"})
+        for _ in range(dice.choices((0, 1, 2, 4), (30, 35, 22, 13))[0]):
+            at += timedelta(seconds=dice.uniform(30, 300))
+            kind = {"generation_type": dice.choice(("image", "text"))}
+            yield self._event(at, "generation_started", {**kind, "prompt_length": dice.randint(8, 400)})
+            took = dice.lognormvariate(8.3, 0.6)
+            end = at + timedelta(milliseconds=took)
+            outcome = dice.choices(("completed", "failed", "cancelled"), (92, 5, 3))[0]
+            yield self._event(end, f"generation_{outcome}", {**kind, "duration_ms": round(took)})
+        if dice.random() < 0.04:
+            yield self._event(
+                at + timedelta(minutes=1), "referral_sent", {"channel": dice.choice(("email", "link"))}
+            )
+            if dice.random() < 0.25:
+                yield self._event(at + timedelta(days=1), "referral_accepted", {})
+
+    def _subscribe(self, at: datetime, days_left: int) -> Iterator[Event]:
+        dice = self._dice
+        plan, amount, interval, _ = _pick(dice, _PLANS)
+        subscription = f"demo-sub-{self._name}"
+        terms = {"subscription_id": subscription, "amount": amount, "currency": "USD", "interval": interval}
+        yield self._event(at, "payment_initiated", {"amount": amount, "currency": "USD"})
+        if dice.random() < 0.06:
+            yield self._event(at + timedelta(seconds=20), "payment_failed", {"error": "card_declined"})
+            at += timedelta(hours=3)
+        yield self._event(
+            at + timedelta(seconds=40),
+            "subscription_created",
+            {**terms, "plan": plan},
+            user_properties={"$set": {"plan": plan}},
+        )
+        every = 365 if interval == "year" else 30
+        for number in range(max(1, days_left // every + 1)):
+            due = at + timedelta(days=number * every, seconds=45)
+            payment = {"payment_id": f"{subscription}-{number}", "amount": amount, "currency": "USD"}
+            yield self._event(due, "payment_completed", {**payment, "subscription_id": subscription})
+            if number:
+                yield self._event(due, "subscription_renewed", terms)
+            if dice.random() < 0.012:
+                refund = {**payment, "refund_id": f"{subscription}-refund-{number}"}
+                yield self._event(due + timedelta(days=2), "payment_refunded", refund)
+        ends = at + timedelta(days=(max(0, days_left) // every + 1) * every)
+        yield self._event(
+            at + timedelta(days=max(1, days_left)),
+            "subscription_cancelled",
+            {"subscription_id": subscription, "reason": "not_needed", "ends_at": ends.isoformat()},
+        )
