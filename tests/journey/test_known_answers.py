@@ -1,0 +1,142 @@
+"""Real data in by the command line, figures out over HTTP, equal to the known answers on every single day."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.processes import ServerProcess, clean_environment
+
+SETS = ["cdnow", "college_msg", "apache_logs", "cookie_cats"]
+
+
+@pytest.fixture(scope="module")
+def data() -> Path:
+    import os
+
+    folder = os.environ.get("ANALYTICS_SHARED_DATA")
+    if not folder:
+        pytest.skip("needs the real data sets: set ANALYTICS_SHARED_DATA to their folder")
+    return Path(folder)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Iterator[ServerProcess]:
+    from tests.conftest import _stop_embedded
+
+    folder = tmp_path_factory.mktemp("known")
+    with ServerProcess({"ANALYTICS__SANDBOX_MODE": "true"}, folder, "serve", "--with-worker") as started:
+        started.start()
+        yield started
+        started.stop()
+    _stop_embedded(folder / ".data")
+
+
+def command(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "analytics_api", *arguments],
+        cwd=folder,
+        env=clean_environment({}),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module", params=SETS)
+def answers(request: pytest.FixtureRequest, server: ServerProcess, data: Path) -> tuple[str, dict[str, Any]]:
+    """A data set that has been imported, with its known answers."""
+    name = request.param
+    known = json.loads((data / "known-answers" / f"{name}.json").read_text())
+    file = str(data / f"{name}.events.csv.gz")
+    out = command(server._folder, "import", file, "--project", name)
+    assert f"{known['totals']['events']} events stored, 0 duplicates, 0 rejected" in out
+    assert "nothing was added" in command(server._folder, "import", file, "--project", name)
+    again = command(server._folder, "import", file, "--project", name, "--again")
+    assert f"0 events stored, {known['totals']['events']} duplicates, 0 rejected" in again
+    return name, known
+
+
+def series(
+    server: ServerProcess, project: str, metric: str, period: str, known: dict[str, Any]
+) -> dict[str, float]:
+    """The figures of all buckets from the first to the last event, by date."""
+    first, last = (known["totals"][name][:10] for name in ("first_ts", "last_ts"))
+    answer = httpx.get(
+        f"{server.url}/api/v1/analytics/metrics/aggregated",
+        params={
+            "project": project,
+            "metric_type": metric,
+            "period": period,
+            "start_date": first,
+            "end_date": last,
+            "include_bots": "true",
+        },
+        timeout=60,
+    )
+    assert answer.status_code == 200, answer.text
+    return {point["metric_date"]: point["value"] for point in answer.json()}
+
+
+def every_day(known: dict[str, Any], figures: dict[str, float]) -> dict[str, float]:
+    """The known figures with 0 on days that they leave out."""
+    day = date.fromisoformat(known["totals"]["first_ts"][:10])
+    last = date.fromisoformat(known["totals"]["last_ts"][:10])
+    days = [day + timedelta(days=number) for number in range((last - day).days + 1)]
+    return {str(day): figures.get(str(day), 0) for day in days}
+
+
+@pytest.mark.parametrize(
+    ("metric", "answer"), [("events", "events_per_day"), ("dau", "dau"), ("new_persons", "new_users_per_day")]
+)
+def test_daily_figures(
+    answers: tuple[str, dict[str, Any]], server: ServerProcess, metric: str, answer: str
+) -> None:
+    name, known = answers
+    assert series(server, name, metric, "daily", known) == every_day(known, known[answer])
+
+
+@pytest.mark.parametrize(
+    ("metric", "answer"), [("wau_rolling", "rolling_7d"), ("mau_rolling", "rolling_30d")]
+)
+def test_rolling_figures(
+    answers: tuple[str, dict[str, Any]], server: ServerProcess, metric: str, answer: str
+) -> None:
+    name, known = answers
+    assert series(server, name, metric, "daily", known) == every_day(known, known[answer])
+
+
+def test_weeks(answers: tuple[str, dict[str, Any]], server: ServerProcess) -> None:
+    name, known = answers
+    weeks = {
+        str(date.fromisocalendar(int(week[:4]), int(week[-2:]), 1)): users
+        for week, users in known["wau_iso"].items()
+    }
+    assert series(server, name, "wau", "weekly", known) == {
+        week: weeks.get(week, 0) for week in series(server, name, "wau", "weekly", known)
+    }
+    assert set(weeks) <= set(series(server, name, "wau", "weekly", known))
+
+
+def test_months(answers: tuple[str, dict[str, Any]], server: ServerProcess) -> None:
+    name, known = answers
+    assert series(server, name, "mau", "monthly", known) == {
+        f"{m}-01": users for m, users in known["mau"].items()
+    }
+
+
+def test_revenue(answers: tuple[str, dict[str, Any]], server: ServerProcess) -> None:
+    name, known = answers
+    if "revenue" not in known:
+        return
+    per_day = {day: float(amount) for day, amount in known["revenue"]["per_day"].items()}
+    assert series(server, name, "revenue", "daily", known) == every_day(known, per_day)
