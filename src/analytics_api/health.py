@@ -20,7 +20,7 @@ from analytics_api.store.engine import Database
 from analytics_api.store.migrate import MIGRATIONS
 
 CHECK_SECONDS = 3.0
-"""A part that takes longer to answer is not ready; probes give up after 5 to 10 s."""
+"""A part that takes longer to answer is not ready. Give the probe a longer timeout, to be told which part it was."""
 
 router = APIRouter(tags=["operation"])
 

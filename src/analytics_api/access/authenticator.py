@@ -24,7 +24,7 @@ REMEMBER_SECONDS = 5.0
 """How long an answer is kept: a revoked key dies within this time in every process."""
 
 MOST_REMEMBERED = 10_000
-"""Answers kept at most, of valid and of invalid keys each (about 3 MB)."""
+"""Answers kept at most, of valid and of invalid keys each (measured: 3.3 and 1.6 MB)."""
 
 LOOK_UPS = 3
 """Keys looked up at the same time: a flood of unknown ones leaves the rest of the pool (10) to others."""

@@ -43,7 +43,7 @@ CLIENT_CLOSED_REQUEST = 499
 """nginx's status for a client that hung up before it was answered."""
 
 LOOK_AFTER_SECONDS = 0.01
-"""Whether the client is still there is looked up only for requests that took longer: the look costs about 30 µs."""
+"""Whether the client is still there is looked up only for requests that took longer: the look costs 25 to 45 µs (measured)."""
 
 Sink = Callable[[ApiRequest], None]
 """Takes a note. Called on the event loop after the response: it must not block, and may raise."""

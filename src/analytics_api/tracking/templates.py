@@ -72,6 +72,6 @@ def _flatten(routes: Iterable[BaseRoute], prefix: str) -> Iterator[tuple[object,
 
 
 def _with_prefixes(routes: Iterable[BaseRoute]) -> Iterable[Any]:
-    """Routes with the prefix under which their router was included; FastAPI before 0.13x had them so already."""
+    """Routes with the prefix under which their router was included; a FastAPI without such contexts lists them with it."""
     contexts = getattr(fastapi.routing, "iter_route_contexts", None)
     return routes if contexts is None else contexts(list(routes))
