@@ -99,11 +99,18 @@ class RollupReader:
         while lease.position < safe:
             chunk = await next_chunk(connection, project.id, lease.position, safe, self._chunk)
             now = self._clock()
-            async with connection.transaction(isolation="repeatable_read"):
-                if chunk is not None:
-                    total += await roll_up(connection, project, chunk, now)
-                lease = await readers.advance(connection, lease, chunk.upto if chunk else safe, now)
-                lease = await readers.renew(connection, lease, now, LEASE)
+            counted = 0
+            try:
+                async with connection.transaction(isolation="repeatable_read"):
+                    if chunk is not None:
+                        counted = await roll_up(connection, project, chunk, now)
+                    moved = await readers.advance(connection, lease, chunk.upto if chunk else safe, now)
+                    moved = await readers.renew(connection, moved, now, LEASE)
+            except asyncpg.SerializationError:
+                # Days were closed meanwhile. Counted again, the chunk sees them and marks those it touches as dirty.
+                continue
+            total += counted
+            lease = moved
         return total, lease
 
     async def _connected(self) -> asyncpg.Connection:

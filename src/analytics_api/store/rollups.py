@@ -42,6 +42,7 @@ _FILL_CHUNK = """
 
 _MONEY_TYPES = (
     "payment_completed",
+    "payment_failed",
     "payment_refunded",
     "payment_chargeback",
     "subscription_created",
@@ -182,14 +183,16 @@ PAYMENTS = Rollup(
     "ledger",
     """
     WITH entries AS (
-        SELECT CASE event_type WHEN 'payment_refunded' THEN 'refund' WHEN 'payment_chargeback' THEN 'chargeback'
-                               ELSE 'payment' END AS kind,
+        SELECT CASE WHEN event_type = 'payment_refunded' THEN 'refund'
+                    WHEN event_type = 'payment_chargeback' THEN 'chargeback'
+                    WHEN event_type = 'payment_failed' AND revenue IS NULL THEN 'failure'
+                    ELSE 'payment' END AS kind,
                coalesce(nullif(event_data ->> 'payment_id', ''), event_id::text) AS payment_id,
                coalesce(nullif(event_data ->> 'refund_id', ''), event_id::text) AS refund_id,
                event_data ->> 'amount' AS amount_text, event_data ->> 'currency' AS currency_text, chunk.*
         FROM chunk
         WHERE trusted AND (revenue IS NOT NULL
-            OR event_type IN ('payment_completed', 'payment_refunded', 'payment_chargeback'))
+            OR event_type IN ('payment_completed', 'payment_failed', 'payment_refunded', 'payment_chargeback'))
     ), numbered AS (
         SELECT entries.*, CASE kind WHEN 'payment' THEN payment_id ELSE refund_id END AS entry_id,
                CASE kind WHEN 'payment' THEN revenue
@@ -286,8 +289,7 @@ def _change(project: Project, row: asyncpg.Record) -> tuple[object, ...]:
             )
             currency = parse_currency(data.get("currency") or project.currency, "currency")
         except ValueError:
-            mrr: Decimal | None = None
-    currency: str | None = None
+            mrr = currency = None
     return (
         project.id,
         # A person without subscription ids has one subscription.

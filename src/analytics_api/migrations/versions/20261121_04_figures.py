@@ -25,7 +25,7 @@ CREATE = (
         amount numeric,
         currency text,
         PRIMARY KEY (project_id, kind, entry_id),
-        CHECK (kind IN ('payment', 'refund', 'chargeback'))
+        CHECK (kind IN ('payment', 'failure', 'refund', 'chargeback'))
     )
     """,
     """
