@@ -200,6 +200,8 @@ class Cluster:
             "unix_socket_directories": f"'{self.socket_dir}'",
             "port": "5432",
             "max_connections": "100",
+            # A restore touches every partition in one transaction: 50 years of months with their indexes are 5,000 locks.
+            "max_locks_per_transaction": "256",
             "shared_buffers": f"{shared_buffers}MB",
             "max_wal_size": "4GB",
             "checkpoint_timeout": "15min",
