@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -28,6 +29,8 @@ from analytics_api.store.projects import DEFAULT, ensure_project
 from analytics_api.tracking import ApiTrackingMiddleware, TrafficCounter, sort_requests
 from analytics_api.tracking.middleware import Sink
 from analytics_api.worker import Worker, make_services
+
+logger = logging.getLogger(__name__)
 
 PREFIX = "/api/v1/analytics"
 
@@ -89,7 +92,7 @@ async def _open(
         )
     client = await stack.enter_async_context(httpx.AsyncClient())
     authenticator = Authenticator(database, open_on_loopback=settings.sandbox_mode and settings.loopback)
-    stack.push_async_callback(authenticator.write_last_use)
+    stack.push_async_callback(_write_last_use, authenticator)
     services = make_services(settings, database, client, partitions=partitions, authenticator=authenticator)
     await services.destinations.ensure()
     stack.push_async_callback(services.rollups.disconnect)
@@ -131,3 +134,11 @@ def _config(settings: Settings) -> control.Config:
         flush_interval_seconds=int(seconds) if seconds.is_integer() else seconds,
         data_retention_days=settings.data_retention_days,
     )
+
+
+async def _write_last_use(authenticator: Authenticator) -> None:
+    try:
+        await authenticator.write_last_use()
+    except Exception as error:
+        # The server is stopping; a database that is away must not turn that into a failure.
+        logger.warning("the last use of API keys could not be stored: %s", error)

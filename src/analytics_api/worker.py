@@ -23,6 +23,7 @@ from analytics_api.settings import Settings
 from analytics_api.store.engine import Database
 from analytics_api.store.jobs import claim_job, finish_job
 from analytics_api.store.partitions import Partitions
+from analytics_api.telemetry import job_run
 
 logger = logging.getLogger(__name__)
 
@@ -111,7 +112,8 @@ class Worker:
         """One run of a job, if this process gets it. Errors are logged; the next run is the retry."""
         try:
             if job.once_in is None:
-                await job.run(self._services)
+                with job_run(job.name):
+                    await job.run(self._services)
             else:
                 await self._run_leased(job, job.once_in)
         except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, Unavailable) as error:
@@ -127,7 +129,8 @@ class Worker:
                 return
         error: str | None = None
         try:
-            await job.run(services)
+            with job_run(job.name):
+                await job.run(services)
         except BaseException as failure:
             error = f"{type(failure).__name__}: {failure}"
             raise

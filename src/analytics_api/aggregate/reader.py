@@ -21,6 +21,7 @@ from analytics_api.store.engine import Database
 from analytics_api.store.log import next_chunk, safe_position
 from analytics_api.store.projects import list_projects
 from analytics_api.store.rollups import prepare, roll_up
+from analytics_api.telemetry import set_reader_lag
 
 logger = logging.getLogger(__name__)
 

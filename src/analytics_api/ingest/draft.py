@@ -52,6 +52,8 @@ class Draft:
     event_data: dict[str, Any]
     context: dict[str, Any]
     user_properties: dict[str, Any] | None
+    plain: bool = False
+    """Whether it is known to be neither deep nor to hold NUL characters."""
     event_id: UUID | None = None
     keyed: bool = True
     user_id: str | None = None

@@ -15,9 +15,9 @@ from typing import IO
 from analytics_api.domain.clock import Clock, system_clock
 from analytics_api.domain.event import NewEvent
 from analytics_api.domain.project import Project
-from analytics_api.ingest.draft import Draft, Reception, Rejected
+from analytics_api.ingest.draft import Reception, Rejected
 from analytics_api.ingest.formats import FORMATS, FieldMap, Line, open_file
-from analytics_api.ingest.pipeline import run_steps
+from analytics_api.ingest.pipeline import make_draft, run_steps
 from analytics_api.ingest.writer import Outcome, Writer
 from analytics_api.store.engine import Database
 from analytics_api.store.imports import ImportState, begin_import, note_progress
@@ -120,15 +120,7 @@ class Importer:
             try:
                 if isinstance(payload, Rejected):
                     raise payload
-                draft = Draft(
-                    number,
-                    payload,
-                    size,
-                    payload.event_data or {},
-                    payload.context or {},
-                    payload.user_properties,
-                )
-                batch.events.append(run_steps(draft, reception))
+                batch.events.append(run_steps(make_draft(payload, number, size), reception))
                 batch.numbers.append(number)
             except Rejected as error:
                 batch.rejected.append((number, str(error)))

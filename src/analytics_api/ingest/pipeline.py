@@ -14,7 +14,7 @@ from analytics_api.ingest.steps.identity import put_event_id, put_person
 from analytics_api.ingest.steps.money import put_revenue
 from analytics_api.ingest.steps.pii import drop_personal_data, put_address
 from analytics_api.ingest.steps.properties import put_operations
-from analytics_api.ingest.steps.text import check_type, check_values, put_ids_as_text
+from analytics_api.ingest.steps.text import check_type, check_values, is_plain, put_ids_as_text
 from analytics_api.ingest.steps.times import put_time
 
 Step = Callable[[Draft, Reception], None]
@@ -47,24 +47,26 @@ def draft_event(raw: bytes | msgspec.Raw | str, index: int, limit: int) -> Draft
         raise Rejected(f"the event has {size} bytes; the limit is {limit}: send less event_data")
     try:
         payload = decode_event(raw)
-        unknown = sorted(_keys.decode(raw).keys() - EVENT_FIELDS)
+        unknown = _keys.decode(raw).keys() - EVENT_FIELDS
     except RecursionError:
         raise Rejected("the event is nested too deeply to be read") from None
     except UnicodeDecodeError:
         raise Rejected("the event holds bytes that are not UTF-8") from None
     except msgspec.DecodeError as error:
         raise Rejected(_sentence(str(error))) from None
-    return _draft(payload, index, size, unknown)
-
-
-def _draft(payload: EventPayload, index: int, size: int, unknown: list[str]) -> Draft:
-    draft = Draft(
-        index, payload, size, payload.event_data or {}, payload.context or {}, payload.user_properties
-    )
+    draft = make_draft(payload, index, size)
+    draft.plain = is_plain(memoryview(raw))
     if unknown:
-        names = ", ".join(name[:50] for name in unknown[:5])
+        names = ", ".join(name[:50] for name in sorted(unknown)[:5])
         draft.warnings.append(f"unknown fields were not kept: {names} (put your own under event_data)")
     return draft
+
+
+def make_draft(payload: EventPayload, index: int, size: int) -> Draft:
+    """A draft of a decoded event of `size` bytes."""
+    return Draft(
+        index, payload, size, payload.event_data or {}, payload.context or {}, payload.user_properties
+    )
 
 
 def run_steps(draft: Draft, reception: Reception) -> NewEvent:

@@ -33,8 +33,9 @@ async def receive_events(request: Request) -> Response:
     raw = await _read(request, intake.limits.batch_bytes)
     plain = unpack(raw, request.headers.get("content-encoding"), intake.limits.batch_bytes)
     body = parse_body(plain, request.headers.get("content-type"))
-    caller = require(await authenticator.caller(request, key=body.key, project=project), Right.SEND)
+    caller = await authenticator.caller(request, key=body.key, project=project)
     request.state.caller = caller
+    require(caller, Right.SEND)
     results = await intake.take(
         body,
         caller,

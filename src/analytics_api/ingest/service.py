@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from analytics_api.ingest.draft import Draft, Reception, Rejected, Result, Statu
 from analytics_api.ingest.payloads import Body
 from analytics_api.ingest.pipeline import draft_event, run_steps
 from analytics_api.ingest.writer import Writer
+from analytics_api.telemetry import count_events
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,7 @@ class Intake:
             user_agent=user_agent,
         )
         if not self._enabled:
+            count_events(Status.IGNORED, len(body.events))
             return [
                 Result(index, None, Status.IGNORED, "tracking is switched off")
                 for index in range(len(body.events))
@@ -105,7 +108,10 @@ class Intake:
                     "an event with this id is stored already",
                     warnings,
                 )
-        return [result for result in results if result is not None]
+        finished = [result for result in results if result is not None]
+        for status, number in Counter(result.status for result in finished).items():
+            count_events(status, number)
+        return finished
 
     async def write(self, events: Sequence[NewEvent]) -> None:
         """Store events that the server makes itself. Raises Unavailable."""

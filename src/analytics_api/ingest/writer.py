@@ -19,6 +19,7 @@ from analytics_api.errors import Unavailable
 from analytics_api.store.engine import Database
 from analytics_api.store.log import CommitUnknown, ensure_partitions, write_group
 from analytics_api.store.partitions import Partitions
+from analytics_api.telemetry import intake_queue_bytes, write_group_events, write_group_seconds
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ _AWAY = (
     asyncpg.PostgresIOError,
     asyncpg.InternalServerError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     OSError,
     TimeoutError,
 )
@@ -84,6 +86,7 @@ class Writer:
     def start(self) -> None:
         """Begin to write."""
         self._task = asyncio.create_task(self._run(), name="log-writer")
+        intake_queue_bytes.set_function(lambda: self._queued)
 
     async def close(self) -> None:
         """Write what is queued, then stop."""
@@ -169,7 +172,11 @@ class Writer:
             try:
                 connection = await self._connected()
                 await ensure_partitions(connection, self._partitions, events)
-                return await write_group(connection, self._partitions, events)
+                began = time.perf_counter()
+                stored = await write_group(connection, self._partitions, events)
+                write_group_seconds.observe(time.perf_counter() - began)
+                write_group_events.observe(len(events))
+                return stored
             except CommitUnknown as error:
                 # Perhaps stored, perhaps not: only the sender can decide, with the same event ids.
                 await self._disconnect()

@@ -33,7 +33,7 @@ def migrate(connection: Connection) -> None:
 async def migrate_url(url: str) -> None:
     """Open the database and migrate it."""
     normal = normalise_url(url)
-    engine = create_async_engine(normal, poolclass=NullPool, connect_args=connect_arguments(normal))
+    engine = create_async_engine(normal, poolclass=NullPool, connect_args=connect_arguments(url))
     async with engine.connect() as connection:
         await connection.run_sync(migrate)
     await engine.dispose()

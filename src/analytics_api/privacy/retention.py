@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import asyncpg
 
 from analytics_api.store.engine import Database
+from analytics_api.store.traffic import purge_requests
 from analytics_api.store.upkeep import drop_partition, expired_partitions, purge_keys
 
 logger = logging.getLogger(__name__)
@@ -30,6 +31,7 @@ async def apply_retention(
     report = RetentionReport()
     async with database.acquire() as connection:
         report.keys = await purge_keys(connection, now - timedelta(days=dedupe_days))
+        await purge_requests(connection, now - timedelta(days=retention_days))
         for expired in await expired_partitions(connection, now - timedelta(days=retention_days)):
             if expired.blocked_by is None:
                 try:

@@ -42,14 +42,18 @@ _COLUMNS = (
 
 _LAST_SEQ = "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM event_seq"
 
-_NEW_KEYS = """
-    INSERT INTO event_keys (person_id, event_id, received_at)
-    SELECT person_id, event_id, $3
-    FROM unnest($1::uuid[], $2::uuid[]) AS sent (person_id, event_id)
-    ORDER BY person_id, event_id
-    ON CONFLICT DO NOTHING
-    RETURNING person_id, event_id
+_KNOWN_KEYS = """
+    WITH sent AS (
+        SELECT * FROM unnest($1::uuid[], $2::uuid[]) WITH ORDINALITY AS sent (person_id, event_id, place)
+    ), new AS (
+        INSERT INTO event_keys (person_id, event_id, received_at)
+        SELECT person_id, event_id, $3 FROM sent ORDER BY person_id, event_id
+        ON CONFLICT DO NOTHING
+        RETURNING person_id, event_id
+    )
+    SELECT place FROM sent LEFT JOIN new USING (person_id, event_id) WHERE new.event_id IS NULL
 """
+"""Claims keys and gives the places of those that were there before, which are few."""
 
 _GROUP = """
     INSERT INTO event_groups (project_id, lower, after_seq, last_seq, events, received_at)
@@ -75,8 +79,11 @@ async def write_group(
     try:
         stored = await _write(connection, partitions, events)
     except BaseException:
-        if not connection.is_closed():
+        try:
             await transaction.rollback()
+        except Exception:
+            # Broken in the middle: the server rolls back by itself, and nobody must use this connection again.
+            connection.terminate()
         raise
     try:
         await transaction.commit()
@@ -139,24 +146,18 @@ def _record(event: NewEvent) -> tuple[object, ...]:
 
 async def _claim_keys(connection: asyncpg.Connection, events: Sequence[NewEvent]) -> list[bool]:
     """Which events are new. Events whose id was made here cannot come twice and need no key."""
-    keyed = [event for event in events if event.keyed]
-    if not keyed:
-        return [True] * len(events)
-    rows = await connection.fetch(
-        _NEW_KEYS,
-        [event.person_id for event in keyed],
-        [event.event_id for event in keyed],
-        keyed[0].received_at,
-    )
-    unclaimed = {(row["person_id"], row["event_id"]) for row in rows}
-    stored = []
-    for event in events:
-        if not event.keyed:
-            stored.append(True)
-            continue
-        key = (event.person_id, event.event_id)
-        stored.append(key in unclaimed)
-        unclaimed.discard(key)
+    stored = [True] * len(events)
+    first: dict[tuple[UUID, UUID], int] = {}
+    for index, event in enumerate(events):
+        if event.keyed and first.setdefault((event.person_id, event.event_id), index) != index:
+            stored[index] = False
+    if first:
+        rows = await connection.fetch(
+            _KNOWN_KEYS, [key[0] for key in first], [key[1] for key in first], events[0].received_at
+        )
+        places = list(first.values()) if rows else []
+        for (place,) in rows:
+            stored[places[place - 1]] = False
     return stored
 
 

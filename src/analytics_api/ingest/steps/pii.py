@@ -15,18 +15,24 @@ ADDRESS_FIELDS = ("ip", "ip_address", "user_agent")
 _SEPARATORS = re.compile(r"[^a-z0-9]+")
 _FILTERED = frozenset(_SEPARATORS.sub("", name) for name in PII_FIELDS + ADDRESS_FIELDS)
 _MOST_REMEMBERED = 20_000
-_verdicts: dict[str, bool] = {}
+
+
+class _Verdicts(dict[str, bool]):
+    """Remembers for each field name whether it is personal: a look-up costs 30 ns, deciding 1 µs."""
+
+    def __missing__(self, field: str) -> bool:
+        if len(self) >= _MOST_REMEMBERED:
+            self.clear()
+        verdict = self[field] = _SEPARATORS.sub("", field.lower()) in _FILTERED
+        return verdict
+
+
+_verdicts = _Verdicts()
 
 
 def is_personal(field: str) -> bool:
     """Whether a field of that name is filtered. Upper case and separators do not matter: `First-Name` is one."""
-    verdict = _verdicts.get(field)
-    if verdict is None:
-        verdict = _SEPARATORS.sub("", field.lower()) in _FILTERED
-        if len(_verdicts) >= _MOST_REMEMBERED:
-            _verdicts.clear()
-        _verdicts[field] = verdict
-    return verdict
+    return _verdicts[field]
 
 
 def drop_personal_data(draft: Draft, reception: Reception) -> None:
@@ -34,11 +40,26 @@ def drop_personal_data(draft: Draft, reception: Reception) -> None:
     if reception.keep_pii:
         return
     removed: list[str] = []
-    draft.event_data = _without(draft.event_data, "event_data", removed)
-    draft.context = _without(draft.context, "context", removed)
-    if draft.user_properties is not None:
+    if _holds_personal(draft.event_data):
+        draft.event_data = _without(draft.event_data, "event_data", removed)
+    if _holds_personal(draft.context):
+        draft.context = _without(draft.context, "context", removed)
+    if draft.user_properties is not None and _holds_personal(draft.user_properties):
         draft.user_properties = _without(draft.user_properties, "user_properties", removed)
     draft.warnings.extend(f"{path} was removed as personal data" for path in removed if path not in _SILENT)
+
+
+def _holds_personal(value: Any) -> bool:
+    """Whether there is anything to remove. Mostly there is not, and then nothing needs to be copied."""
+    if isinstance(value, dict):
+        for name in value:
+            if _verdicts[name]:
+                return True
+        value = value.values()
+    for inner in value:  # noqa: SIM110 (a generator would double the cost)
+        if isinstance(inner, dict | list) and _holds_personal(inner):
+            return True
+    return False
 
 
 _SILENT = frozenset({"context.ip", "context.user_agent"})
