@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from analytics_api import __version__, control, health, problems
 from analytics_api.access.authenticator import Authenticator
 from analytics_api.access.cors import IntakeCors
+from analytics_api.aggregate.routes import router as money_router
 from analytics_api.deliver.routes import router as deliver_router
 from analytics_api.domain.api_request import ApiRequest
 from analytics_api.domain.clock import system_clock
@@ -21,6 +22,7 @@ from analytics_api.ingest.routes import PATH as EVENTS_PATH
 from analytics_api.ingest.routes import router as ingest_router
 from analytics_api.ingest.service import Intake, IntakeLimits
 from analytics_api.ingest.writer import Writer
+from analytics_api.query.metrics import FigureRules
 from analytics_api.query.routes import router as query_router
 from analytics_api.settings import Settings
 from analytics_api.store.engine import Database
@@ -54,7 +56,7 @@ def create_app(settings: Settings, url: str, *, with_worker: bool = False) -> Fa
 
     app = FastAPI(title="Analytics API", version=__version__, description=DESCRIPTION, lifespan=lifespan)
     app.state.traffic = TrafficCounter()
-    for router in (ingest_router, query_router, deliver_router, control.router):
+    for router in (ingest_router, query_router, money_router, deliver_router, control.router):
         app.include_router(router, prefix=PREFIX)
     app.include_router(health.router)
     document_intake(app, PREFIX + EVENTS_PATH)
@@ -114,6 +116,7 @@ async def _open(
     app.state.intake = intake
     app.state.recorder = recorder
     app.state.writer = writer
+    app.state.figures = FigureRules(settings.late_days)
     app.state.services = services
     app.state.config = _config(settings)
     if with_worker:

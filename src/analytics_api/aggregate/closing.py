@@ -1,0 +1,223 @@
+"""Closing of days: figures of days, weeks and months that are over are made, kept, corrected and at last final.
+
+A day is due at 01:00 local time of the next day. It is closed only when the rollup reader has counted all that was
+stored when the run began. Every step is one transaction that keeps the rollup reader out and does the same again after
+a crash, so that it does not matter how often and how late it runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from analytics_api.domain.metrics import METRICS, Metric
+from analytics_api.domain.period import bucket_of, buckets, local_day, next_bucket
+from analytics_api.domain.project import Project
+from analytics_api.store.engine import Database
+from analytics_api.store.log import safe_position
+from analytics_api.store.metrics import days
+from analytics_api.store.metrics.calculate import calculate
+from analytics_api.store.metrics.figure import Span
+from analytics_api.store.metrics.reach import touched_buckets
+from analytics_api.store.metrics.stored import NewFigure, save_figures, unsettled_buckets
+from analytics_api.store.projects import list_projects
+
+logger = logging.getLogger(__name__)
+
+DUE = time(1)
+DAYS_PER_STEP = 366
+"""So that the rollup reader is kept out for about a second at a time, however long the history is."""
+BUCKETS_PER_STATEMENT = 400
+SMALLEST_GAP = 60
+"""Buckets between two that are to be made are made along with them when they are fewer: one statement is cheaper."""
+ATTEMPTS = 10
+PATIENCE_SECONDS = 20.0
+POLL_SECONDS = 0.1
+_SERIALIZATION_FAILURE = "40001"
+
+
+@dataclass(slots=True)
+class ClosingReport:
+    """What one run did for one project."""
+
+    project: str
+    closed_days: int = 0
+    figures: int = 0
+    """Figures made and kept."""
+    revisions: int = 0
+    """Final figures that changed."""
+    corrected_days: int = 0
+    behind: bool = False
+    """Whether nothing was done because the rollup reader had not caught up; the next run tries again."""
+
+
+def last_due_day(now: datetime, zone: ZoneInfo) -> date:
+    """The newest local day that is due for closing: yesterday, and before 01:00 the day before that."""
+    today = local_day(now, zone)
+    due = datetime.combine(today, DUE, tzinfo=zone).astimezone(UTC)
+    return today - timedelta(days=1 if now >= due else 2)
+
+
+async def close_due_days(
+    database: Database, now: datetime, *, late_days: int, patience_seconds: float = PATIENCE_SECONDS
+) -> list[ClosingReport]:
+    """Close the due days of all projects, correct those that changed, and make final what is old enough."""
+    async with database.acquire() as connection:
+        safe = await safe_position(connection)
+    async with database.read() as session:
+        projects = await list_projects(session)
+    reports = []
+    for project in projects:
+        closing = _Closing(database, project, now, late_days, safe)
+        reports.append(await closing.run(patience_seconds))
+    return reports
+
+
+class _Closing:
+    """One run for one project."""
+
+    def __init__(
+        self, database: Database, project: Project, now: datetime, late_days: int, safe: int
+    ) -> None:
+        self._database = database
+        self._project = project
+        self._now = now
+        self._today = local_day(now, project.zone)
+        self._late_days = late_days
+        self._safe = safe
+        self._report = ClosingReport(project.slug)
+
+    async def run(self, patience_seconds: float) -> ClosingReport:
+        """Step by step until nothing is left."""
+        deadline = asyncio.get_running_loop().time() + patience_seconds
+        # Looked at from outside first: a step keeps the reader out, so steps must not be what it is waited for with.
+        while not await self._caught_up():
+            if asyncio.get_running_loop().time() >= deadline:
+                self._report.behind = True
+                logger.warning(
+                    "days of project %s stay open: its rollups are behind the log", self._project.slug
+                )
+                return self._report
+            await asyncio.sleep(POLL_SECONDS)
+        while await self._retried_step():
+            pass
+        return self._report
+
+    async def _caught_up(self) -> bool:
+        """Whether all events that were stored when the run began are counted."""
+        async with self._database.read() as connection:
+            position = await days.rollup_position(connection, self._project.id)
+            if position is not None and position >= self._safe:
+                return True
+            waiting = await days.rollup_lag(connection, self._project.id)
+            return waiting.events == 0
+
+    async def _retried_step(self) -> bool:
+        for attempt in range(1, ATTEMPTS + 1):
+            before = replace(self._report)
+            try:
+                async with days.figures_transaction(self._database) as connection:
+                    return await self._step(connection)
+            except DBAPIError as error:
+                self._report = before
+                if getattr(error.orig, "sqlstate", None) != _SERIALIZATION_FAILURE or attempt == ATTEMPTS:
+                    raise
+        raise AssertionError("the loop returns or raises")
+
+    async def _step(self, connection: AsyncConnection) -> bool:
+        """Close up to a year of days; the last step also corrects. True when there is more to do."""
+        project = self._project
+        await days.hold_rollups(connection, project.id)
+        first = await days.first_day(connection, project.id)
+        due = last_due_day(self._now, project.zone)
+        if first is None or first > due:
+            return False
+        final_until = self._today - timedelta(days=self._late_days + 1)
+        closed = due
+        unclosed = await days.first_unclosed(connection, project.id, first, due)
+        if unclosed is not None:
+            closed = min(due, unclosed + timedelta(days=DAYS_PER_STEP - 1))
+            self._report.closed_days += await days.close_days(
+                connection, project.id, unclosed, closed, final_until, self._now
+            )
+        more = closed < due and await days.first_unclosed(connection, project.id, first, due) is not None
+        dirty: list[days.DirtyDay] = []
+        if not more:
+            closed = due
+            await days.settle_days(connection, project.id, final_until)
+            dirty = await days.take_dirty_days(connection, project.id)
+            self._report.corrected_days += len({item.day for item in dirty})
+        for metric in METRICS:
+            await self._make(connection, metric, first, closed, dirty)
+        return more
+
+    async def _make(
+        self,
+        connection: AsyncConnection,
+        metric: Metric,
+        first: date,
+        closed: date,
+        dirty: list[days.DirtyDay],
+    ) -> None:
+        """Make the figures of a metric that are missing, unsettled or touched by dirty days, up to a closed day."""
+        week_start = self._project.week_start
+        start = bucket_of(first, metric.period, week_start)
+        over = [
+            bucket
+            for bucket in buckets(start, closed, metric.period, week_start)
+            if next_bucket(bucket, metric.period) <= closed + timedelta(days=1)
+        ]
+        if not over:
+            return
+        causes = dict.fromkeys(
+            await unsettled_buckets(
+                connection, self._project, metric, over[0], over[-1], self._final_until(metric)
+            ),
+            "definition",
+        )
+        causes |= touched_buckets(metric, dirty, over, week_start)
+        for first_bucket, last_bucket in _runs(metric, sorted(causes)):
+            await self._make_run(connection, metric, first_bucket, last_bucket, causes)
+
+    def _final_until(self, metric: Metric) -> date:
+        """The last bucket whose figure is final today."""
+        settled = self._today - timedelta(days=metric.settles_after(self._late_days))
+        # The bucket that holds the day before `settled` is over by then only if it ends there.
+        bucket = bucket_of(settled - timedelta(days=1), metric.period, self._project.week_start)
+        if next_bucket(bucket, metric.period) <= settled:
+            return bucket
+        return bucket_of(bucket - timedelta(days=1), metric.period, self._project.week_start)
+
+    async def _make_run(
+        self, connection: AsyncConnection, metric: Metric, first: date, last: date, causes: Mapping[date, str]
+    ) -> None:
+        made = await calculate(connection, metric, Span(self._project, metric.period, first, last, self._now))
+        figures = [
+            NewFigure(bucket, figure, metric.state(bucket, self._today, self._late_days), causes[bucket])
+            for bucket, figure in made.items()
+            if bucket in causes
+        ]
+        self._report.revisions += await save_figures(connection, self._project, metric, figures, self._now)
+        self._report.figures += len(figures)
+
+
+def _runs(metric: Metric, wanted: list[date]) -> Iterator[tuple[date, date]]:
+    """Neighbouring buckets as (first, last), at most BUCKETS_PER_STATEMENT long and with small gaps bridged."""
+    length = {"daily": 1, "weekly": 7, "monthly": 31}[metric.period.value]
+    first = last = None
+    for bucket in wanted:
+        if first is not None and last is not None:
+            far = (bucket - last).days > SMALLEST_GAP * length
+            if far or (bucket - first).days >= BUCKETS_PER_STATEMENT * length:
+                yield first, last
+                first = None
+        first, last = first or bucket, bucket
+    if first is not None and last is not None:
+        yield first, last

@@ -1,0 +1,1 @@
+"""Reads figures: request, plan, SQL, result. Never writes."""

@@ -1,0 +1,109 @@
+"""GET /metrics/dashboard: S1's seven figures, and how each comes about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+from analytics_api.domain.metrics import CONVERSION_WINDOW_DAYS, Metric, State, find_metric
+from analytics_api.domain.period import Period, bucket_of, next_bucket
+from analytics_api.query.metrics import as_number, as_utc, certainty, explanation
+from analytics_api.store.metrics.answer import Figures, Point
+from analytics_api.store.metrics.days import Lag, rollup_lag
+
+PERCENT = Decimal(100)
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One field of the dashboard: S1's value and the explanation of it."""
+
+    value: Decimal | None
+    details: dict[str, Any]
+
+
+async def dashboard(figures: Figures, *, include_bots: bool) -> dict[str, Any]:
+    """The answer. Percent fields are in percent as S1 has them; details keep fractions."""
+    today = figures.today
+    month = bucket_of(bucket_of(today, Period.MONTHLY) - timedelta(days=1), Period.MONTHLY)
+
+    async def card(name: str, day: date, scale: Decimal = Decimal(1)) -> Card:
+        point = await figures.point(_metric(name), day, include_bots=include_bots)
+        value = point.figure.value
+        details = {"value": as_number(value), **explanation(point, figures.project)}
+        return Card(None if value is None else value * scale, details)
+
+    cards = {
+        "daily_active_users": await card("dau", today),
+        "monthly_active_users": await card("mau_rolling", today),
+        "new_registrations_today": await card("new_registrations", today),
+        "revenue_today": await card("revenue", today),
+        "conversion_rate": await _conversion(figures),
+        "churn_rate": await card("churn_rate", month, PERCENT),
+        "ltv_cac_ratio": await card("ltv_cac_ratio", month),
+    }
+    for name in ("conversion_rate", "churn_rate"):
+        cards[name].details["unit_of_field"] = "percent"
+    counted = ("daily_active_users", "monthly_active_users", "new_registrations_today")
+    lag = await rollup_lag(figures.connection, figures.project.id)
+    return {
+        **{name: _field(card.value, whole=name in counted) for name, card in cards.items()},
+        "details": {**_freshness(figures, lag), **{name: card.details for name, card in cards.items()}},
+    }
+
+
+def _metric(name: str) -> Metric:
+    metric = find_metric(name)
+    if metric is None:
+        raise LookupError(name)
+    return metric
+
+
+def _field(value: Decimal | None, *, whole: bool) -> float | int | None:
+    if value is None or not whole:
+        return as_number(value)
+    return int(value)
+
+
+def _freshness(figures: Figures, lag: Lag) -> dict[str, Any]:
+    """As of when the figures are true, and what they do not hold yet."""
+    behind = 0.0 if lag.since is None else max(0.0, (figures.now - lag.since).total_seconds())
+    return {
+        "as_of": as_utc(figures.now if lag.since is None else min(lag.since, figures.now)),
+        "lag": {"events": lag.events, "seconds": round(behind, 3)},
+        "zone": figures.project.zone.key,
+    }
+
+
+async def _conversion(figures: Figures) -> Card:
+    """Conversion of the latest monthly signup cohort whose last member has had 30 days."""
+    metric = _metric("signup_to_payment_conversion")
+    month = bucket_of(figures.today, Period.MONTHLY)
+    while next_bucket(month, Period.MONTHLY) + timedelta(days=CONVERSION_WINDOW_DAYS) > figures.today:
+        month = bucket_of(month - timedelta(days=1), Period.MONTHLY)
+    last = next_bucket(month, Period.MONTHLY) - timedelta(days=1)
+    # A person signs up for the first time on one day, so the month's cohort is the sum of its days'.
+    return _pooled(await figures.points(metric, month, last), month, last)
+
+
+def _pooled(points: Sequence[Point], first: date, last: date) -> Card:
+    metric = points[0].metric
+    numerator = sum((point.figure.numerator or Decimal(0) for point in points), Decimal(0))
+    denominator = sum((point.figure.denominator or Decimal(0) for point in points), Decimal(0))
+    settled = all(point.state is State.FINAL for point in points)
+    details: dict[str, Any] = {
+        "definition": "Of the persons who signed up in the latest month that is over for 30 days, the share with a first "
+        "payment above 0 within 30 days of their own signup.",
+        "definition_version": metric.version,
+        "unit": metric.unit.value,
+        "numerator": as_number(numerator),
+        "denominator": as_number(denominator),
+        "window": {"start": first.isoformat(), "end": last.isoformat(), "days": metric.window_days},
+        "state": (State.FINAL if settled else State.SETTLING).value,
+        **certainty(metric, numerator, denominator),
+    }
+    rate = numerator / denominator if denominator else None
+    return Card(None if rate is None else rate * PERCENT, {"value": as_number(rate), **details})

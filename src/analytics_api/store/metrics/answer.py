@@ -1,0 +1,127 @@
+"""The figures of one project at one moment: kept ones where they are still true, else made from rollups now.
+
+Cards, charts and exports all ask here, so they cannot differ.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Self
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from analytics_api.domain.metrics import Metric, State
+from analytics_api.domain.period import bucket_of, local_day
+from analytics_api.domain.project import Project
+from analytics_api.store.metrics.calculate import calculate
+from analytics_api.store.metrics.days import DirtyDay, dirty_days
+from analytics_api.store.metrics.figure import Figure, Span
+from analytics_api.store.metrics.reach import touched_buckets
+from analytics_api.store.metrics.stored import stored_figures
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """The figure of one bucket with what is needed to explain it."""
+
+    metric: Metric
+    bucket: date
+    figure: Figure
+    state: State
+    calculated_at: datetime
+    partial: bool
+    """Whether its window begins before the project's first event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Answers for one project from one snapshot of the database."""
+
+    connection: AsyncConnection
+    project: Project
+    now: datetime
+    late_days: int
+    first_day: date | None
+    """Local day of the project's first event."""
+    changed: list[DirtyDay]
+
+    @classmethod
+    async def of(cls, connection: AsyncConnection, project: Project, now: datetime, late_days: int) -> Self:
+        """Look up once what every answer needs."""
+        row = (
+            await connection.execute(
+                text(
+                    """
+                    SELECT (SELECT min(day) FROM event_days WHERE project_id = :project) AS first_day,
+                           (SELECT min(day) FROM project_days WHERE project_id = :project) AS first_closed
+                    """
+                ),
+                {"project": project.id},
+            )
+        ).one()
+        changed = await dirty_days(connection, project.id)
+        if row.first_day is not None and row.first_closed is not None and row.first_day < row.first_closed:
+            # History came in before the first closed day and is not closed yet; kept figures do not know of it.
+            yesterday = row.first_closed - timedelta(days=1)
+            changed = [*changed, DirtyDay(row.first_day, "backfill", 0), DirtyDay(yesterday, "backfill", 0)]
+        return cls(connection, project, now, late_days, row.first_day, changed)
+
+    @property
+    def today(self) -> date:
+        """The project's local day."""
+        return local_day(self.now, self.project.zone)
+
+    async def points(
+        self, metric: Metric, first: date, last: date, *, include_bots: bool = False
+    ) -> list[Point]:
+        """One point for every bucket that touches the days from `first` to `last`; none for buckets yet to begin."""
+        last = min(last, self.today)
+        if first > last:
+            return []
+        week_start = self.project.week_start
+        bots = include_bots and metric.takes_bots
+        span = Span(
+            self.project,
+            metric.period,
+            bucket_of(first, metric.period, week_start),
+            bucket_of(last, metric.period, week_start),
+            self.now,
+            bots,
+        )
+        buckets = span.buckets()
+        kept = {} if bots else await self._kept(metric, buckets)
+        missing = [bucket for bucket in buckets if bucket not in kept]
+        made: dict[date, Figure] = {}
+        if missing:
+            live = Span(self.project, metric.period, missing[0], missing[-1], self.now, bots)
+            made = await calculate(self.connection, metric, live)
+        return [
+            self._point(metric, bucket, *(kept.get(bucket) or (made[bucket], self.now))) for bucket in buckets
+        ]
+
+    async def point(self, metric: Metric, day: date, *, include_bots: bool = False) -> Point:
+        """The point of the bucket that holds a day, which must not lie in the future."""
+        [point] = await self.points(metric, day, day, include_bots=include_bots)
+        return point
+
+    async def _kept(self, metric: Metric, buckets: list[date]) -> dict[date, tuple[Figure, datetime]]:
+        """Kept figures that are still true: no changed day touches them and their own window is over."""
+        stored = await stored_figures(self.connection, self.project, metric, buckets[0], buckets[-1])
+        if not stored:
+            return {}
+        touched = touched_buckets(metric, self.changed, buckets, self.project.week_start)
+        return {
+            bucket: (kept.figure, kept.calculated_at)
+            for bucket, kept in stored.items()
+            if bucket not in touched and (not metric.matures_after_days or kept.state is State.FINAL)
+        }
+
+    def _point(self, metric: Metric, bucket: date, figure: Figure, calculated_at: datetime) -> Point:
+        partial = False
+        if metric.trailing and metric.window_days and self.first_day is not None:
+            begins = bucket - timedelta(days=metric.window_days - 1)
+            partial = begins < self.first_day <= bucket
+        state = metric.state(bucket, self.today, self.late_days)
+        return Point(metric, bucket, figure, state, calculated_at, partial)

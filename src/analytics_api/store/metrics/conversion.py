@@ -1,0 +1,52 @@
+"""Signup to payment, by the cohort of the signup (definitions, section 4)."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from analytics_api.domain.metrics import CONVERSION_WINDOW_DAYS
+from analytics_api.store.metrics.figure import Figure, Span, fetch, ratio
+
+NOBODY = {"converted_net": 0, "paid_later": 0, "paid_before_signup": 0}
+
+
+async def signup_to_payment(connection: AsyncConnection, span: Span) -> dict[date, Figure]:
+    """Of the persons who signed up in a bucket, those who first paid within 30 days of their own signup.
+
+    The window is 30 times 24 hours, its last instant included. `converted_net` leaves out those whose first payment was
+    given back in full within the window.
+    """
+    sql = f"""
+        WITH cohort AS (
+            SELECT person_id, first_signup_day, first_signup_at, first_payment_at,
+                   first_signup_at + make_interval(hours => 24 * :window) AS until
+            FROM persons
+            WHERE project_id = :project AND first_signup_day >= :first AND first_signup_day < :after
+        ), converted AS (
+            SELECT person_id, until, first_payment_at FROM cohort
+            WHERE first_payment_at >= first_signup_at AND first_payment_at <= until
+        ), undone AS (
+            SELECT DISTINCT c.person_id FROM converted c
+            JOIN payments p ON p.project_id = :project AND p.kind = 'payment' AND p.person_id = c.person_id
+                AND p.occurred_at = c.first_payment_at AND p.amount > 0
+            JOIN payments r ON r.project_id = p.project_id AND r.payment_id = p.entry_id
+                AND r.kind IN ('refund', 'chargeback') AND r.occurred_at <= c.until
+                AND r.currency IS NOT DISTINCT FROM p.currency
+            GROUP BY c.person_id, p.entry_id, p.amount HAVING sum(r.amount) >= p.amount
+        )
+        SELECT {span.bucket_sql("first_signup_day")} AS bucket, count(*) AS signups,
+               count(converted.person_id) AS converted,
+               count(converted.person_id) - count(undone.person_id) AS converted_net,
+               count(*) FILTER (WHERE cohort.first_payment_at > cohort.until) AS paid_later,
+               count(*) FILTER (WHERE cohort.first_payment_at < cohort.first_signup_at) AS paid_before_signup
+        FROM cohort LEFT JOIN converted USING (person_id) LEFT JOIN undone USING (person_id)
+        GROUP BY 1
+    """
+    rows = await fetch(connection, sql, span.parameters(window=CONVERSION_WINDOW_DAYS))
+    found = {
+        row.bucket: ratio(row.converted, row.signups, **{name: getattr(row, name) for name in NOBODY})
+        for row in rows
+    }
+    return {bucket: found.get(bucket, ratio(0, 0, **NOBODY)) for bucket in span.buckets()}

@@ -1,0 +1,98 @@
+"""What a computation of a metric is given and what it gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from analytics_api.domain.period import Period, bucket_of, buckets, local_day, next_bucket
+from analytics_api.domain.project import Project
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """The value of one bucket. `value` is null when it cannot be computed; `details` explain it."""
+
+    value: Decimal | None
+    numerator: Decimal | None
+    denominator: Decimal | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+def count(value: int | Decimal, **details: Any) -> Figure:
+    """A figure that is no ratio."""
+    return Figure(Decimal(value), Decimal(value), None, details)
+
+
+def ratio(numerator: int | Decimal | None, denominator: int | Decimal | None, **details: Any) -> Figure:
+    """Numerator / denominator; null when one of them is unknown or the denominator is 0."""
+    top = None if numerator is None else Decimal(numerator)
+    bottom = None if denominator is None else Decimal(denominator)
+    return Figure(top / bottom if top is not None and bottom else None, top, bottom, details)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Neighbouring buckets of one project's metric, and the moment at which they are looked at."""
+
+    project: Project
+    period: Period
+    first: date
+    """First day of the first bucket."""
+    last: date
+    """First day of the last bucket."""
+    now: datetime
+    include_bots: bool = False
+
+    @property
+    def after(self) -> date:
+        """The first day after the last bucket."""
+        return next_bucket(self.last, self.period)
+
+    @property
+    def today(self) -> date:
+        """The project's local day at `now`."""
+        return local_day(self.now, self.project.zone)
+
+    def buckets(self) -> list[date]:
+        """First days of all buckets."""
+        return list(buckets(self.first, self.last, self.period, self.project.week_start))
+
+    def from_earlier(self, days: int) -> Span:
+        """The same span, begun earlier by at least so many days."""
+        first = bucket_of(self.first - timedelta(days=days), self.period, self.project.week_start)
+        return Span(self.project, self.period, first, self.last, self.now, self.include_bots)
+
+    def bucket_sql(self, day: str = "day") -> str:
+        """SQL for the first day of the bucket that holds `day`; the counterpart of domain.period.bucket_of."""
+        if self.period is Period.DAILY:
+            return day
+        if self.period is Period.WEEKLY:
+            return f"{day} - (extract(isodow FROM {day})::integer + 7 - {int(self.project.week_start)}) % 7"
+        return f"date_trunc('month', {day}::timestamp)::date"
+
+    def parameters(self, **more: Any) -> dict[str, Any]:
+        """Bind parameters that most statements share."""
+        return {"project": self.project.id, "first": self.first, "after": self.after, **more}
+
+
+Compute = Callable[[AsyncConnection, Span], Awaitable[dict[date, Figure]]]
+"""Computes a metric for a span from rollups. Buckets without anything are there too: counts are 0, ratios null."""
+
+
+async def fetch(connection: AsyncConnection, sql: str, parameters: Mapping[str, Any]) -> list[Any]:
+    """All rows of a statement; columns are attributes."""
+    return list(await connection.execute(text(sql), parameters))
+
+
+async def counts(connection: AsyncConnection, span: Span, sql: str, **more: Any) -> dict[date, Figure]:
+    """Figures from a statement that gives (bucket, number) and uses the shared parameters; 0 where it gives none."""
+    rows = await fetch(connection, sql, span.parameters(**more))
+    found = {row[0]: row[1] for row in rows}
+    return {bucket: count(found.get(bucket, 0)) for bucket in span.buckets()}

@@ -1,0 +1,172 @@
+"""Lifetime value, acquisition cost and their ratio (definitions, sections 7 to 9)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from analytics_api.domain.metrics import LTV_CAP_MONTHS, REFUND_WINDOW_DAYS, TRAILING_MONTHS
+from analytics_api.domain.period import bucket_of
+from analytics_api.store.metrics.figure import Figure, Span, fetch, ratio
+from analytics_api.store.metrics.subscriptions import SubscriptionBucket, subscription_buckets
+
+_ABOUT_FOUR_MONTHS = 31 * (TRAILING_MONTHS + 1)
+FEW_PAYERS = 10
+VARIANT = "ltv_projected"
+MARGIN = "1"
+"""Share of revenue that is gross margin. Until a project sets its own, the figure is revenue, not profit."""
+
+
+def trailing_months(month: date, span: Span) -> list[date]:
+    """The last 3 closed months as seen from a month: those before it while it is open, else it and the 2 before."""
+    last = month if month < bucket_of(span.today, span.period) else month - timedelta(days=1)
+    months = [bucket_of(last, span.period)]
+    while len(months) < TRAILING_MONTHS:
+        months.insert(0, bucket_of(months[0] - timedelta(days=1), span.period))
+    return months
+
+
+async def ltv(connection: AsyncConnection, span: Span) -> dict[date, Figure]:
+    """MRR per paying customer / subscriber churn of the last 3 closed months.
+
+    Without churn there is no estimate, only a lower bound: 60 months of revenue.
+    """
+    found = await subscription_buckets(connection, span.from_earlier(_ABOUT_FOUR_MONTHS))
+    return {
+        month: _lifetime(found[month], [found[past] for past in trailing_months(month, span)])
+        for month in span.buckets()
+    }
+
+
+def _lifetime(month: SubscriptionBucket, trailing: list[SubscriptionBucket]) -> Figure:
+    lost = sum(past.lost for past in trailing)
+    starts = sum(past.customers_start for past in trailing)
+    churn = Decimal(lost) / Decimal(starts) if starts else None
+    arpa = month.mrr_end / month.customers_end if month.customers_end else None
+    margin = None if arpa is None else arpa * Decimal(MARGIN)
+    details: dict[str, Any] = {
+        "variant": VARIANT,
+        "margin": Decimal(MARGIN),
+        "arpa": arpa,
+        "customers": month.customers_end,
+        "churn_lost": lost,
+        "churn_base": starts,
+        "churn_months": [past.bucket.isoformat() for past in trailing],
+    }
+    if margin is not None and churn == 0:
+        details["lower_bound"] = margin * LTV_CAP_MONTHS
+    return ratio(margin, churn, **details)
+
+
+@dataclass(slots=True)
+class Acquisition:
+    """What was spent in a month and how many persons paid for the first time."""
+
+    spend: Decimal | None = None
+    unconverted: int = 0
+    payers: int = 0
+
+
+async def cac(connection: AsyncConnection, span: Span) -> dict[date, Figure]:
+    """Spend of each month / its new paying persons."""
+    found = await acquisition(connection, span)
+    return {month: _cost([found[month]]) for month in span.buckets()}
+
+
+def _cost(months: list[Acquisition]) -> Figure:
+    """Blended cost over some months. No spend recorded is unknown, not free."""
+    spends = [month.spend for month in months if month.spend is not None]
+    payers = sum(month.payers for month in months)
+    spend = sum(spends, Decimal(0)) if spends else None
+    details: dict[str, Any] = {
+        "variant": "cac_blended",
+        "unconverted_spend": sum(month.unconverted for month in months),
+    }
+    if spend is not None and payers == 0:
+        details["spend_without_customers"] = spend
+    return ratio(spend, payers, **details)
+
+
+async def ltv_cac_ratio(connection: AsyncConnection, span: Span) -> dict[date, Figure]:
+    """Lifetime value / acquisition cost, both over the last 3 closed months."""
+    subscriptions = await subscription_buckets(connection, span.from_earlier(2 * _ABOUT_FOUR_MONTHS))
+    acquired = await acquisition(connection, span.from_earlier(_ABOUT_FOUR_MONTHS))
+    answer: dict[date, Figure] = {}
+    for month in span.buckets():
+        basis = trailing_months(month, span)
+        lifetime = _lifetime(subscriptions[basis[-1]], [subscriptions[past] for past in basis])
+        cost = _cost([acquired[past] for past in basis])
+        answer[month] = _ratio(basis, lifetime, cost)
+    return answer
+
+
+def _ratio(basis: list[date], lifetime: Figure, cost: Figure) -> Figure:
+    payers = cost.denominator or Decimal(0)
+    details: dict[str, Any] = {
+        "basis": {
+            "months": [month.isoformat() for month in basis],
+            "ltv": lifetime.value,
+            "ltv_variant": VARIANT,
+            "margin": Decimal(MARGIN),
+            "cac": cost.value,
+            "cac_variant": "cac_blended",
+            "spend": cost.numerator,
+            "new_payers": payers,
+        },
+        "few_new_payers": payers < FEW_PAYERS,
+    }
+    bound = lifetime.details.get("lower_bound")
+    if bound is not None and cost.value:
+        details["lower_bound"] = bound / cost.value
+    return ratio(lifetime.value, cost.value, **details)
+
+
+async def acquisition(connection: AsyncConnection, span: Span) -> dict[date, Acquisition]:
+    """Spend and new paying persons of each month."""
+    found = {month: Acquisition() for month in span.buckets()}
+    for row in await fetch(connection, _spend_sql(span), span.parameters(currency=span.project.currency)):
+        found[row.bucket].spend = row.spend
+        found[row.bucket].unconverted = row.unconverted
+    for row in await fetch(connection, _payers_sql(span), span.parameters(days=REFUND_WINDOW_DAYS)):
+        found[row.bucket].payers = row.payers
+    return found
+
+
+def _spend_sql(span: Span) -> str:
+    """Each entry is spread evenly over its days and converted with the rate of each day."""
+    return f"""
+        WITH daily AS (
+            SELECT s.id, s.amount, s.end_day - s.start_day + 1 AS days, s.currency, d.day::date AS day,
+                   CASE WHEN s.currency = :currency THEN 1 ELSE r.rate END AS rate
+            FROM spend s
+            CROSS JOIN LATERAL generate_series(
+                greatest(s.start_day, :first)::timestamp, least(s.end_day, :after - 1)::timestamp, interval '1 day'
+            ) AS d (day)
+            LEFT JOIN exchange_rates r ON r.project_id = s.project_id AND r.currency = s.currency AND r.day = d.day::date
+            WHERE s.project_id = :project AND s.start_day < :after AND s.end_day >= :first
+        ), entries AS (
+            -- Multiplied before it is divided, so that a whole entry comes out exactly.
+            SELECT {span.bucket_sql()} AS bucket, amount * sum(rate) / days AS spend, bool_or(rate IS NULL) AS unconverted
+            FROM daily GROUP BY 1, id, amount, days
+        )
+        SELECT bucket, sum(spend) AS spend, count(*) FILTER (WHERE unconverted) AS unconverted
+        FROM entries GROUP BY bucket
+    """
+
+
+def _payers_sql(span: Span) -> str:
+    return f"""
+        SELECT {span.bucket_sql("p.day")} AS bucket, count(DISTINCT p.person_id) AS payers
+        FROM payments p JOIN persons ON persons.person_id = p.person_id AND persons.first_payment_at = p.occurred_at
+        WHERE p.project_id = :project AND p.day >= :first AND p.day < :after AND p.kind = 'payment' AND p.amount > 0
+          AND p.amount > (
+              SELECT coalesce(sum(r.amount), 0) FROM payments r
+              WHERE r.project_id = p.project_id AND r.payment_id = p.entry_id AND r.kind IN ('refund', 'chargeback')
+                AND r.currency IS NOT DISTINCT FROM p.currency
+                AND r.occurred_at <= p.occurred_at + make_interval(hours => 24 * :days))
+        GROUP BY 1
+    """

@@ -1,0 +1,189 @@
+"""Figures kept of closed buckets, and what became of final ones that changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import orjson
+from sqlalchemy import RowMapping, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from analytics_api.domain.metrics import Metric, State
+from analytics_api.domain.project import Project
+from analytics_api.store.metrics.figure import Figure, fetch
+from analytics_api.store.tables import metric_revisions
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFigure:
+    """A kept figure, the state it had and when it was made."""
+
+    figure: Figure
+    state: State
+    calculated_at: datetime
+
+
+async def stored_figures(
+    connection: AsyncConnection, project: Project, metric: Metric, first: date, last: date
+) -> dict[date, StoredFigure]:
+    """Kept figures of the buckets from `first` to `last` that were made by today's definition and in today's zone."""
+    rows = await fetch(
+        connection,
+        """
+        SELECT metric_date, value, numerator, denominator, state, details, calculated_at FROM aggregated_metrics
+        WHERE project_id = :project AND metric_type = :metric AND period = :period
+          AND metric_date >= :first AND metric_date <= :last
+          AND definition_version = :version AND time_zone = :zone
+        """,
+        {**_key(project, metric), "first": first, "last": last},
+    )
+    return {
+        row.metric_date: StoredFigure(
+            Figure(row.value, row.numerator, row.denominator, orjson.loads(row.details)),
+            State(row.state),
+            row.calculated_at,
+        )
+        for row in rows
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class NewFigure:
+    """A figure to keep. `cause` says why, should it change a final one."""
+
+    bucket: date
+    figure: Figure
+    state: State
+    cause: str
+
+
+_SAVE = """
+    WITH made AS (
+        SELECT metric_date, value, numerator, denominator, state, details::jsonb, cause
+        FROM unnest(CAST(:dates AS date[]), CAST(:values AS numeric[]), CAST(:numerators AS numeric[]),
+                    CAST(:denominators AS numeric[]), CAST(:states AS text[]), CAST(:details AS text[]),
+                    CAST(:causes AS text[]))
+            AS m (metric_date, value, numerator, denominator, state, details, cause)
+    ), revised AS (
+        INSERT INTO metric_revisions
+            (project_id, metric_type, period, metric_date, old_value, new_value, cause, changed_at)
+        SELECT :project, :metric, :period, made.metric_date, old.value, made.value, made.cause, :now
+        FROM made JOIN aggregated_metrics old ON old.project_id = :project AND old.metric_type = :metric
+            AND old.period = :period AND old.metric_date = made.metric_date
+        WHERE old.state = 'final' AND old.value IS DISTINCT FROM made.value
+        ORDER BY made.metric_date
+        RETURNING 1
+    ), written AS (
+        INSERT INTO aggregated_metrics (project_id, metric_type, period, metric_date, value, numerator, denominator,
+                                        state, definition_version, time_zone, details, calculated_at)
+        SELECT :project, :metric, :period, metric_date, value, numerator, denominator, state, :version, :zone,
+               details, :now
+        FROM made
+        ON CONFLICT (project_id, metric_type, period, metric_date) DO UPDATE SET
+            value = excluded.value, numerator = excluded.numerator, denominator = excluded.denominator,
+            state = excluded.state, definition_version = excluded.definition_version,
+            time_zone = excluded.time_zone, details = excluded.details, calculated_at = excluded.calculated_at
+    )
+    SELECT count(*) FROM revised
+"""
+
+
+async def save_figures(
+    connection: AsyncConnection, project: Project, metric: Metric, figures: Sequence[NewFigure], now: datetime
+) -> int:
+    """Replace the kept figures of some buckets. Returns how many final values changed; each left a revision."""
+    parameters = {
+        **_key(project, metric),
+        "now": now,
+        "dates": [new.bucket for new in figures],
+        "values": [new.figure.value for new in figures],
+        "numerators": [new.figure.numerator for new in figures],
+        "denominators": [new.figure.denominator for new in figures],
+        "states": [new.state.value for new in figures],
+        "details": [orjson.dumps(new.figure.details, default=_number).decode() for new in figures],
+        "causes": [new.cause for new in figures],
+    }
+    return int((await connection.execute(text(_SAVE), parameters)).scalar_one())
+
+
+def _number(value: object) -> float:
+    if isinstance(value, Decimal):
+        return float(value)
+    raise TypeError(f"{type(value).__name__} is no JSON value")
+
+
+def _key(project: Project, metric: Metric) -> dict[str, Any]:
+    return {
+        "project": project.id,
+        "metric": metric.name,
+        "period": metric.period.value,
+        "version": metric.version,
+        "zone": project.zone.key,
+    }
+
+
+_SERIES_STEP = {"daily": "1 day", "weekly": "7 days", "monthly": "1 month"}
+
+
+async def unsettled_buckets(
+    connection: AsyncConnection,
+    project: Project,
+    metric: Metric,
+    first: date,
+    last: date,
+    final_until: date,
+) -> list[date]:
+    """Buckets from `first` to `last` whose figure is missing, made by another definition, or due to become final.
+
+    `final_until` is the last bucket that is final by now.
+    """
+    rows = await fetch(
+        connection,
+        f"""
+        SELECT due.bucket::date AS bucket
+        FROM generate_series(CAST(:first AS timestamp), CAST(:last AS timestamp),
+                             interval '{_SERIES_STEP[metric.period.value]}') AS due (bucket)
+        LEFT JOIN aggregated_metrics kept ON kept.project_id = :project AND kept.metric_type = :metric
+            AND kept.period = :period AND kept.metric_date = due.bucket::date
+        WHERE kept.metric_date IS NULL OR kept.definition_version <> :version OR kept.time_zone <> :zone
+           OR (kept.state <> 'final' AND kept.metric_date <= :final_until)
+        ORDER BY 1
+        """,
+        {**_key(project, metric), "first": first, "last": last, "final_until": final_until},
+    )
+    return [row.bucket for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionFilter:
+    """Which revisions are asked for; None leaves a condition out."""
+
+    metric: str | None = None
+    period: str | None = None
+    first: date | None = None
+    last: date | None = None
+    before_id: int | None = None
+    """Only revisions older than this one: the last of the page before."""
+
+
+async def revisions(
+    connection: AsyncConnection, project_id: int, wanted: RevisionFilter, limit: int
+) -> list[RowMapping]:
+    """Changes of final figures, newest first."""
+    table = metric_revisions.c
+    query = select(metric_revisions).where(table.project_id == project_id)
+    for column, value in ((table.metric_type, wanted.metric), (table.period, wanted.period)):
+        if value is not None:
+            query = query.where(column == value)
+    if wanted.first is not None:
+        query = query.where(table.metric_date >= wanted.first)
+    if wanted.last is not None:
+        query = query.where(table.metric_date <= wanted.last)
+    if wanted.before_id is not None:
+        query = query.where(table.id < wanted.before_id)
+    rows = await connection.execute(query.order_by(table.id.desc()).limit(limit))
+    return [row._mapping for row in rows]

@@ -1,0 +1,248 @@
+"""Subscriptions: new and cancelled ones, MRR with its movements, churn of customers and of revenue.
+
+Everything comes from one reading of the ledger of changes (definitions, sections 5b and 5c).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from analytics_api.store.metrics.figure import Compute, Figure, Span, count, counts, fetch, ratio
+
+# Ledger of changes -> what each subscription is worth from each change on -> movements per customer and day.
+#
+# - A cancellation for later is withdrawn when the subscription is created again or renewed before it takes effect.
+# - A change without an amount keeps the last one.
+# - An amount is converted with the rate of the UTC date on which it was set; what a new rate alone changes is `fx`.
+# - The customer of a subscription is the person of its first change: renewals often come from a server without one.
+_MOVEMENTS = """
+    ledger AS (
+        SELECT c.*, first_value(person_id) OVER (PARTITION BY subscription_id ORDER BY occurred_at, seq) AS customer
+        FROM subscription_changes c
+        WHERE project_id = :project AND effective_at <= :now AND NOT (kind = 'cancelled' AND EXISTS (
+            SELECT 1 FROM subscription_changes again
+            WHERE again.project_id = c.project_id AND again.subscription_id = c.subscription_id
+              AND again.kind IN ('created', 'renewed') AND again.occurred_at < c.effective_at
+              AND (again.occurred_at, again.seq) > (c.occurred_at, c.seq)))
+    ), settings AS (
+        SELECT l.*, count(mrr) FILTER (WHERE kind <> 'cancelled')
+                    OVER (PARTITION BY subscription_id ORDER BY effective_at, occurred_at, seq) AS setting
+        FROM ledger l
+    ), plans AS (
+        SELECT DISTINCT ON (subscription_id, setting) subscription_id, setting, mrr,
+               coalesce(currency, :currency) AS currency, (occurred_at AT TIME ZONE 'UTC')::date AS rate_day
+        FROM settings WHERE setting > 0
+        ORDER BY subscription_id, setting, effective_at, occurred_at, seq
+    ), worths AS (
+        SELECT s.subscription_id, s.customer, (s.effective_at AT TIME ZONE :zone)::date AS day,
+               s.effective_at, s.occurred_at, s.seq, coalesce(p.currency, :currency) AS currency,
+               CASE WHEN s.kind = 'cancelled' THEN 0 ELSE coalesce(p.mrr, 0) END AS worth,
+               CASE WHEN p.currency = :currency THEN 1 ELSE coalesce(r.rate, 0) END AS rate
+        FROM settings s
+        LEFT JOIN plans p USING (subscription_id, setting)
+        LEFT JOIN exchange_rates r ON r.project_id = :project AND r.currency = p.currency AND r.day = p.rate_day
+    ), steps AS (
+        SELECT customer, day, worth, currency, rate, worth * rate AS mrr,
+               lag(worth, 1, 0::numeric) OVER changes AS old_worth,
+               lag(worth * rate, 1, 0::numeric) OVER changes AS old_mrr,
+               lag(currency) OVER changes AS old_currency
+        FROM worths WINDOW changes AS (PARTITION BY subscription_id ORDER BY effective_at, occurred_at, seq)
+    ), days AS (
+        SELECT customer, day, sum((worth > 0)::integer - (old_worth > 0)::integer) AS paying,
+               sum(mrr - old_mrr) AS total,
+               sum(CASE WHEN worth = 0 OR old_worth = 0 THEN mrr - old_mrr
+                        WHEN currency = old_currency THEN (worth - old_worth) * rate ELSE 0 END) AS moved
+        FROM steps GROUP BY customer, day
+    ), running AS (
+        SELECT days.*, sum(paying) OVER history AS running, sum(paying) OVER history - paying AS was_running,
+               sum(total) OVER history AS mrr, lead(day) OVER history AS next_day
+        FROM days WINDOW history AS (PARTITION BY customer ORDER BY day)
+    ), customers AS (
+        SELECT running.*, coalesce(bool_or(running > 0) OVER (
+                   PARTITION BY customer ORDER BY day ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), false) AS paid_before
+        FROM running
+    ), movements AS (
+        SELECT customer, day,
+               CASE WHEN was_running = 0 AND running > 0 AND NOT paid_before THEN total ELSE 0 END AS new,
+               CASE WHEN was_running = 0 AND running > 0 AND paid_before THEN total ELSE 0 END AS reactivation,
+               CASE WHEN was_running > 0 AND running > 0 THEN greatest(moved, 0) ELSE 0 END AS expansion,
+               CASE WHEN was_running > 0 AND running > 0 THEN greatest(-moved, 0) ELSE 0 END AS contraction,
+               CASE WHEN was_running > 0 AND running = 0 THEN -total ELSE 0 END AS churn,
+               CASE WHEN was_running > 0 AND running > 0 THEN total - moved ELSE 0 END AS fx,
+               was_running = 0 AND running > 0 AND NOT paid_before AS joined, was_running > 0 AND running = 0 AS churned
+        FROM customers
+    )
+"""
+
+_BUCKETS = f"""
+    WITH {_MOVEMENTS}, buckets AS (
+        SELECT * FROM unnest(CAST(:starts AS date[]), CAST(:ends AS date[])) AS b (bucket, after)
+    ), at_start AS (
+        SELECT b.bucket, c.customer, c.mrr FROM buckets b JOIN customers c
+            ON c.running > 0 AND c.day < b.bucket AND (c.next_day IS NULL OR c.next_day >= b.bucket)
+    ), at_end AS (
+        SELECT b.bucket, c.customer, c.mrr FROM buckets b JOIN customers c
+            ON c.running > 0 AND c.day < b.after AND (c.next_day IS NULL OR c.next_day >= b.after)
+    ), moved AS (
+        SELECT b.bucket, m.*, s.customer IS NOT NULL AS of_start
+        FROM buckets b JOIN movements m ON m.day >= b.bucket AND m.day < b.after
+        LEFT JOIN at_start s ON s.bucket = b.bucket AND s.customer = m.customer
+    ), sums AS (
+        SELECT bucket, sum(new) AS new, sum(reactivation) AS reactivation, sum(expansion) AS expansion,
+               sum(contraction) AS contraction, sum(churn) AS churn, sum(fx) AS fx,
+               sum(reactivation + expansion - contraction - churn) FILTER (WHERE of_start) AS moved_of_start,
+               count(*) FILTER (WHERE churned) AS churned_events
+        FROM moved GROUP BY bucket
+    ), left_early AS (
+        SELECT bucket, count(*) AS customers FROM (
+            SELECT bucket, customer FROM moved GROUP BY bucket, customer HAVING bool_or(joined)
+            EXCEPT SELECT bucket, customer FROM at_end) AS gone
+        GROUP BY bucket
+    )
+    SELECT b.bucket, coalesce(sums.new, 0) AS new, coalesce(reactivation, 0) AS reactivation,
+           coalesce(expansion, 0) AS expansion, coalesce(contraction, 0) AS contraction, coalesce(churn, 0) AS churn,
+           coalesce(fx, 0) AS fx, coalesce(moved_of_start, 0) AS moved_of_start,
+           coalesce(churned_events, 0) AS churned_events, coalesce(left_early.customers, 0) AS new_and_churned_inside,
+           (SELECT count(DISTINCT c.subscription_id) FROM subscription_changes c
+            WHERE c.project_id = :project AND c.kind = 'cancelled' AND c.occurred_at <= :now
+              AND (c.occurred_at AT TIME ZONE :zone)::date < b.after AND (c.effective_at AT TIME ZONE :zone)::date >= b.after
+              AND NOT EXISTS (
+                  SELECT 1 FROM subscription_changes again
+                  WHERE again.project_id = c.project_id AND again.subscription_id = c.subscription_id
+                    AND again.kind IN ('created', 'renewed') AND (again.occurred_at AT TIME ZONE :zone)::date < b.after
+                    AND (again.occurred_at, again.seq) > (c.occurred_at, c.seq))) AS scheduled_cancellations,
+           (SELECT coalesce(sum(mrr), 0) FROM at_start s WHERE s.bucket = b.bucket) AS mrr_start,
+           (SELECT coalesce(sum(mrr), 0) FROM at_end e WHERE e.bucket = b.bucket) AS mrr_end,
+           (SELECT count(*) FROM at_start s WHERE s.bucket = b.bucket) AS customers_start,
+           (SELECT count(*) FROM at_end e WHERE e.bucket = b.bucket) AS customers_end,
+           (SELECT count(*) FROM at_start s WHERE s.bucket = b.bucket AND NOT EXISTS (
+               SELECT 1 FROM at_end e WHERE e.bucket = s.bucket AND e.customer = s.customer)) AS lost
+    FROM buckets b LEFT JOIN sums USING (bucket) LEFT JOIN left_early USING (bucket)
+    ORDER BY b.bucket
+"""
+
+MOVEMENTS = ("new", "reactivation", "expansion", "contraction", "churn", "fx")
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionBucket:
+    """MRR and customers of one bucket, in the project's currency. mrr_end = mrr_start + all movements."""
+
+    bucket: date
+    new: Decimal
+    reactivation: Decimal
+    expansion: Decimal
+    contraction: Decimal
+    churn: Decimal
+    fx: Decimal
+    moved_of_start: Decimal
+    """What the customers of the start moved: reactivation + expansion - contraction - churn."""
+    churned_events: int
+    new_and_churned_inside: int
+    scheduled_cancellations: int
+    """Decided by the end and taking effect later."""
+    mrr_start: Decimal
+    mrr_end: Decimal
+    customers_start: int
+    customers_end: int
+    lost: int
+    """Customers who paid at the start and do not at the end."""
+
+    def movements(self) -> dict[str, Any]:
+        """The movements by name, and where they start and end."""
+        moved = {name: getattr(self, name) for name in MOVEMENTS}
+        return {"mrr_start": self.mrr_start, **moved, "mrr_end": self.mrr_end}
+
+
+async def subscription_buckets(connection: AsyncConnection, span: Span) -> dict[date, SubscriptionBucket]:
+    """MRR and its movements in each bucket of a span, changes after `now` left out."""
+    starts = span.buckets()
+    parameters = {
+        "project": span.project.id,
+        "currency": span.project.currency,
+        "zone": span.project.zone.key,
+        "now": span.now,
+        "starts": starts,
+        "ends": [*starts[1:], span.after],
+    }
+    rows = await fetch(connection, _BUCKETS, parameters)
+    return {row.bucket: SubscriptionBucket(**row._mapping) for row in rows}
+
+
+def _of(figure: Callable[[SubscriptionBucket], Figure]) -> Compute:
+    async def compute(connection: AsyncConnection, span: Span) -> dict[date, Figure]:
+        found = await subscription_buckets(connection, span)
+        return {bucket: figure(months) for bucket, months in found.items()}
+
+    return compute
+
+
+def _subscriber_churn(bucket: SubscriptionBucket) -> Figure:
+    return ratio(
+        bucket.lost,
+        bucket.customers_start,
+        churned_events=bucket.churned_events,
+        new_and_churned_inside=bucket.new_and_churned_inside,
+        scheduled_cancellations=bucket.scheduled_cancellations,
+        customers_end=bucket.customers_end,
+    )
+
+
+def _gross_churn(bucket: SubscriptionBucket) -> Figure:
+    return ratio(bucket.contraction + bucket.churn, bucket.mrr_start, **bucket.movements())
+
+
+def _net_churn(bucket: SubscriptionBucket) -> Figure:
+    lost = bucket.contraction + bucket.churn - bucket.expansion - bucket.reactivation
+    return ratio(lost, bucket.mrr_start, **bucket.movements())
+
+
+def _net_retention(bucket: SubscriptionBucket) -> Figure:
+    return ratio(bucket.mrr_start + bucket.moved_of_start, bucket.mrr_start, **bucket.movements())
+
+
+def _gross_retention(bucket: SubscriptionBucket) -> Figure:
+    kept = max(bucket.mrr_start - bucket.contraction - bucket.churn, Decimal(0))
+    return ratio(kept, bucket.mrr_start, **bucket.movements())
+
+
+def _mrr(bucket: SubscriptionBucket) -> Figure:
+    return count(bucket.mrr_end, customers=bucket.customers_end, **bucket.movements())
+
+
+subscriber_churn = _of(_subscriber_churn)
+revenue_churn_gross = _of(_gross_churn)
+revenue_churn_net = _of(_net_churn)
+net_revenue_retention = _of(_net_retention)
+gross_revenue_retention = _of(_gross_retention)
+mrr = _of(_mrr)
+
+
+def decided(kind: str) -> Compute:
+    """Counts changes of a kind, `created` or `cancelled`, by the day they were decided.
+
+    A resend changes nothing: created counts when the subscription was not running, cancelled when it was not cancelled yet.
+    """
+
+    async def compute(connection: AsyncConnection, span: Span) -> dict[date, Figure]:
+        sql = f"""
+            WITH ledger AS (
+                SELECT kind, (occurred_at AT TIME ZONE :zone)::date AS day,
+                       lag(kind) OVER (PARTITION BY subscription_id ORDER BY occurred_at, seq) AS previous
+                FROM subscription_changes WHERE project_id = :project
+            )
+            SELECT {span.bucket_sql()} AS bucket, count(*) FROM ledger
+            WHERE day >= :first AND day < :after AND kind = :kind
+              AND CASE kind WHEN 'created' THEN previous IS NULL OR previous = 'cancelled'
+                            ELSE previous IS DISTINCT FROM 'cancelled' END
+            GROUP BY 1
+        """
+        return await counts(connection, span, sql, zone=span.project.zone.key, kind=kind)
+
+    return compute
