@@ -17,9 +17,8 @@ from analytics_api.deliver.routes import router as deliver_router
 from analytics_api.domain.api_request import ApiRequest
 from analytics_api.domain.clock import system_clock
 from analytics_api.ingest.api_requests import ApiRequestRecorder
+from analytics_api.ingest.front import IntakeFront
 from analytics_api.ingest.openapi import document_intake
-from analytics_api.ingest.routes import PATH as EVENTS_PATH
-from analytics_api.ingest.routes import router as ingest_router
 from analytics_api.ingest.service import Intake, IntakeLimits
 from analytics_api.ingest.writer import Writer
 from analytics_api.query.metrics import FigureRules
@@ -35,6 +34,8 @@ from analytics_api.worker import Worker, make_services
 logger = logging.getLogger(__name__)
 
 PREFIX = "/api/v1/analytics"
+INTAKE = (f"{PREFIX}/events",)
+"""Paths that events are posted to."""
 
 DESCRIPTION = """
 Product analytics that a team runs itself. Events are durable in PostgreSQL before they are acknowledged, handed on to
@@ -56,13 +57,16 @@ def create_app(settings: Settings, url: str, *, with_worker: bool = False) -> Fa
 
     app = FastAPI(title="Analytics API", version=__version__, description=DESCRIPTION, lifespan=lifespan)
     app.state.traffic = TrafficCounter()
-    for router in (ingest_router, query_router, money_router, deliver_router, control.router):
+    for router in (query_router, money_router, deliver_router, control.router):
         app.include_router(router, prefix=PREFIX)
     app.include_router(health.router)
-    document_intake(app, PREFIX + EVENTS_PATH)
-    app.add_middleware(ApiTrackingMiddleware, sink=_sink(app, settings))
-    app.add_middleware(IntakeCors, paths=(PREFIX + EVENTS_PATH,))
+    document_intake(app, INTAKE[0])
+    sink = _sink(app, settings)
+    app.add_middleware(ApiTrackingMiddleware, sink=sink)
+    app.add_middleware(IntakeCors, paths=INTAKE)
     problems.install(app)
+    # Outermost: what it answers passes nothing else.
+    app.add_middleware(IntakeFront, paths=INTAKE, note=sink)
     return app
 
 
@@ -74,7 +78,7 @@ def _sink(app: FastAPI, settings: Settings) -> Sink:
     return sort_requests(
         track=track if settings.track_api_requests else None,
         count=app.state.traffic.add,
-        intake=(f"POST {PREFIX}{EVENTS_PATH}",),
+        intake=[f"POST {path}" for path in INTAKE],
     )
 
 
@@ -97,6 +101,7 @@ async def _open(
     stack.push_async_callback(_write_last_use, authenticator)
     services = make_services(settings, database, client, partitions=partitions, authenticator=authenticator)
     await services.destinations.ensure()
+    stack.push_async_callback(services.destinations.close)
     stack.push_async_callback(services.rollups.disconnect)
 
     writer = Writer(database, partitions, queue_bytes=settings.intake_queue_bytes)
@@ -118,6 +123,7 @@ async def _open(
     app.state.writer = writer
     app.state.figures = FigureRules(settings.late_days)
     app.state.services = services
+    app.state.figures = FigureRules(settings.late_days)
     app.state.config = _config(settings)
     if with_worker:
         worker = Worker(services)

@@ -7,6 +7,7 @@ AnalyticsError
 ├── Unauthorized (401)
 ├── Forbidden (403)
 ├── NotFound (404)
+├── RequestTimeout (408)
 ├── Conflict (409)
 ├── PayloadTooLarge (413)
 ├── Unprocessable (422)        the payload can be read and says something impossible
@@ -88,6 +89,13 @@ class NotFound(AnalyticsError):
 
     status = 404
     title = "Not found"
+
+
+class RequestTimeout(AnalyticsError):
+    """The request took too long to arrive."""
+
+    status = 408
+    title = "Request timeout"
 
 
 class Conflict(AnalyticsError):

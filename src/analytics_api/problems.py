@@ -82,10 +82,8 @@ class RequestIdMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"").decode(
-            "latin-1"
-        )
-        current = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+        given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+        current = given_or_new_id(given)
 
         async def with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -132,6 +130,19 @@ class UnexpectedErrorMiddleware:
                 await _answer_unexpected(error)(scope, receive, send)
 
 
+def response_to(error: Exception) -> Response:
+    """The answer to any exception of a request, as `install` would give it; for routes that answer by themselves."""
+    if isinstance(error, AnalyticsError):
+        return _answer_known(error)
+    return _answer_unexpected(error)
+
+
+def given_or_new_id(given: bytes) -> str:
+    """The client's request id if it is a usable one, else a new one."""
+    text = given.decode("latin-1")
+    return text if _REQUEST_ID.fullmatch(text) else uuid4().hex
+
+
 def _answer_unexpected(error: Exception) -> Response:
     known = _database_problem(error)
     if known is not None:
@@ -168,6 +179,10 @@ def _database_problem(error: Exception) -> Unavailable | None:
 
 async def _on_analytics_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, AnalyticsError)  # noqa: S101 (Starlette's handlers are typed for any exception)
+    return _answer_known(error)
+
+
+def _answer_known(error: AnalyticsError) -> Response:
     if error.status == 500:
         # Its words are for the operator: they may name hosts and settings.
         logger.error("unexpected error", exc_info=error)

@@ -114,6 +114,7 @@ async def _work(settings: Settings, url: str) -> None:
         worker.start()
         await stop.wait()
         await worker.stop()
+        await services.destinations.close()
     await database.close()
 
 

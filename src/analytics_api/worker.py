@@ -15,7 +15,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from analytics_api.access.authenticator import Authenticator
 from analytics_api.aggregate.reader import RollupReader
-from analytics_api.deliver.service import Destinations
+from analytics_api.deliver.service import DestinationConfig, Destinations
 from analytics_api.domain.clock import Clock, system_clock
 from analytics_api.errors import Unavailable
 from analytics_api.schedule import JOBS, Job, Services
@@ -64,8 +64,25 @@ def make_services(
 def make_destinations(
     settings: Settings, database: Database, client: httpx.AsyncClient, owner: str, clock: Clock
 ) -> Destinations:
-    """The destinations that the settings name."""
-    raise NotImplementedError
+    """The destinations that the settings name, all of the default project."""
+    configs = []
+    if settings.amplitude_api_key is not None:
+        key = settings.amplitude_api_key.get_secret_value()
+        configs.append(DestinationConfig("amplitude", {"api_key": key, "url": settings.amplitude_url}))
+    if settings.mixpanel_token is not None:
+        options = {"token": settings.mixpanel_token.get_secret_value(), "url": settings.mixpanel_url}
+        if settings.mixpanel_project_id is not None:
+            options["project_id"] = settings.mixpanel_project_id
+        configs.append(DestinationConfig("mixpanel", options))
+    return Destinations(
+        database,
+        configs,
+        client,
+        owner=owner,
+        sandbox_mode=settings.sandbox_mode,
+        batch_size=settings.batch_size,
+        clock=clock,
+    )
 
 
 class Worker:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from urllib.parse import urlsplit
 
@@ -52,6 +53,7 @@ def is_foreign_page(request: HTTPConnection) -> bool:
         return True
 
 
+@lru_cache(1024)
 def _host_name(host: str) -> str | None:
     """The host of a Host header: `localhost`, `127.0.0.1:8000`, `[::1]:8000`."""
     try:
@@ -64,6 +66,7 @@ def _host_name(host: str) -> str | None:
         return None
 
 
+@lru_cache(1024)
 def _is_loopback(host: str | None) -> bool:
     if host is None or host == "localhost":
         return host is not None

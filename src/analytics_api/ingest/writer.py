@@ -109,8 +109,8 @@ class Writer:
         submission = _Submission(events, size, asyncio.get_running_loop().create_future())
         self._queue.append(submission)
         self._wake.set()
-        # A sender that hangs up must not take the others of its group down.
-        return await asyncio.shield(submission.done)
+        # A sender that hangs up cancels only its own answer: its events are in a group with others.
+        return await submission.done
 
     async def _run(self) -> None:
         while True:
