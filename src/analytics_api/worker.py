@@ -113,6 +113,8 @@ class Worker:
     async def stop(self) -> None:
         """End the schedule; what runs is finished first."""
         self._scheduler.shutdown(wait=False)
+        # A long backlog would not be finished in time: deliveries end after the requests that are in flight.
+        await self._services.destinations.close()
         if self._running:
             await asyncio.wait(self._running, timeout=30)
         for task in self._running:

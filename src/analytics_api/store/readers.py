@@ -140,11 +140,22 @@ async def note_failure(
     return replace(lease, failures=done, retry_at=retry_at)
 
 
-async def pause(connection: asyncpg.Connection, lease: Lease, reason: str, now: datetime) -> None:
-    """Stop a reader until somebody resumes it; nothing is lost, its position stays."""
+async def pause(
+    connection: asyncpg.Connection,
+    lease: Lease,
+    reason: str,
+    now: datetime,
+    *,
+    credentials: str | None = None,
+) -> None:
+    """Stop a reader until somebody resumes it; nothing is lost, its position stays.
+
+    `credentials` is a fingerprint of those it was stopped with, so that new ones can be told from them.
+    """
     await connection.execute(
         """
-        UPDATE readers SET state = 'paused', reason = $4, last_error = $4, last_error_at = $5, lease_owner = NULL
+        UPDATE readers SET state = 'paused', reason = $4, last_error = $4, last_error_at = $5, credentials = $6,
+            lease_owner = NULL, lease_until = NULL
         WHERE project_id = $1 AND name = $2 AND lease_epoch = $3
         """,
         lease.project_id,
@@ -152,6 +163,7 @@ async def pause(connection: asyncpg.Connection, lease: Lease, reason: str, now: 
         lease.epoch,
         reason[:2000],
         now,
+        credentials,
     )
 
 

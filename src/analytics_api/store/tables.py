@@ -176,6 +176,7 @@ readers = Table(
     Column("position", BigInteger, nullable=False),
     Column("state", Text, nullable=False, server_default=text("'running'")),
     Column("reason", Text),
+    Column("credentials", Text),
     Column("lease_owner", Text),
     Column("lease_epoch", BigInteger, nullable=False, server_default=text("0")),
     _time("lease_until", nullable=True),
@@ -394,6 +395,7 @@ delivery_counts = Table(
     Column("hour", DateTime(timezone=True), primary_key=True),
     Column("event_type", Text, primary_key=True),
     Column("outcome", Text, primary_key=True),
+    Column("reason", Text, primary_key=True, server_default=text("''")),
     _count("events"),
 )
 
@@ -404,10 +406,13 @@ parked_events = Table(
     Column("destination", Text, primary_key=True),
     Column("person_id", Uuid, primary_key=True),
     Column("seq", BigInteger, primary_key=True),
+    Column("event_type", Text, nullable=False),
     _time("occurred_at"),
+    _time("received_at"),
     Column("attempts", Integer, nullable=False),
     Column("reason", Text, nullable=False),
     _time("parked_at"),
+    _time("uncertain_since", nullable=True),
     _time("retry_at"),
     Index("parked_events_due", "project_id", "destination", "retry_at"),
 )
@@ -422,10 +427,21 @@ dead_events = Table(
     Column("event_id", Uuid, nullable=False),
     Column("event_type", Text, nullable=False),
     _time("occurred_at"),
+    _time("received_at"),
     Column("reason", Text, nullable=False),
     Column("attempts", Integer, nullable=False),
     _time("died_at"),
-    Index("dead_events_newest", "project_id", "destination", "died_at"),
+    Index("dead_events_newest", "project_id", "died_at", "seq"),
+)
+
+single_attempts = Table(
+    "single_attempts",
+    metadata,
+    Column("project_id", Integer, primary_key=True),
+    Column("destination", Text, primary_key=True),
+    Column("person_id", Uuid, primary_key=True),
+    Column("seq", BigInteger, primary_key=True),
+    _time("begun_at"),
 )
 
 sandbox_payloads = Table(

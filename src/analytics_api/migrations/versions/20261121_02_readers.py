@@ -17,6 +17,7 @@ CREATE = (
         position bigint NOT NULL,
         state text DEFAULT 'running' NOT NULL,
         reason text,
+        credentials text,
         lease_owner text,
         lease_epoch bigint DEFAULT 0 NOT NULL,
         lease_until timestamptz,

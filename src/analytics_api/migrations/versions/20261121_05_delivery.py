@@ -17,8 +17,10 @@ CREATE = (
         hour timestamptz NOT NULL,
         event_type text NOT NULL,
         outcome text NOT NULL,
+        reason text DEFAULT '' NOT NULL,
         events bigint DEFAULT 0 NOT NULL,
-        PRIMARY KEY (project_id, destination, hour, event_type, outcome)
+        PRIMARY KEY (project_id, destination, hour, event_type, outcome, reason),
+        CHECK (outcome IN ('delivered', 'skipped', 'dead', 'unknown'))
     )
     """,
     """
@@ -27,10 +29,13 @@ CREATE = (
         destination text NOT NULL,
         person_id uuid NOT NULL,
         seq bigint NOT NULL,
+        event_type text NOT NULL,
         occurred_at timestamptz NOT NULL,
+        received_at timestamptz NOT NULL,
         attempts integer NOT NULL,
         reason text NOT NULL,
         parked_at timestamptz NOT NULL,
+        uncertain_since timestamptz,
         retry_at timestamptz NOT NULL,
         PRIMARY KEY (project_id, destination, person_id, seq)
     )
@@ -47,6 +52,7 @@ CREATE = (
         event_id uuid NOT NULL,
         event_type text NOT NULL,
         occurred_at timestamptz NOT NULL,
+        received_at timestamptz NOT NULL,
         reason text NOT NULL,
         attempts integer NOT NULL,
         died_at timestamptz NOT NULL,
@@ -54,7 +60,17 @@ CREATE = (
     )
     """,
     """
-    CREATE INDEX dead_events_newest ON dead_events (project_id, destination, died_at)
+    CREATE INDEX dead_events_newest ON dead_events (project_id, died_at, seq)
+    """,
+    """
+    CREATE TABLE single_attempts (
+        project_id integer NOT NULL,
+        destination text NOT NULL,
+        person_id uuid NOT NULL,
+        seq bigint NOT NULL,
+        begun_at timestamptz NOT NULL,
+        PRIMARY KEY (project_id, destination, person_id, seq)
+    )
     """,
     """
     CREATE TABLE sandbox_payloads (
@@ -90,6 +106,7 @@ CREATE = (
 DROP = (
     "DROP TABLE request_minutes",
     "DROP TABLE sandbox_payloads",
+    "DROP TABLE single_attempts",
     "DROP TABLE dead_events",
     "DROP TABLE parked_events",
     "DROP TABLE delivery_counts",

@@ -1,0 +1,1 @@
+"""Delivery: every event of the log reaches every destination once, or ends with a reason."""

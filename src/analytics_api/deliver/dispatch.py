@@ -1,0 +1,255 @@
+"""Sending a stretch of events: lanes by person, one request in flight in each, and what the answers mean for them.
+
+A person's events are all in one lane and go in the order of the log. When one of them has to wait, the later ones wait
+behind it; a dead one releases them. When the destination as a whole fails, the lanes stop after what is in flight.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from uuid import UUID
+
+import httpx
+
+from analytics_api.deliver.parcel import ENVELOPE, Behind, Fate, Given, Parcel, RequestKind, RequestSize
+from analytics_api.deliver.providers.port import Payload, Provider
+from analytics_api.domain.clock import Clock
+from analytics_api.domain.outcome import (
+    Dead,
+    Delivered,
+    Outcome,
+    Paused,
+    Refused,
+    Resend,
+    Retry,
+    Skipped,
+    Throttled,
+    TooLarge,
+    Unknown,
+)
+
+logger = logging.getLogger(__name__)
+
+LANES = 8
+"""Requests in flight to one destination; Mixpanel recommends 10 to 20 from all senders together."""
+PROBE = 10
+"""Events of the first request after a failure."""
+
+Halt = Retry | Unknown | Paused
+Mark = Callable[[Sequence[Parcel]], Awaitable[None]]
+"""Notes, durably, that a single attempt begins."""
+
+
+class Dispatch:
+    """Sends parcels once. `halt` tells afterwards why the destination as a whole took no more, if so."""
+
+    def __init__(
+        self,
+        provider: Provider,
+        client: httpx.AsyncClient,
+        size: RequestSize,
+        clock: Clock,
+        mark: Mark,
+        *,
+        stopping: Callable[[], bool],
+        lanes: int = LANES,
+    ) -> None:
+        self.halt: Halt | None = None
+        self._provider = provider
+        self._client = client
+        self._size = size
+        self._clock = clock
+        self._mark = mark
+        self._stopping = stopping
+        self._lanes = lanes
+        self._waiting: set[UUID] = set()
+        self._answered = False
+
+    async def run(self, parcels: Sequence[Parcel], waiting: set[UUID], *, probe: bool) -> None:
+        """Send parcels, those of `waiting` persons excepted. With `probe`, one small request goes ahead alone."""
+        self._waiting = set(waiting)
+        rest = list(parcels)
+        while probe and rest and not self._answered and not self._stopped:
+            await self._lane(rest[:PROBE])
+            rest = rest[PROBE:]
+        # No more lanes than there are full requests: sixty events are one request, not eight.
+        lanes = min(self._lanes, -(-len(rest) // self._size.events))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for lane in range(lanes):
+                    group.create_task(
+                        self._lane([parcel for parcel in rest if parcel.event.person_id.int % lanes == lane])
+                    )
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from None
+
+    @property
+    def _stopped(self) -> bool:
+        return self.halt is not None or self._stopping()
+
+    async def _lane(self, parcels: Sequence[Parcel]) -> None:
+        queue = deque(parcels)
+        while queue and not self._stopped:
+            batch = self._take(queue)
+            while batch and not self._stopped:
+                kind = _most_common_kind(batch)
+                await self._request([parcel for parcel in batch if parcel.next_kind == kind], kind)
+                batch = self._still_going(batch)
+            # Rendering and a provider that answers at once must not keep the event loop for themselves.
+            await asyncio.sleep(0)
+
+    def _take(self, queue: deque[Parcel]) -> list[Parcel]:
+        """The next parcels that fit into a request. What is decided without asking the provider is decided here."""
+        batch: list[Parcel] = []
+        records, size, limit = 0, 0, self._size.bytes_at(self._clock())
+        while queue and len(batch) < self._size.events:
+            parcel = queue[0]
+            if parcel.event.person_id in self._waiting:
+                parcel.fate = Behind()
+            elif parcel.payloads is None:
+                parcel.payloads, parcel.fate = self._render(parcel)
+            if parcel.fate is None and parcel.payloads is not None:
+                records += len(parcel.payloads)
+                size += parcel.size
+                if batch and (records > self._size.records or size > limit):
+                    break
+                batch.append(parcel)
+            queue.popleft()
+        return batch
+
+    def _render(self, parcel: Parcel) -> tuple[list[Payload] | None, Fate | None]:
+        window = self._provider.dedupes_for
+        if parcel.uncertain_since is not None and window is not None:
+            age = self._clock() - parcel.uncertain_since
+            if age > window:
+                return None, Given(
+                    f"the answer was lost {age.days} days ago, longer than repetitions are recognised"
+                )
+        try:
+            rendered = self._provider.render(parcel.event)
+        except (ValueError, TypeError, ArithmeticError, LookupError, RecursionError) as error:
+            logger.exception("event %s cannot be rendered for %s", parcel.event.event_id, self._provider.name)
+            return None, Dead(f"the event cannot be put into the provider's form: {error}")
+        if isinstance(rendered, Skipped | Dead):
+            return None, rendered
+        return rendered, None
+
+    def _still_going(self, batch: list[Parcel]) -> list[Parcel]:
+        """The parcels of a batch that have payloads left to send now."""
+        going = []
+        for parcel in batch:
+            if parcel.fate is None and parcel.event.person_id in self._waiting:
+                parcel.fate = Behind()
+            if parcel.fate is None:
+                going.append(parcel)
+        return going
+
+    async def _request(self, parcels: list[Parcel], kind: RequestKind) -> None:
+        """One request for the next payloads of the parcels, halved when it turns out to be too much."""
+        parcels = await self._begin_single(parcels, kind)
+        groups = [parcel.next_payloads(kind) for parcel in parcels]
+        payloads = [payload for group in groups for payload in group]
+        if not payloads:
+            return
+        outcomes = await self._send(payloads)
+        self._answered = True
+        whole = next((found for found in outcomes if isinstance(found, TooLarge | Refused)), None)
+        if whole is None and all(isinstance(found, Resend) for found in outcomes):
+            whole = Refused("refused without a reason")
+        if whole is not None:
+            await self._halve(parcels, kind, whole, sum(len(payload.body) for payload in payloads))
+            return
+        self._note_halt(outcomes)
+        start = 0
+        for parcel, group in zip(parcels, groups, strict=True):
+            self._apply(parcel, outcomes[start : start + len(group)], once=kind[1])
+            start += len(group)
+
+    async def _send(self, payloads: list[Payload]) -> list[Outcome]:
+        try:
+            outcomes = await self._provider.send(self._client, payloads)
+        except Exception as error:
+            # A provider's own mistake must neither end the loop nor lose an event.
+            logger.exception("provider %s failed while sending", self._provider.name)
+            return [Unknown(f"{type(error).__name__}: {error}")] * len(payloads)
+        if len(outcomes) != len(payloads):
+            return [Unknown("the provider's adapter told nothing of some payloads")] * len(payloads)
+        return [self._without_secrets(found) for found in outcomes]
+
+    def _without_secrets(self, found: Outcome) -> Outcome:
+        """Providers quote a wrong key in their answer; it must not come to rest in tables and logs."""
+        if isinstance(found, Delivered | Resend):
+            return found
+        words = found.words
+        for secret in self._provider.secrets:
+            words = words.replace(secret, "***")
+        return found if words == found.words else replace(found, words=words)
+
+    async def _begin_single(self, parcels: list[Parcel], kind: RequestKind) -> list[Parcel]:
+        """Before an attempt that must not be repeated: leave out those begun in a lost run, and note the others."""
+        if not kind[1]:
+            return parcels
+        for parcel in parcels:
+            if parcel.single_begun:
+                parcel.fate = Given("the process ended during the only attempt")
+                parcel.heard = True
+        fresh = [parcel for parcel in parcels if parcel.fate is None]
+        unmarked = [parcel for parcel in fresh if not parcel.marked]
+        if unmarked:
+            await self._mark(unmarked)
+            for parcel in unmarked:
+                parcel.marked = True
+        return fresh
+
+    async def _halve(
+        self, parcels: list[Parcel], kind: RequestKind, whole: TooLarge | Refused, size: int
+    ) -> None:
+        if len(parcels) == 1:
+            parcels[0].fate = Dead(whole.words)
+            parcels[0].heard = True
+            return
+        if isinstance(whole, TooLarge):
+            self._size.learn(size // 2 if whole.limit is None else whole.limit - ENVELOPE, self._clock())
+        middle = len(parcels) // 2
+        for half in (parcels[:middle], parcels[middle:]):
+            going = self._still_going(half)
+            if going and not self._stopped:
+                await self._request(going, kind)
+
+    def _note_halt(self, outcomes: Sequence[Outcome]) -> None:
+        """Stop when the destination as a whole does not take events: not one of a request came to anything else."""
+        paused = next((found for found in outcomes if isinstance(found, Paused)), None)
+        if paused is not None:
+            self.halt = paused
+        elif self.halt is None and all(isinstance(found, Retry | Unknown) for found in outcomes):
+            self.halt = next(found for found in outcomes if isinstance(found, Retry | Unknown))
+
+    def _apply(self, parcel: Parcel, outcomes: Sequence[Outcome], *, once: bool) -> None:
+        """What the outcomes of a parcel's payloads mean for it: the worst of them counts."""
+        for sort in (Paused, Unknown, Retry, Throttled, Dead, Resend):
+            worst = next((found for found in outcomes if isinstance(found, sort)), None)
+            if worst is not None:
+                break
+        else:
+            parcel.arrived += len(outcomes)
+            if parcel.arrived == len(parcel.payloads or ()):
+                parcel.fate, parcel.heard = Delivered(), True
+            return
+        if isinstance(worst, Unknown) and (once or self._provider.dedupes_for == timedelta(0)):
+            parcel.fate, parcel.heard = Given(worst.words), True
+        elif isinstance(worst, Dead):
+            parcel.fate, parcel.heard = worst, True
+        elif isinstance(worst, Unknown | Throttled) or (isinstance(worst, Retry) and self.halt is None):
+            parcel.fate, parcel.heard = worst, True
+            self._waiting.add(parcel.event.person_id)
+
+
+def _most_common_kind(batch: Sequence[Parcel]) -> RequestKind:
+    """The kind of request that takes most of the batch; so profiles follow their events in one request each."""
+    kinds = [parcel.next_kind for parcel in batch]
+    return max(dict.fromkeys(kinds), key=kinds.count)

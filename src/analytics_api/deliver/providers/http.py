@@ -1,0 +1,112 @@
+"""One HTTP request and its fate: what came back, or whether it may have arrived. Shared by the providers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx
+
+from analytics_api.domain.outcome import Outcome, Paused, Retry, Unknown
+
+TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+TOTAL_SECONDS = 30.0
+"""For the whole exchange. httpx's own limits are between two bytes, so that a trickle could last for ever."""
+LONGEST_RETRY_AFTER = 86_400.0
+_WORDS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a provider said."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    body: bytes
+
+    def json_object(self) -> dict[str, Any] | None:
+        """The body as a JSON object; None when it is none, as with a proxy's HTML page."""
+        try:
+            value = json.loads(self.body)
+        except (ValueError, RecursionError):
+            return None
+        return value if isinstance(value, dict) else None
+
+    def words(self) -> str:
+        """Status and the beginning of the body, for people."""
+        text = " ".join(self.body[: 4 * _WORDS].decode(errors="replace").split())
+        return f"HTTP {self.status}: {text[:_WORDS]}" if text else f"HTTP {self.status}"
+
+    def retry_after(self, now: datetime | None = None) -> float | None:
+        """Seconds that Retry-After asks for (a number or an HTTP date), at most a day; None when it does not."""
+        given = self.headers.get("retry-after")
+        if given is None:
+            return None
+        try:
+            seconds = float(given)
+        except ValueError:
+            try:
+                moment = parsedate_to_datetime(given)
+            except ValueError:
+                return None
+            if moment.tzinfo is None:
+                moment = moment.replace(tzinfo=UTC)
+            seconds = (moment - (now or datetime.now(UTC))).total_seconds()
+        return min(max(seconds, 0.0), LONGEST_RETRY_AFTER) if seconds == seconds else None
+
+
+async def post(
+    client: httpx.AsyncClient,
+    url: str,
+    body: bytes,
+    *,
+    params: Mapping[str, str] | None = None,
+    auth: tuple[str, str] | None = None,
+) -> Answer | Retry | Unknown:
+    """POST a JSON body once. Retry: it surely did not arrive; Unknown: it may have."""
+    try:
+        async with asyncio.timeout(TOTAL_SECONDS):
+            response = await client.post(
+                url,
+                content=body,
+                params=params,
+                auth=auth or httpx.USE_CLIENT_DEFAULT,
+                headers={"Content-Type": "application/json", "Accept": "application/json"},
+                timeout=TIMEOUT,
+                follow_redirects=False,
+            )
+    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+        return Retry(f"no connection to the provider ({_name(error)})")
+    except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+        return Retry(f"the provider's address cannot be used ({_name(error)})")
+    except TimeoutError:
+        return Unknown(f"no complete answer within {TOTAL_SECONDS:.0f} s")
+    except httpx.HTTPError as error:
+        return Unknown(f"the answer was lost ({_name(error)})")
+    return Answer(response.status_code, {k.lower(): v for k, v in response.headers.items()}, response.content)
+
+
+def _name(error: Exception) -> str:
+    text = str(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def common_outcome(answer: Answer) -> Outcome | None:
+    """What every provider means by a status; None for 2xx and for those each reads in its own way (400, 413, 429).
+
+    Anything that is not the provider speaking (a proxy's page, a redirect, a wrong address) is tried again with
+    backoff: the backlog is kept and the reason shows.
+    """
+    if answer.status in (401, 403):
+        return Paused(answer.words())
+    if 200 <= answer.status < 300 or answer.status in (400, 413, 429):
+        return None
+    if answer.status in (500, 502, 504):
+        return Unknown(answer.words(), answer.retry_after())
+    return Retry(answer.words(), answer.retry_after())

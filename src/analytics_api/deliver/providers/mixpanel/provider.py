@@ -1,0 +1,60 @@
+"""Mixpanel's side of the port."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+import httpx
+
+from analytics_api.deliver.providers.http import Answer, post
+from analytics_api.deliver.providers.mixpanel.answer import read_answer
+from analytics_api.deliver.providers.mixpanel.render import IMPORT, Renderer
+from analytics_api.deliver.providers.options import base_url, required
+from analytics_api.deliver.providers.port import Limits, Payload, Rendered
+from analytics_api.domain.event import StoredEvent
+from analytics_api.domain.outcome import Outcome
+
+DEFAULT_URL = "https://api.mixpanel.com"
+
+
+class Mixpanel:
+    """Sends to `/import`, which takes events of any age (`/track` drops those older than 5 days), and `/engage`."""
+
+    name = "mixpanel"
+    # The documentation says 10 MB, its sample of a refusal 2,097,152 bytes.
+    limits = Limits(records=2000, size=2_000_000)
+    dedupes_for: timedelta | None = None
+    keep = 0
+
+    def __init__(self, token: str, url: str = DEFAULT_URL, project_id: str | None = None) -> None:
+        self.secrets: tuple[str, ...] = (token,)
+        self._auth = (token, "")
+        self._url = url
+        self._import_params = {"strict": "1"} | ({"project_id": project_id} if project_id else {})
+        self._renderer = Renderer(token)
+
+    def render(self, event: StoredEvent) -> Rendered:
+        """Mixpanel's records for a stored event."""
+        return self._renderer.render(event)
+
+    async def send(self, client: httpx.AsyncClient, payloads: Sequence[Payload]) -> list[Outcome]:
+        """One request to the endpoint that the payloads share."""
+        body = b"[" + b",".join(payload.body for payload in payloads) + b"]"
+        if payloads[0].endpoint == IMPORT:
+            answer = await post(
+                client, f"{self._url}/import", body, params=self._import_params, auth=self._auth
+            )
+        else:
+            params = {"ip": "0", "verbose": "1", "strict": "1"}
+            answer = await post(client, f"{self._url}/engage", body, params=params)
+        return read_answer(answer, payloads) if isinstance(answer, Answer) else [answer] * len(payloads)
+
+
+def make(options: Mapping[str, str]) -> Mixpanel:
+    """From `token`, `url` (optional; the region or a stand-in) and `project_id` (optional)."""
+    return Mixpanel(
+        required(options, "token", "mixpanel"),
+        base_url(options, DEFAULT_URL, "mixpanel"),
+        options.get("project_id") or None,
+    )

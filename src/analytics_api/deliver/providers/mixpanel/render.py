@@ -1,0 +1,238 @@
+"""A stored event as Mixpanel's import record and profile updates, made by the official package's builder.
+
+Mixpanel recognises a repetition by event name, time, distinct_id and $insert_id together, so all four come from the
+stored row and never from the moment of sending.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+from mixpanel import DatetimeSerializer, Mixpanel
+
+from analytics_api.deliver.providers.port import Payload, Rendered
+from analytics_api.deliver.providers.stored import (
+    json_object,
+    milliseconds,
+    page_properties,
+    text_at,
+)
+from analytics_api.domain.event import EventType, StoredEvent
+from analytics_api.domain.outcome import Dead, Skipped, SkipReason
+
+IMPORT = "import"
+ENGAGE = "engage"
+
+FORBIDDEN_IDS = frozenset(
+    {"00000000-0000-0000-0000-000000000000", "anon", "anonymous", "nil", "none", "null", "n/a", "na"}
+    | {"undefined", "unknown", "<nil>", "0", "-1", "true", "false", "[]", "{}"}
+)
+LONGEST_ID = 247
+"""Texts are cut at 255; an anonymous id gets `$device:` before it."""
+MOST_PROPERTIES = 254
+_ADDED = 6
+"""token, distinct_id, time, $insert_id and the builder's mp_lib and $lib_version."""
+DEEPEST = 3
+MOST_NESTED = 254
+LARGEST_NESTED = 8_000
+LARGEST_RECORD = 1_000_000
+
+_TAKEN = frozenset(
+    {
+        "time",
+        "distinct_id",
+        "token",
+        "ip",
+        "bucket",
+        "$bucket",
+        "$ignore",
+        "$insert_id",
+        "$device_id",
+        "$user_id",
+    }
+)
+"""Names with a meaning of Mixpanel's own; an event's property of that name goes as `NAME_`. `$ignore` would make
+Mixpanel drop the event without a word."""
+
+HISTORY = timedelta(days=1)
+"""An event that arrived later than this is history and no sign that its person has been seen now."""
+
+_REPEATABLE = ("$set_once", "$set")
+_COUNTING = ("$add", "$append")
+
+
+class Refusal(Exception):
+    """Mixpanel would refuse the event; the text says why."""
+
+
+class _Collector:
+    """A consumer for the official package that keeps the records instead of sending them."""
+
+    def __init__(self) -> None:
+        self.records: list[str] = []
+
+    def send(self, _endpoint: str, json_message: str, *_credentials: object) -> None:
+        """Called by the builder with one JSON object."""
+        self.records.append(json_message)
+
+
+class _Serializer(DatetimeSerializer):  # type: ignore[misc]
+    """UTF-8 instead of six bytes for a letter, and no NaN, which is no JSON."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{**options, "ensure_ascii": False, "allow_nan": False})
+
+
+class Renderer:
+    """Builds records for one project token."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+        self._collector = _Collector()
+        self._builder = Mixpanel(token, consumer=self._collector, serializer=_Serializer)
+
+    def render(self, event: StoredEvent) -> Rendered:
+        """The import record first, then the profile; the part that cannot be repeated safely comes last of all."""
+        if event.event_type in (EventType.API_REQUEST, EventType.ALIAS):
+            return Skipped(SkipReason.FILTER)
+        try:
+            distinct_id = _distinct_id(event)
+            payloads = []
+            if event.event_type != EventType.IDENTIFY or (event.user_id and event.anonymous_id):
+                payloads.append(self._import(event, distinct_id))
+            payloads += self._engage(event, distinct_id)
+        except Refusal as refusal:
+            return Dead(f"not sent to Mixpanel: {refusal}")
+        finally:
+            self._collector.records.clear()
+        return payloads or Skipped(SkipReason.EMPTY)
+
+    def _import(self, event: StoredEvent, distinct_id: str) -> Payload:
+        properties = _properties(event, distinct_id)
+        if len(properties) + _ADDED > MOST_PROPERTIES:
+            raise Refusal(f"it has {len(properties)} properties; it takes {MOST_PROPERTIES - _ADDED}")
+        # `properties` replaces what the builder makes up itself: a random $insert_id would make every attempt a new event.
+        properties |= {
+            "token": self._token,
+            "distinct_id": distinct_id,
+            "time": _time(event),
+            "$insert_id": str(event.event_id),
+        }
+        self._builder.import_data(None, distinct_id, event.event_type, properties["time"], properties)
+        return Payload(IMPORT, self._built(), (distinct_id,))
+
+    def _engage(self, event: StoredEvent, distinct_id: str) -> list[Payload]:
+        operations = json_object(event.user_properties)
+        if not operations or not distinct_id:
+            return []
+        repeatable = {name: operations[name] for name in _REPEATABLE if operations.get(name)}
+        if operations.get("$unset"):
+            repeatable["$unset"] = list(operations["$unset"])
+        payloads = []
+        if repeatable:
+            payloads.append(self._update(event, distinct_id, repeatable, once=False))
+        counting = {name: operations[name] for name in _COUNTING if operations.get(name)}
+        if counting:
+            payloads.append(self._update(event, distinct_id, counting, once=True))
+        return payloads
+
+    def _update(
+        self, event: StoredEvent, distinct_id: str, operations: dict[str, Any], *, once: bool
+    ) -> Payload:
+        # $ip 0: else the profile would be placed where our server is.
+        record = {
+            "$distinct_id": distinct_id,
+            "$ip": 0,
+            "$time": _time(event) / 1000,
+            **{name: _operands(value) for name, value in operations.items()},
+        }
+        if event.received_at - event.occurred_at > HISTORY:
+            record["$ignore_time"] = True
+        self._builder.people_update(record)
+        return Payload(ENGAGE, self._built(), (distinct_id,), once=once)
+
+    def _built(self) -> bytes:
+        record = self._collector.records.pop().encode()
+        if len(record) >= LARGEST_RECORD:
+            raise Refusal(f"it has {len(record)} bytes; it takes less than {LARGEST_RECORD}")
+        return record
+
+
+def _operands(value: Any) -> Any:
+    return {name: _nested(inner) for name, inner in value.items()} if isinstance(value, dict) else value
+
+
+def _time(event: StoredEvent) -> int:
+    """Milliseconds. Never in the future, for Mixpanel would overwrite such a time and with it the dedupe key."""
+    return milliseconds(min(event.occurred_at, event.received_at))
+
+
+def _distinct_id(event: StoredEvent) -> str:
+    """The user id, else `$device:` and the anonymous id as Simplified ID Merge has it, else "" for nobody."""
+    for field, value in (("user_id", event.user_id), ("anonymous_id", event.anonymous_id)):
+        if value is not None and value in FORBIDDEN_IDS:
+            raise Refusal(f"{field} {value!r} is on its list of ids that name nobody")
+        if value is not None and len(value) > LONGEST_ID:
+            raise Refusal(f"{field} has {len(value)} characters; ids of more than {LONGEST_ID} would be cut")
+    if event.user_id is not None:
+        return event.user_id
+    return f"$device:{event.anonymous_id}" if event.anonymous_id is not None else ""
+
+
+def _properties(event: StoredEvent, distinct_id: str) -> dict[str, Any]:
+    context = json_object(event.context)
+    # 0: without it Mixpanel would take the address of our server for the visitor's.
+    ours: dict[str, Any] = {"ip": text_at(context, "ip") or 0}
+    if event.anonymous_id is not None:
+        ours["$device_id"] = event.anonymous_id
+    if event.user_id is not None:
+        ours["$user_id"] = event.user_id
+    if event.event_type == EventType.IDENTIFY:
+        # Original ID Merge joins by these two; Simplified ID Merge by $device_id and $user_id.
+        ours |= {"$identified_id": distinct_id, "$anon_id": f"$device:{event.anonymous_id}"}
+    data = json_object(event.event_data)
+    given = {_free_name(name, data): _nested(value) for name, value in data.items()}
+    return {**_about(event, context), **given, **ours}
+
+
+def _about(event: StoredEvent, context: dict[str, Any]) -> dict[str, Any]:
+    """What the event says beside its own properties."""
+    about: dict[str, Any] = dict(page_properties(context))
+    for name, path in (("$current_url", ("page", "url")), ("$referrer", ("page", "referrer"))):
+        found = text_at(context, *path)
+        if found is not None:
+            about[name] = found
+    if event.session_id is not None:
+        about["session_id"] = event.session_id
+    if event.revenue is not None:
+        about |= {"revenue": float(event.revenue), "currency": event.currency}
+    return about
+
+
+def _free_name(name: str, data: dict[str, Any]) -> str:
+    """The name, or where Mixpanel has taken it, the name with as many underscores behind it as it takes to be free."""
+    while name in _TAKEN:
+        name += "_"
+        while name in data:
+            name += "_"
+    return name
+
+
+def _nested(value: Any) -> Any:
+    """A property value; a nested one that is more than Mixpanel takes goes as JSON text, which Mixpanel cuts at 255."""
+    if isinstance(value, dict | list) and value:
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        if len(text.encode()) > LARGEST_NESTED or not _fits(value, 1):
+            return text
+    return value
+
+
+def _fits(value: Any, depth: int) -> bool:
+    if not isinstance(value, dict | list):
+        return True
+    if depth > DEEPEST or len(value) > MOST_NESTED:
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return all(_fits(item, depth + 1) for item in inner)

@@ -1,0 +1,63 @@
+"""The port: what the delivery of events asks of a provider, and nothing more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+import httpx
+
+from analytics_api.domain.event import StoredEvent
+from analytics_api.domain.outcome import Dead, Outcome, Skipped
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """One record for a provider: the same bytes in every attempt."""
+
+    endpoint: str
+    """Where it goes, in the provider's words. Payloads of one request share it."""
+    body: bytes
+    """One JSON object."""
+    person: tuple[str, ...] = ()
+    """The ids under which the provider knows the person, to read who is throttled."""
+    once: bool = False
+    """Whether a second arrival would count twice: after a lost answer it is not sent again."""
+
+
+Rendered = list[Payload] | Skipped | Dead
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one request may hold."""
+
+    records: int
+    size: int
+    """Bytes of the uncompressed JSON."""
+
+
+class Provider(Protocol):
+    """One destination's provider. Holds its own credentials and address; keeps nothing about events."""
+
+    name: str
+    limits: Limits
+    dedupes_for: timedelta | None
+    """How long a second arrival is recognised; zero: never; None: for ever."""
+    secrets: tuple[str, ...]
+    """Texts that must not show in what is stored or logged."""
+    keep: int
+    """How many of the last payloads stay readable over the API; 0 for a real provider."""
+
+    def render(self, event: StoredEvent) -> Rendered:
+        """The payloads of an event, in the order in which they must arrive. Pure: a second call gives the same bytes."""
+        ...
+
+    async def send(self, client: httpx.AsyncClient, payloads: Sequence[Payload]) -> list[Outcome]:
+        """One attempt with one request; an outcome for each payload. Payloads share an endpoint.
+
+        Raises nothing but cancellation: what goes wrong on the network is an outcome, too.
+        """
+        ...

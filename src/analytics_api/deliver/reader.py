@@ -1,0 +1,187 @@
+"""The reader of one destination: takes the log, piece by piece, to a provider, and commits what became of each event.
+
+No transaction is open during a network call. A crash between sending and committing sends again what was sent, with
+the same ids, and the provider drops the repetition.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import timedelta
+
+import asyncpg
+import httpx
+
+from analytics_api.deliver.destination import Destination
+from analytics_api.deliver.dispatch import LANES
+from analytics_api.deliver.parcel import RequestSize
+from analytics_api.deliver.report import DeliveryState, FlushReport
+from analytics_api.deliver.run import Desk, Run
+from analytics_api.domain.clock import Clock, system_clock
+from analytics_api.domain.project import Project
+from analytics_api.errors import LeaseLost
+from analytics_api.store import deliveries, readers
+from analytics_api.store.deliveries import ReaderState, reader_name
+from analytics_api.store.engine import Database
+from analytics_api.store.log import safe_position
+from analytics_api.store.readers import Lease
+
+logger = logging.getLogger(__name__)
+
+LEASE = timedelta(seconds=60)
+RENEWALS = 3
+"""Per lease: a request may last half of it."""
+
+
+class DestinationReader:
+    """Delivers one project's events to one destination. In one process its runs queue; among processes a lease decides."""
+
+    def __init__(
+        self,
+        database: Database,
+        project: Project,
+        destination: Destination,
+        client: httpx.AsyncClient,
+        owner: str,
+        *,
+        batch_size: int = 100,
+        lanes: int = LANES,
+        clock: Clock = system_clock,
+    ) -> None:
+        self.project = project
+        self.destination = destination
+        self._database = database
+        self._owner = owner
+        self._clock = clock
+        self._desk = Desk(
+            database,
+            project,
+            destination,
+            client,
+            RequestSize(batch_size, destination.provider.limits),
+            clock,
+            lanes,
+            # Two rounds of full lanes, but no more than fits comfortably into memory.
+            chunk=min(max(2 * lanes * batch_size, 1_000), 10_000),
+            stopping=lambda: self._stopping,
+        )
+        self._lock = asyncio.Lock()
+        self._stopping = False
+
+    async def run_once(self) -> FlushReport:
+        """Deliver what is due and can be read now; returns at once while the destination is paused or waits."""
+        async with self._lock:
+            report = FlushReport(self.project.slug, self.destination.name)
+            async with self._database.acquire() as connection:
+                safe = await safe_position(connection)
+                state = await self._state(connection)
+                if not self._stopping and self._has_work(state, safe):
+                    lease = await self._claim(connection)
+                else:
+                    return self._told(report, state)
+            if lease is None:
+                report.state = DeliveryState.HELD_ELSEWHERE
+                report.position = state.position
+                return report
+            try:
+                await self._guarded(lease, safe, report)
+            except LeaseLost:
+                logger.warning("%s has been taken over by another process", self._name)
+                report.state = DeliveryState.HELD_ELSEWHERE
+                return report
+            async with self._database.acquire() as connection:
+                return self._told(report, await self._state(connection))
+
+    def stop(self) -> None:
+        """Let what is in flight come to its end and begin nothing more."""
+        self._stopping = True
+
+    async def idle(self) -> None:
+        """Wait until no run is under way."""
+        async with self._lock:
+            return
+
+    @property
+    def _name(self) -> str:
+        return f"destination {self.destination.name} of project {self.project.slug}"
+
+    async def _state(self, connection: asyncpg.Connection) -> ReaderState:
+        """The reader's state; a paused one goes on when its credentials have changed."""
+        state = await deliveries.reader_state(connection, self.project.id, self.destination.name)
+        if state is None:
+            raise RuntimeError(f"{self._name} has no reader; call Destinations.ensure() first")
+        if state.paused and state.credentials != self.destination.credentials:
+            logger.info("%s goes on with new credentials", self._name)
+            await readers.resume(
+                connection, self.project.id, reader_name(self.destination.name), self._clock()
+            )
+            return await self._state(connection)
+        return state
+
+    def _has_work(self, state: ReaderState, safe: int) -> bool:
+        now = self._clock()
+        if state.paused or (
+            not self.destination.muted and state.retry_at is not None and state.retry_at > now
+        ):
+            return False
+        due = state.waiting_until is not None and (self.destination.muted or state.waiting_until <= now)
+        return due or state.position < safe
+
+    async def _claim(self, connection: asyncpg.Connection) -> Lease | None:
+        return await readers.claim(
+            connection,
+            self.project.id,
+            reader_name(self.destination.name),
+            self._owner,
+            self._clock(),
+            LEASE,
+        )
+
+    def _told(self, report: FlushReport, state: ReaderState) -> FlushReport:
+        report.position = state.position
+        report.reason = state.reason
+        report.retry_at = state.waiting_until
+        if state.paused:
+            report.state = DeliveryState.PAUSED
+            report.retry_at = None
+        elif self.destination.muted:
+            report.state = DeliveryState.SANDBOX
+        elif state.failures and state.retry_at is not None:
+            report.state = DeliveryState.WAITING
+            report.retry_at = state.retry_at
+        return report
+
+    async def _guarded(self, lease: Lease, safe: int, report: FlushReport) -> None:
+        """Deliver while another task renews the lease; stop at once when it is lost."""
+        work = asyncio.create_task(Run(self._desk, lease, safe, report).drain())
+        keeper = asyncio.create_task(self._keep(lease))
+        try:
+            await asyncio.wait((work, keeper), return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                keeper.result()
+            work.result()
+        finally:
+            for task in (work, keeper):
+                task.cancel()
+            await asyncio.gather(work, keeper, return_exceptions=True)
+            await self._release(lease)
+
+    async def _keep(self, lease: Lease) -> None:
+        """Renew the lease until cancelled. Raises LeaseLost when it is gone, or could not be renewed in time."""
+        while True:
+            await asyncio.sleep(LEASE.total_seconds() / RENEWALS)
+            try:
+                async with self._database.acquire() as connection:
+                    lease = await readers.renew(connection, lease, self._clock(), LEASE)
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                if self._clock() >= lease.until:
+                    raise LeaseLost(f"the lease of {self._name} could not be renewed") from error
+                logger.warning("the lease of %s could not be renewed yet: %s", self._name, error)
+
+    async def _release(self, lease: Lease) -> None:
+        try:
+            async with self._database.acquire() as connection:
+                await readers.release(connection, lease)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            logger.warning("the lease of %s could not be given back and will run out: %s", self._name, error)

@@ -1,0 +1,202 @@
+"""GET /deliveries and what goes with it: state of the destinations, dead letters, the sandbox's payloads."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections import Counter
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+
+from analytics_api.access.dependencies import AdminCaller, DatabaseOf, ReadCaller
+from analytics_api.deliver.report import DeliveryState
+from analytics_api.deliver.schemas import (
+    DeadLetterItem,
+    DeadLetterPage,
+    DeliveryOverview,
+    DestinationStatus,
+    Resumed,
+    Retried,
+    RetryDeadLetters,
+    SandboxItem,
+    SandboxPage,
+)
+from analytics_api.deliver.service import Destinations
+from analytics_api.domain.outcome import EndState
+from analytics_api.errors import NotFound, Unprocessable
+from analytics_api.store import delivery_views, readers
+from analytics_api.store.deliveries import reader_name
+from analytics_api.store.delivery_views import DeadLetter, Overview
+
+router = APIRouter(prefix="/deliveries", tags=["delivery"])
+
+Limit = Annotated[int, Query(ge=1, le=1000, description="Most items of a page.")]
+DestinationName = Annotated[str | None, Query(description="Only of this destination.")]
+
+
+def _destinations(request: Request) -> Destinations:
+    destinations: Destinations = request.app.state.services.destinations
+    return destinations
+
+
+@router.get("", summary="How the destinations stand", response_model=DeliveryOverview)
+async def overview(request: Request, caller: ReadCaller, database: DatabaseOf) -> DeliveryOverview:
+    """Position, backlog, errors and counts of every destination, from one snapshot, so that the sums close."""
+    destinations = _destinations(request)
+    async with database.acquire() as connection:
+        found = await delivery_views.overviews(connection, caller.project.id)
+    names = destinations.names(caller.project)
+    return DeliveryOverview(
+        project=caller.project.slug,
+        sandbox_mode=destinations.sandbox_mode,
+        destinations=[_status(each, names, destinations, datetime.now(UTC)) for each in found],
+    )
+
+
+def _status(
+    found: Overview, names: list[str], destinations: Destinations, now: datetime
+) -> DestinationStatus:
+    totals: Counter[str] = Counter()
+    reasons: Counter[str] = Counter()
+    types: dict[str, Counter[str]] = {}
+    for (event_type, outcome, reason), events in found.counts.items():
+        totals[outcome] += events
+        types.setdefault(event_type, Counter())[outcome] += events
+        if outcome == EndState.SKIPPED:
+            reasons[reason] += events
+    waited = (now - found.oldest_received_at).total_seconds() if found.oldest_received_at else 0.0
+    return DestinationStatus(
+        destination=found.destination,
+        state=_state(found, names, destinations),
+        reason=found.reason,
+        position=found.position,
+        pending=found.pending,
+        parked=found.parked,
+        lag_seconds=round(max(waited, 0.0), 3),
+        oldest_received_at=found.oldest_received_at,
+        failures=found.failures,
+        retry_at=found.retry_at,
+        last_error=found.last_error,
+        last_error_at=found.last_error_at,
+        delivered=totals[EndState.DELIVERED],
+        skipped=totals[EndState.SKIPPED],
+        dead=totals[EndState.DEAD],
+        unknown=totals[EndState.UNKNOWN],
+        skipped_by_reason=dict(reasons),
+        by_event_type={event_type: dict(counts) for event_type, counts in types.items()},
+    )
+
+
+def _state(found: Overview, names: list[str], destinations: Destinations) -> DeliveryState:
+    if found.destination not in names:
+        return DeliveryState.UNCONFIGURED
+    if found.paused:
+        return DeliveryState.PAUSED
+    if destinations.is_muted(found.destination):
+        return DeliveryState.SANDBOX
+    return DeliveryState.WAITING if found.failures else DeliveryState.RUNNING
+
+
+@router.get("/dead-letters", summary="Events that providers refused", response_model=DeadLetterPage)
+async def list_dead_letters(
+    caller: ReadCaller,
+    database: DatabaseOf,
+    destination: DestinationName = None,
+    limit: Limit = 100,
+    after: Annotated[str | None, Query(description="`next` of the page before.")] = None,
+) -> DeadLetterPage:
+    """Newest first, with the provider's words. The events themselves stay in the log."""
+    async with database.acquire() as connection:
+        found = await delivery_views.dead_letters(
+            connection,
+            caller.project.id,
+            destination=destination,
+            before=_read_cursor(after) if after is not None else None,
+            limit=limit + 1,
+        )
+    page = found[:limit]
+    return DeadLetterPage(
+        items=[
+            DeadLetterItem(
+                destination=letter.destination,
+                seq=letter.seq,
+                event_id=letter.event_id,
+                event_type=letter.event_type,
+                occurred_at=letter.occurred_at,
+                died_at=letter.died_at,
+                attempts=letter.attempts,
+                reason=letter.reason,
+            )
+            for letter in page
+        ],
+        next=_cursor(page[-1]) if len(found) > limit else None,
+    )
+
+
+@router.post("/dead-letters/retry", summary="Try dead letters again", response_model=Retried)
+async def retry_dead_letters(body: RetryDeadLetters, caller: AdminCaller, database: DatabaseOf) -> Retried:
+    """Put dead letters back into delivery, with the same ids: after mending what the provider refused them for."""
+    async with database.acquire() as connection:
+        retried = await delivery_views.retry_dead(
+            connection, caller.project.id, body.destination, datetime.now(UTC), body.event_ids
+        )
+    return Retried(retried=retried)
+
+
+@router.post("/{destination}/resume", summary="Let a destination go on", response_model=Resumed)
+async def resume(destination: str, caller: AdminCaller, database: DatabaseOf) -> Resumed:
+    """Resume a paused destination, or try one that waits after a failure at the next run instead of at `retry_at`."""
+    async with database.acquire() as connection:
+        if not await delivery_views.probe_now(connection, caller.project.id, destination):
+            raise NotFound(f"Project {caller.project.slug} has no destination {destination!r}.")
+        resumed = await readers.resume(
+            connection, caller.project.id, reader_name(destination), datetime.now(UTC)
+        )
+    return Resumed(destination=destination, resumed=resumed)
+
+
+@router.get("/sandbox", summary="Payloads logged in sandbox mode", response_model=SandboxPage)
+async def sandbox(
+    caller: ReadCaller,
+    database: DatabaseOf,
+    limit: Limit = 100,
+    before: Annotated[int | None, Query(description="`next` of the page before.")] = None,
+) -> SandboxPage:
+    """What would have gone to a provider, newest first."""
+    async with database.acquire() as connection:
+        found = await delivery_views.sandbox_payloads(
+            connection, caller.project.id, before=before, limit=limit + 1
+        )
+    page = found[:limit]
+    return SandboxPage(
+        items=[
+            SandboxItem(
+                id=item.id,
+                event_id=item.event_id,
+                event_type=item.event_type,
+                logged_at=item.logged_at,
+                payload=json.loads(item.payload),
+            )
+            for item in page
+        ],
+        next=page[-1].id if len(found) > limit else None,
+    )
+
+
+def _cursor(letter: DeadLetter) -> str:
+    text = json.dumps([letter.died_at.isoformat(), letter.seq, letter.destination])
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _read_cursor(text: str) -> tuple[datetime, int, str]:
+    try:
+        died_at, seq, destination = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        moment = datetime.fromisoformat(died_at)
+        if moment.tzinfo is None or not isinstance(seq, int) or not isinstance(destination, str):
+            raise ValueError
+    except (ValueError, TypeError, binascii.Error):
+        raise Unprocessable("after is no page of this list: use the `next` of the page before.") from None
+    return moment, seq, destination

@@ -1,0 +1,48 @@
+"""Fixtures of the delivery tests: a database, a project, an HTTP client, a clock and stand-ins for the providers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from analytics_api.domain.project import Project
+from analytics_api.store.engine import Database
+from tests.support.delivering import MovableClock
+from tests.support.events import make_project, open_database
+from tests.support.providers import AmplitudeStandIn, MixpanelStandIn
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    async with open_database(database_url) as database:
+        yield database
+
+
+@pytest.fixture
+async def project(database: Database) -> Project:
+    return await make_project(database)
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient() as client:
+        yield client
+
+
+@pytest.fixture
+def clock() -> MovableClock:
+    return MovableClock()
+
+
+@pytest.fixture
+async def amplitude() -> AsyncIterator[AmplitudeStandIn]:
+    async with AmplitudeStandIn() as stand_in:
+        yield stand_in
+
+
+@pytest.fixture
+async def mixpanel() -> AsyncIterator[MixpanelStandIn]:
+    async with MixpanelStandIn() as stand_in:
+        yield stand_in

@@ -1,0 +1,84 @@
+"""Destinations for tests: a reader towards a stand-in, under a clock that the test moves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+import httpx
+
+from analytics_api.deliver.destination import Destination, DestinationConfig, open_destination
+from analytics_api.deliver.reader import DestinationReader
+from analytics_api.deliver.report import FlushReport
+from analytics_api.domain.project import Project
+from analytics_api.store import delivery_views
+from analytics_api.store.deliveries import reader_name
+from analytics_api.store.delivery_views import Overview
+from analytics_api.store.engine import Database
+from analytics_api.store.readers import ensure_reader
+from tests.support.events import NOW
+
+
+class MovableClock:
+    """Stands still until the test moves it."""
+
+    def __init__(self, now: datetime = NOW) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def move(self, **by: float) -> None:
+        """Let time pass: `move(seconds=30)`."""
+        self.now += timedelta(**by)
+
+
+def destination(provider: str, options: Mapping[str, str], *, muted: bool = False) -> Destination:
+    """A destination of that provider."""
+    return open_destination(DestinationConfig(provider, options), muted=muted)
+
+
+async def make_reader(
+    database: Database,
+    project: Project,
+    to: Destination,
+    client: httpx.AsyncClient,
+    clock: MovableClock,
+    *,
+    owner: str = "test",
+    batch_size: int = 100,
+    lanes: int = 4,
+    start: int = 0,
+) -> DestinationReader:
+    """A reader with its row, at the beginning of the log unless the row is there already."""
+    async with database.acquire() as connection:
+        await ensure_reader(connection, project.id, reader_name(to.name), start, clock())
+    return DestinationReader(
+        database, project, to, client, owner, batch_size=batch_size, lanes=lanes, clock=clock
+    )
+
+
+async def run_until_quiet(
+    reader: DestinationReader, clock: MovableClock, *, most_runs: int = 200
+) -> list[FlushReport]:
+    """Run, and let the time pass that the reader asks for, until nothing is left to do."""
+    reports = []
+    for _ in range(most_runs):
+        report = await reader.run_once()
+        reports.append(report)
+        if report.retry_at is None:
+            return reports
+        clock.now = max(clock.now, report.retry_at) + timedelta(milliseconds=1)
+    raise AssertionError(f"still not quiet after {most_runs} runs: {reports[-1]}")
+
+
+async def overview(database: Database, project: Project, name: str) -> Overview:
+    """How a destination stands."""
+    async with database.acquire() as connection:
+        found = await delivery_views.overviews(connection, project.id)
+    return next(each for each in found if each.destination == name)
+
+
+def total(found: Overview, outcome: str) -> int:
+    """Events counted under an outcome."""
+    return sum(number for (_, counted, _), number in found.counts.items() if counted == outcome)

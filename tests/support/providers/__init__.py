@@ -1,0 +1,11 @@
+"""Amplitude and Mixpanel as real HTTP servers on loopback, written from their documentation.
+
+They import nothing of the product: they check what arrives as strictly as the documentation says, drop repetitions as
+documented, and do on request what providers do on bad days.
+"""
+
+from tests.support.providers.amplitude import AmplitudeStandIn
+from tests.support.providers.mixpanel import MixpanelStandIn
+from tests.support.providers.server import Fault, StandIn
+
+__all__ = ["AmplitudeStandIn", "Fault", "MixpanelStandIn", "StandIn"]
