@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 from uuid import uuid4
 
@@ -31,7 +32,8 @@ happening = st.fixed_dictionaries(
     {
         "event_type": st.sampled_from(TYPES),
         "person": st.sampled_from(["a", "b", "c", None]),
-        "minutes": st.integers(0, 4 * 24 * 60),
+        # Fine steps over a few hours make long sessions, wide ones make pauses.
+        "minutes": st.integers(0, 4 * 24 * 60) | st.integers(0, 200).map(lambda step: step * 15),
         "is_bot": st.sampled_from([False, False, False, True]),
         "payment": st.sampled_from(["p1", "p2", "p3", None]),
         "amount": st.sampled_from(["0", "9.99", "100"]),
@@ -77,6 +79,7 @@ class Recount:
         self.person_days: dict[tuple[Any, date], list[Any]] = {}
         self.people: dict[Any, dict[str, Any]] = defaultdict(dict)
         self.payments: dict[tuple[str, str], NewEvent] = {}
+        self.events = events
         for event in events:
             self._count(project, event)
 
@@ -126,6 +129,41 @@ class Recount:
                 person.get("first_payment_at") or event.occurred_at, event.occurred_at
             )
 
+    def sessions(self, project: Project) -> list[tuple[Any, ...]]:
+        """Each person's active events one by one: a pause of 30 minutes or 24 hours from the start end a session."""
+        by_person: dict[Any, list[NewEvent]] = defaultdict(list)
+        for event in self.events:
+            if event.has_person and event.event_type not in INACTIVE_EVENT_TYPES:
+                by_person[event.person_id].append(event)
+        found = []
+        for person, events in by_person.items():
+            current: list[NewEvent] = []
+            for event in [*sorted(events, key=lambda event: event.occurred_at), None]:
+                ends = event is None or (
+                    current
+                    and (
+                        event.occurred_at - current[-1].occurred_at >= timedelta(minutes=30)
+                        or event.occurred_at - current[0].occurred_at >= timedelta(hours=24)
+                    )
+                )
+                if ends and current:
+                    start = current[0].occurred_at
+                    found.append(
+                        (
+                            person,
+                            start,
+                            current[-1].occurred_at,
+                            start.astimezone(project.zone).date(),
+                            len(current),
+                            sum(one.event_type == "page_view" for one in current),
+                            all(one.is_bot for one in current),
+                        )
+                    )
+                    current = []
+                if event is not None:
+                    current.append(event)
+        return sorted(found)
+
     def histogram(self, column: str) -> dict[date, int]:
         days = (person.get(column) for person in self.people.values())
         return dict(Counter(day for day in days if day is not None))
@@ -161,6 +199,14 @@ async def compare(database: Database, project: Project, events: Sequence[NewEven
         "last_active_day_with_bots"
     )
 
+    rows = await fetch(
+        "SELECT * FROM sessions WHERE project_id = $1 ORDER BY person_id, started_at", project.id
+    )
+    assert [
+        (r["person_id"], r["started_at"], r["ended_at"], r["day"], r["events"], r["page_views"], r["is_bot"])
+        for r in rows
+    ] == expected.sessions(project)
+
     rows = await fetch("SELECT * FROM payments WHERE project_id = $1", project.id)
     assert {(r["kind"], r["entry_id"]): (r["occurred_at"], r["amount"]) for r in rows} == {
         key: (event.occurred_at, _amount(key[0], event)) for key, event in expected.payments.items()
@@ -182,7 +228,7 @@ async def play(
         events = build(project, happenings)
         reader = RollupReader(database, "reader", chunk=chunk)
         edges = sorted({0, *(cut % (len(events) + 1) for cut in cuts), len(events)})
-        for start, end in zip(edges, edges[1:], strict=False):
+        for start, end in pairwise(edges):
             await write_events(database, events[start:end])
             await reader.run_once()
         await compare(database, project, events)

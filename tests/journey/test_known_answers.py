@@ -140,3 +140,9 @@ def test_revenue(answers: tuple[str, dict[str, Any]], server: ServerProcess) -> 
         return
     per_day = {day: float(amount) for day, amount in known["revenue"]["per_day"].items()}
     assert series(server, name, "revenue", "daily", known) == every_day(known, per_day)
+
+
+def test_sessions(answers: tuple[str, dict[str, Any]], server: ServerProcess) -> None:
+    name, known = answers
+    days = series(server, name, "sessions", "daily", known)
+    assert sum(days.values()) == known["sessions_30min_ge"]["sessions"]

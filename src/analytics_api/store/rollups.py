@@ -20,6 +20,7 @@ from analytics_api.domain.properties import apply_operations
 from analytics_api.domain.subscription import monthly_amount
 from analytics_api.domain.times import parse_time
 from analytics_api.store.log import Chunk
+from analytics_api.store.sessions import roll_up_sessions
 
 _CHUNK_TABLE = """
     CREATE TEMPORARY TABLE IF NOT EXISTS chunk (
@@ -247,6 +248,7 @@ async def roll_up(connection: asyncpg.Connection, project: Project, chunk: Chunk
     values = {"now": now, "currency": project.currency}
     for rollup in ROLLUPS:
         await connection.execute(rollup.sql, project.id, *(values[name] for name in rollup.parameters))
+    await roll_up_sessions(connection, project, chunk.upto, now)
     await _subscriptions(connection, project)
     await _properties(connection)
     return events

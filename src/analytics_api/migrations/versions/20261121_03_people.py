@@ -75,6 +75,7 @@ CREATE = (
     """
     CREATE TABLE sessions (
         person_id uuid NOT NULL,
+        device text NOT NULL,
         started_at timestamptz NOT NULL,
         ended_at timestamptz NOT NULL,
         project_id integer NOT NULL,
@@ -82,7 +83,7 @@ CREATE = (
         is_bot boolean NOT NULL,
         events integer NOT NULL,
         page_views integer NOT NULL,
-        PRIMARY KEY (person_id, started_at)
+        PRIMARY KEY (person_id, device, started_at)
     )
     """,
     """
