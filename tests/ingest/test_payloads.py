@@ -14,7 +14,9 @@ from analytics_api.ingest.payloads import parse_body, unpack
 
 
 def texts(body: bytes, content_type: str | None = "application/json") -> list[object]:
-    return [json.loads(bytes(raw)) for raw in parse_body(body, content_type).events if not isinstance(raw, str)]
+    return [
+        json.loads(bytes(raw)) for raw in parse_body(body, content_type).events if not isinstance(raw, str)
+    ]
 
 
 def test_one_event() -> None:
@@ -29,7 +31,9 @@ def test_an_event_that_has_a_field_events_is_still_an_event() -> None:
 
 def test_array_and_envelope() -> None:
     assert texts(b'[{"a": 1}, 2]') == [{"a": 1}, 2]
-    envelope = parse_body(b'{"events": [{"a": 1}], "sent_at": 1772359200000, "key": "wk_x", "more": 1}', "text/plain")
+    envelope = parse_body(
+        b'{"events": [{"a": 1}], "sent_at": 1772359200000, "key": "wk_x", "more": 1}', "text/plain"
+    )
     assert not envelope.single
     assert envelope.sent_at == datetime(2026, 3, 1, 10, tzinfo=UTC)
     assert envelope.key == "wk_x"

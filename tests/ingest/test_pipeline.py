@@ -78,7 +78,10 @@ def refusal(event: Any, reception: Reception = SERVER) -> str:
             {"event_type": "a", "revenue": "ten"},
             "revenue is not an amount: send a number or decimal text such as 19.99",
         ),
-        ({"event_type": "a", "revenue": -1}, "revenue is negative: send payment_refunded for money given back"),
+        (
+            {"event_type": "a", "revenue": -1},
+            "revenue is negative: send payment_refunded for money given back",
+        ),
         (
             {"event_type": "a", "revenue": 1, "currency": "Euro"},
             "currency is not a currency: send a code of three letters such as USD",
@@ -87,7 +90,10 @@ def refusal(event: Any, reception: Reception = SERVER) -> str:
             {"event_type": "a", "user_properties": {"$inc": {"a": 1}}},
             "user_properties.$inc is no operation: use $set, $set_once, $add, $append, $unset",
         ),
-        ({"event_type": "a", "user_properties": {"$add": {"a": "1"}}}, "user_properties.$add.a is not a number"),
+        (
+            {"event_type": "a", "user_properties": {"$add": {"a": "1"}}},
+            "user_properties.$add.a is not a number",
+        ),
         ({"event_type": "a", "user_properties": {"$set": 1}}, "user_properties.$set takes an object"),
         ([], "an event must be a JSON object: expected `object`, got `array`"),
         (None, "an event must be a JSON object: expected `object`, got `null`"),
@@ -106,7 +112,9 @@ def nested(depth: int) -> dict[str, Any]:
 
 def test_depth_is_bounded() -> None:
     take({"event_type": "a", "event_data": nested(32)})
-    assert refusal({"event_type": "a", "event_data": nested(33)}) == "event_data is nested deeper than 32 levels"
+    assert (
+        refusal({"event_type": "a", "event_data": nested(33)}) == "event_data is nested deeper than 32 levels"
+    )
     deep = b'{"event_type":"a","event_data":' + b'{"a":' * 50_000 + b"1" + b"}" * 50_001
     with pytest.raises(Rejected, match="nested too deeply"):
         draft_event(deep, 0, 10_000_000)
@@ -179,7 +187,9 @@ def test_a_time_in_the_future_is_clamped_and_said() -> None:
 
 def test_a_public_key_reaches_400_days_back() -> None:
     take({"event_type": "a", "timestamp": "2025-03-01T00:00:00Z"}, PUBLIC)
-    assert "more than 400 days ago" in refusal({"event_type": "a", "timestamp": "2024-03-01T00:00:00Z"}, PUBLIC)
+    assert "more than 400 days ago" in refusal(
+        {"event_type": "a", "timestamp": "2024-03-01T00:00:00Z"}, PUBLIC
+    )
 
 
 @pytest.mark.parametrize(
@@ -204,7 +214,12 @@ def test_personal_data_is_removed_at_any_depth_and_named() -> None:
             "event_type": "a",
             "event_data": {"Email": "a@b.c", "plan": "pro", "people": [{"first-name": "A", "age": 3}]},
             "user_properties": {"fullName": "A B", "$set": {"phone": "1", "tier": 2}},
-            "context": {"ip": "10.1.2.3", "user_agent": "Mozilla", "page": {"path": "/"}, "ip_address": "1.1.1.1"},
+            "context": {
+                "ip": "10.1.2.3",
+                "user_agent": "Mozilla",
+                "page": {"path": "/"},
+                "ip_address": "1.1.1.1",
+            },
         }
     )
     assert json.loads(event.event_data) == {"plan": "pro", "people": [{"age": 3}]}
@@ -230,7 +245,12 @@ def test_user_properties_take_one_form() -> None:
     event, _ = take(
         {
             "event_type": "a",
-            "user_properties": {"plan": "pro", "$set": {"seats": 3}, "$unset": ["old"], "$add": {"logins": 1}},
+            "user_properties": {
+                "plan": "pro",
+                "$set": {"seats": 3},
+                "$unset": ["old"],
+                "$add": {"logins": 1},
+            },
         }
     )
     assert json.loads(event.user_properties or "") == {

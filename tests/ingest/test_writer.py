@@ -50,6 +50,7 @@ async def test_concurrent_requests_share_transactions_and_get_their_own_answers(
     database: Database, project: Project
 ) -> None:
     async with writing(database) as writer:
+
         async def send(number: int) -> list[bool | str]:
             event = make_event(project, f"kind-{number}", event_id=f"id-{number // 2}")
             return await writer.write([event])
@@ -114,7 +115,9 @@ async def test_closing_writes_what_is_queued(database: Database, project: Projec
         await writer.write([make_event(project)])
 
 
-async def test_a_sender_that_hangs_up_does_not_disturb_the_others(database: Database, project: Project) -> None:
+async def test_a_sender_that_hangs_up_does_not_disturb_the_others(
+    database: Database, project: Project
+) -> None:
     async with writing(database) as writer:
         tasks = [asyncio.create_task(writer.write([make_event(project)])) for _ in range(20)]
         await asyncio.sleep(0)

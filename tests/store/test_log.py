@@ -68,7 +68,9 @@ async def test_what_is_written_comes_back_as_it_was(database: Database, project:
 
 async def test_same_id_is_stored_once_whatever_its_time(database: Database, project: Project) -> None:
     first = make_event(project, event_id="same", occurred_at=NOW)
-    later = make_event(project, event_id="same", occurred_at=NOW + timedelta(hours=3), event_data={"other": 1})
+    later = make_event(
+        project, event_id="same", occurred_at=NOW + timedelta(hours=3), event_data={"other": 1}
+    )
     assert await write_events(database, [first]) == [True]
     assert await write_events(database, [later]) == [False]
     assert await write_events(database, [make_event(project, event_id="new"), later]) == [True, False]
@@ -84,7 +86,9 @@ async def test_two_connections_writing_the_same_events_store_each_once(
     database: Database, project: Project
 ) -> None:
     """Every batch goes in from four connections at once, in different orders: no deadlock, no double."""
-    events = [make_event(project, event_id=f"race-{number}", user_id=f"u{number % 7}") for number in range(400)]
+    events = [
+        make_event(project, event_id=f"race-{number}", user_id=f"u{number % 7}") for number in range(400)
+    ]
     await write_events(database, [make_event(project, event_id="partition")])
     halves = [events, events[::-1], events[200:] + events[:200], events[::2] + events[1::2]]
     outcomes = await asyncio.gather(*(write_events(database, half) for half in halves))
@@ -92,7 +96,9 @@ async def test_two_connections_writing_the_same_events_store_each_once(
     assert await database.pool.fetchval("SELECT count(*) FROM events WHERE event_type = 'page_view'") == 401
 
 
-async def test_reader_skips_nothing_when_commits_come_out_of_order(database: Database, project: Project) -> None:
+async def test_reader_skips_nothing_when_commits_come_out_of_order(
+    database: Database, project: Project
+) -> None:
     """A slow transaction draws numbers first and commits last; the safe position waits for it."""
     await write_events(database, [make_event(project)])
     slow = await database.connect()
@@ -115,7 +121,9 @@ async def test_reader_skips_nothing_when_commits_come_out_of_order(database: Dat
     assert len(await everything(database, project)) == 3
 
 
-async def test_a_reader_racing_many_writers_sees_every_event_once(database: Database, project: Project) -> None:
+async def test_a_reader_racing_many_writers_sees_every_event_once(
+    database: Database, project: Project
+) -> None:
     """Eight writers with random pauses inside their transactions; the reader goes by safe positions only."""
     total = 8 * 25
     await write_events(database, [make_event(project, event_id="partition")])
@@ -165,7 +173,9 @@ async def test_a_stopped_writer_that_dies_frees_the_reader(database: Database, p
         assert await asyncio.wait_for(waiting, 20) == 2
 
 
-async def test_partition_is_made_on_demand_while_a_long_read_runs(database: Database, project: Project) -> None:
+async def test_partition_is_made_on_demand_while_a_long_read_runs(
+    database: Database, project: Project
+) -> None:
     await write_events(database, [make_event(project)])
     reading = await database.connect()
     async with reading.transaction():
@@ -194,7 +204,9 @@ async def test_partitions_are_made_ahead_once(database: Database) -> None:
         assert await make_ahead(connection, Partitions(), NOW) == 0
 
 
-async def test_changing_the_interval_leaves_no_gap_and_no_overlap(database: Database, project: Project) -> None:
+async def test_changing_the_interval_leaves_no_gap_and_no_overlap(
+    database: Database, project: Project
+) -> None:
     async with database.acquire() as connection:
         await Partitions("month").ensure(connection, datetime(2026, 3, 10, tzinfo=UTC))
         weeks = Partitions("week")

@@ -263,6 +263,7 @@ sessions = Table(
     "sessions",
     metadata,
     Column("person_id", Uuid, primary_key=True),
+    Column("device", Text, primary_key=True),
     Column("started_at", DateTime(timezone=True), primary_key=True),
     _time("ended_at"),
     Column("project_id", Integer, nullable=False),
