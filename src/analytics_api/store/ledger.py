@@ -55,7 +55,7 @@ _SAVE_RATES = """
             AND s.currency = c.currency AND c.day BETWEEN s.start_day AND s.end_day
     ), marked AS (
         INSERT INTO dirty_days (project_id, day, cause, events, marked_at)
-        SELECT DISTINCT :project, closed.day, 'fx', 0, :now FROM entries
+        SELECT DISTINCT :project, closed.day, 'fx', 0, CAST(:now AS timestamptz) FROM entries
         -- Spend may lie before the first event: then the first closed day stands for it.
         CROSS JOIN LATERAL (SELECT min(day) AS day FROM project_days
                             WHERE project_id = :project AND project_days.day >= entries.day) AS closed
@@ -104,7 +104,7 @@ _SAVE_SPEND = """
         RETURNING start_day
     ), marked AS (
         INSERT INTO dirty_days (project_id, day, cause, events, marked_at)
-        SELECT :project, min(closed.day), 'spend', 0, :now
+        SELECT :project, min(closed.day), 'spend', 0, CAST(:now AS timestamptz)
         FROM project_days closed
         WHERE closed.project_id = :project AND closed.day >= (SELECT min(start_day) FROM changed)
         HAVING count(*) > 0

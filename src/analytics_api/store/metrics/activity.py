@@ -37,7 +37,7 @@ async def rolling(connection: AsyncConnection, span: Span, days: int) -> dict[da
     # exits, summed up, give every day's window in one pass over the person's days.
     sql = f"""
         WITH stays AS (
-            SELECT day AS entered, least(day + :days, lead(day) OVER (PARTITION BY person_id ORDER BY day)) AS left_on
+            SELECT day AS entered, least(day + CAST(:days AS integer), lead(day) OVER (PARTITION BY person_id ORDER BY day)) AS left_on
             FROM person_days
             WHERE project_id = :project AND day >= :earliest AND day < :after AND {active_column(span)}
         ), moves AS (
@@ -47,7 +47,7 @@ async def rolling(connection: AsyncConnection, span: Span, days: int) -> dict[da
         )
         SELECT bucket, persons FROM (
             SELECT calendar.day::date AS bucket, sum(coalesce(sum(moves.persons), 0)) OVER (ORDER BY calendar.day) AS persons
-            FROM generate_series(CAST(:earliest AS timestamp), CAST(:last AS timestamp), interval '1 day') AS calendar (day)
+            FROM generate_series(CAST(:earliest AS date)::timestamp, CAST(:last AS date)::timestamp, interval '1 day') AS calendar (day)
             LEFT JOIN moves ON moves.day = calendar.day::date
             GROUP BY calendar.day
         ) AS windows WHERE bucket >= :first

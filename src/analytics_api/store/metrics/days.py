@@ -64,7 +64,7 @@ async def first_unclosed(
         text(
             """
             SELECT min(due.day)::date
-            FROM generate_series(CAST(:first AS timestamp), CAST(:last AS timestamp), interval '1 day') AS due (day)
+            FROM generate_series(CAST(:first AS date)::timestamp, CAST(:last AS date)::timestamp, interval '1 day') AS due (day)
             LEFT JOIN project_days closed ON closed.project_id = :project AND closed.day = due.day::date
             WHERE closed.day IS NULL
             """
@@ -88,7 +88,7 @@ async def close_days(
         WITH closed AS (
             INSERT INTO project_days (project_id, day, state, closed_at)
             SELECT :project, due.day::date, CASE WHEN due.day::date <= :final_until THEN 'final' ELSE 'settling' END, :now
-            FROM generate_series(CAST(:first AS timestamp), CAST(:last AS timestamp), interval '1 day') AS due (day)
+            FROM generate_series(CAST(:first AS date)::timestamp, CAST(:last AS date)::timestamp, interval '1 day') AS due (day)
             ON CONFLICT (project_id, day) DO NOTHING
             RETURNING day
         ), marked AS (

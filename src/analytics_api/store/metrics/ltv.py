@@ -144,7 +144,7 @@ def _spend_sql(span: Span) -> str:
                    CASE WHEN s.currency = :currency THEN 1 ELSE r.rate END AS rate
             FROM spend s
             CROSS JOIN LATERAL generate_series(
-                greatest(s.start_day, :first)::timestamp, least(s.end_day, :after - 1)::timestamp, interval '1 day'
+                greatest(s.start_day, CAST(:first AS date))::timestamp, least(s.end_day, CAST(:after AS date) - 1)::timestamp, interval '1 day'
             ) AS d (day)
             LEFT JOIN exchange_rates r ON r.project_id = s.project_id AND r.currency = s.currency AND r.day = d.day::date
             WHERE s.project_id = :project AND s.start_day < :after AND s.end_day >= :first

@@ -145,7 +145,7 @@ async def unsettled_buckets(
         connection,
         f"""
         SELECT due.bucket::date AS bucket
-        FROM generate_series(CAST(:first AS timestamp), CAST(:last AS timestamp),
+        FROM generate_series(CAST(:first AS date)::timestamp, CAST(:last AS date)::timestamp,
                              interval '{_SERIES_STEP[metric.period.value]}') AS due (bucket)
         LEFT JOIN aggregated_metrics kept ON kept.project_id = :project AND kept.metric_type = :metric
             AND kept.period = :period AND kept.metric_date = due.bucket::date
