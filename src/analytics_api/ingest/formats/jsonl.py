@@ -1,0 +1,37 @@
+"""JSON lines: one event a line as POST /events takes it; and what all formats of JSON lines share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import IO
+
+import msgspec
+
+from analytics_api.ingest.draft import Rejected
+from analytics_api.ingest.formats.line import FieldMap, Line, Reader, mapped
+from analytics_api.ingest.payloads import EventPayload, decode_event
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+def reader_of(decode: Callable[[bytes], EventPayload]) -> Reader:
+    """A reader of lines that `decode` turns into events. It may raise Rejected or what msgspec raises."""
+
+    def read(stream: IO[bytes], mapping: FieldMap) -> Iterator[Line]:
+        for number, raw in enumerate(stream, start=1):
+            line = raw.removeprefix(BYTE_ORDER_MARK) if number == 1 else raw
+            if line.isspace() or not line:
+                continue
+            try:
+                yield mapped(number, decode(line), len(line), mapping)
+            except Rejected as reason:
+                yield number, reason, len(line)
+            except RecursionError:
+                yield number, Rejected("the line is nested too deeply to be read"), len(line)
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                yield number, Rejected(str(error)), len(line)
+
+    return read
+
+
+read_jsonl = reader_of(decode_event)
