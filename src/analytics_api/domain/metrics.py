@@ -62,6 +62,7 @@ class Metric:
     """Whether the numerator is a part of the denominator, so that it has a confidence interval."""
     sampled: bool = False
     """Whether the denominator is a number of people, so that a small one deserves a warning."""
+    uses_spend: bool = False
     version: int = 1
     """Raised when the definition changes: stored figures of an older one are made again."""
 
@@ -282,6 +283,7 @@ _MONTHLY = (
         Unit.CURRENCY,
         window_days=REFUND_WINDOW_DAYS,
         matures_after_days=REFUND_WINDOW_DAYS,
+        uses_spend=True,
         sampled=True,
         **_LEDGER,
     ),
@@ -291,6 +293,7 @@ _MONTHLY = (
         Unit.RATIO,
         window_days=REFUND_WINDOW_DAYS,
         matures_after_days=REFUND_WINDOW_DAYS,
+        uses_spend=True,
         **_LEDGER,
     ),
 )

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics_api.domain.project import Project
-from analytics_api.store.metrics.days import hold_rollups
+from analytics_api.store.metrics.days import SPEND, hold_rollups
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ _SAVE_SPEND = """
         RETURNING start_day
     ), marked AS (
         INSERT INTO dirty_days (project_id, day, cause, events, marked_at)
-        SELECT :project, min(closed.day), 'spend', 0, CAST(:now AS timestamptz)
+        SELECT :project, min(closed.day), :cause, 0, CAST(:now AS timestamptz)
         FROM project_days closed
         WHERE closed.project_id = :project AND closed.day >= (SELECT min(start_day) FROM changed)
         HAVING count(*) > 0
@@ -128,6 +128,7 @@ async def save_spend(
         {
             "project": project.id,
             "now": now,
+            "cause": SPEND,
             "starts": [entry.start for entry in unique.values()],
             "ends": [entry.end for entry in unique.values()],
             "channels": [entry.channel for entry in unique.values()],

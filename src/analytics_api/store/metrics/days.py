@@ -14,6 +14,8 @@ from analytics_api.store.engine import Database
 from analytics_api.store.metrics.figure import fetch
 
 ROLLUP_READER = "rollups"
+SPEND = "spend"
+"""Cause of a dirty day: acquisition spend was entered."""
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ from datetime import date
 from itertools import accumulate
 
 from analytics_api.domain.metrics import Metric
-from analytics_api.store.metrics.days import DirtyDay
+from analytics_api.store.metrics.days import SPEND, DirtyDay
 
 
 def touched_buckets(
@@ -22,6 +22,8 @@ def touched_buckets(
     # thousands of buckets are added up in one pass.
     steps: dict[str, tuple[list[int], list[int]]] = {}
     for item in dirty:
+        if item.cause == SPEND and not metric.uses_spend:
+            continue
         first, last = metric.reached(item.day, week_start)
         begin = bisect_left(buckets, first)
         end = len(buckets) if last is None else bisect_right(buckets, last)

@@ -34,7 +34,7 @@ async def stored_figures(
     rows = await fetch(
         connection,
         """
-        SELECT metric_date, value, numerator, denominator, state, details, calculated_at FROM aggregated_metrics
+        SELECT metric_date, value, numerator, denominator, state, details::text, calculated_at FROM aggregated_metrics
         WHERE project_id = :project AND metric_type = :metric AND period = :period
           AND metric_date >= :first AND metric_date <= :last
           AND definition_version = :version AND time_zone = :zone
