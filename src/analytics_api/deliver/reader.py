@@ -79,7 +79,7 @@ class DestinationReader:
                 if not self._stopping and self._has_work(state, safe):
                     lease = await self._claim(connection)
                 else:
-                    return self._told(report, state)
+                    return self._told(report, state, safe)
             if lease is None:
                 report.state = DeliveryState.HELD_ELSEWHERE
                 report.position = state.position
@@ -91,7 +91,7 @@ class DestinationReader:
                 report.state = DeliveryState.HELD_ELSEWHERE
                 return report
             async with self._database.acquire() as connection:
-                return self._told(report, await self._state(connection))
+                return self._told(report, await self._state(connection), safe)
 
     def stop(self) -> None:
         """Let what is in flight come to its end and begin nothing more."""
@@ -138,7 +138,7 @@ class DestinationReader:
             LEASE,
         )
 
-    def _told(self, report: FlushReport, state: ReaderState) -> FlushReport:
+    def _told(self, report: FlushReport, state: ReaderState, safe: int) -> FlushReport:
         report.position = state.position
         report.reason = state.reason
         report.retry_at = state.waiting_until
@@ -147,9 +147,10 @@ class DestinationReader:
             report.retry_at = None
         elif self.destination.muted:
             report.state = DeliveryState.SANDBOX
-        elif state.failures and state.retry_at is not None:
+        elif state.retry_at is not None and state.retry_at > self._clock():
             report.state = DeliveryState.WAITING
-            report.retry_at = state.retry_at
+            left = state.waiting_until is not None or state.position < safe
+            report.retry_at = state.retry_at if left else None
         return report
 
     async def _guarded(self, lease: Lease, safe: int, report: FlushReport) -> None:

@@ -70,7 +70,7 @@ def _status(
     waited = (now - found.oldest_received_at).total_seconds() if found.oldest_received_at else 0.0
     return DestinationStatus(
         destination=found.destination,
-        state=_state(found, names, destinations),
+        state=_state(found, names, destinations, now),
         reason=found.reason,
         position=found.position,
         pending=found.pending,
@@ -90,14 +90,15 @@ def _status(
     )
 
 
-def _state(found: Overview, names: list[str], destinations: Destinations) -> DeliveryState:
+def _state(found: Overview, names: list[str], destinations: Destinations, now: datetime) -> DeliveryState:
     if found.destination not in names:
         return DeliveryState.UNCONFIGURED
     if found.paused:
         return DeliveryState.PAUSED
     if destinations.is_muted(found.destination):
         return DeliveryState.SANDBOX
-    return DeliveryState.WAITING if found.failures else DeliveryState.RUNNING
+    waits = found.retry_at is not None and found.retry_at > now
+    return DeliveryState.WAITING if waits else DeliveryState.RUNNING
 
 
 @router.get("/dead-letters", summary="Events that providers refused", response_model=DeadLetterPage)

@@ -231,8 +231,8 @@ async def settle(
     """Commit what became of a piece of work, with the reader's position. Raises LeaseLost; then nothing is written."""
     async with connection.transaction():
         # First of all what can lose the lease: it locks the reader's row against a claim until the commit.
-        if work.progress or work.failure is None:
-            lease = await readers.advance(connection, lease, work.position, now)
+        recovered = work.progress or work.failure is None
+        lease = await readers.advance(connection, lease, work.position, now, recovered=recovered)
         if work.failure is not None:
             lease = await readers.note_failure(
                 connection, lease, work.failure.words, now, work.failure.retry_at

@@ -98,13 +98,19 @@ async def renew(connection: asyncpg.Connection, lease: Lease, now: datetime, las
     return replace(lease, until=now + lasts)
 
 
-async def advance(connection: asyncpg.Connection, lease: Lease, position: int, now: datetime) -> Lease:
-    """Move the reader, in the caller's transaction. Raises LeaseLost, and the caller must roll back."""
-    done = await connection.fetchval(
+async def advance(
+    connection: asyncpg.Connection, lease: Lease, position: int, now: datetime, *, recovered: bool = True
+) -> Lease:
+    """Move the reader, in the caller's transaction. Raises LeaseLost, and the caller must roll back.
+
+    Failures are forgotten, unless the move says nothing of the other side's health (`recovered` false).
+    """
+    moved = await connection.fetchrow(
         """
-        UPDATE readers SET position = $5, updated_at = $6, failures = 0, retry_at = NULL
+        UPDATE readers SET position = $5, updated_at = $6, failures = CASE WHEN $7 THEN 0 ELSE failures END,
+            retry_at = CASE WHEN $7 THEN NULL ELSE retry_at END
         WHERE project_id = $1 AND name = $2 AND lease_epoch = $3 AND position = $4
-        RETURNING 1
+        RETURNING failures, retry_at
         """,
         lease.project_id,
         lease.name,
@@ -112,10 +118,11 @@ async def advance(connection: asyncpg.Connection, lease: Lease, position: int, n
         lease.position,
         position,
         now,
+        recovered,
     )
-    if done is None:
+    if moved is None:
         raise LeaseLost(f"reader {lease.name} of project {lease.project_id} has been taken over")
-    return replace(lease, position=position, failures=0, retry_at=None)
+    return replace(lease, position=position, failures=moved["failures"], retry_at=moved["retry_at"])
 
 
 async def note_failure(

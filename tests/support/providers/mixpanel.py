@@ -158,8 +158,11 @@ class MixpanelStandIn(StandIn):
             profile.setdefault(name, value)
         profile.update(update.get("$set", {}))
         for name, value in update.get("$add", {}).items():
-            profile[name] = profile.get(name, 0) + value
+            held = profile.get(name, 0)
+            if isinstance(held, int | float):
+                profile[name] = held + value
         for name, value in update.get("$append", {}).items():
-            profile[name] = [*profile.get(name, []), value]
+            held = profile.get(name, [])
+            profile[name] = [*(held if isinstance(held, list) else [held]), value]
         for name in update.get("$unset", []):
             profile.pop(name, None)

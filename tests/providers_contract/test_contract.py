@@ -1,0 +1,195 @@
+"""What every provider must do, whoever wrote it."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from itertools import groupby
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from analytics_api.deliver.providers import http
+from analytics_api.deliver.providers.port import Payload
+from analytics_api.domain.event import StoredEvent
+from analytics_api.domain.outcome import (
+    Dead,
+    Delivered,
+    Outcome,
+    Paused,
+    Retry,
+    Skipped,
+    SkipReason,
+    TooLarge,
+    Unknown,
+)
+from tests.providers_contract.conftest import Case
+from tests.support.providers import Fault, StandIn
+from tests.support.stored import STORED_EVENTS, stored_event
+
+RICH = {
+    "event_data": {"plan": "pro", "items": [{"sku": "a", "n": 1}], "ratio": 0.5, "none": None},
+    "user_properties": {"$set": {"plan": "pro"}, "$add": {"logins": 1}, "$unset": {"trial": True}},
+    "context": {"page": {"url": "https://example.org/a", "path": "/a"}},
+}
+
+
+def payloads_of(case: Case, *events: StoredEvent) -> list[Payload]:
+    """The payloads of events that the provider must not turn down."""
+    found: list[Payload] = []
+    for event in events:
+        rendered = case.provider.render(event)
+        assert isinstance(rendered, list), rendered
+        found += rendered
+    return found
+
+
+async def send(case: Case, client: httpx.AsyncClient, payloads: list[Payload]) -> list[Outcome]:
+    """Send payloads, one request for each endpoint in turn."""
+    outcomes: list[Outcome] = []
+    for _, group in groupby(payloads, key=lambda payload: payload.endpoint):
+        outcomes += await case.provider.send(client, list(group))
+    return outcomes
+
+
+def stand_in_of(case: Case) -> StandIn:
+    assert case.stand_in is not None
+    return case.stand_in
+
+
+async def test_a_second_rendering_gives_the_same_bytes(case: Case) -> None:
+    event = stored_event(**RICH)  # type: ignore[arg-type]
+    assert payloads_of(case, event) == payloads_of(case, event)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(event=STORED_EVENTS)
+async def test_whatever_the_log_holds_is_taken_or_turned_down_with_a_reason(
+    case: Case, client: httpx.AsyncClient, event: StoredEvent
+) -> None:
+    rendered = case.provider.render(event)
+    if isinstance(rendered, Dead):
+        assert rendered.words
+        return
+    if isinstance(rendered, Skipped):
+        return
+    assert rendered
+    for payload in rendered:
+        json.loads(payload.body, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    outcomes = await send(case, client, rendered)
+    assert outcomes == [Delivered()] * len(rendered)
+
+
+async def test_what_arrives_twice_is_there_once(remote: Case, client: httpx.AsyncClient) -> None:
+    payloads = payloads_of(remote, *(stored_event(event_data={"n": n}) for n in range(5)))
+    assert await send(remote, client, payloads) == [Delivered()] * 5
+    assert await send(remote, client, payloads) == [Delivered()] * 5
+    assert remote.stored() == 5
+
+
+async def test_requests_to_this_api_are_not_forwarded(remote: Case) -> None:
+    assert remote.provider.render(stored_event("api_request")) == Skipped(SkipReason.FILTER)
+
+
+async def test_nobody_listens(remote: Case, client: httpx.AsyncClient) -> None:
+    payloads = payloads_of(remote, stored_event())
+    stand_in = stand_in_of(remote)
+    await stand_in.__aexit__(None, None, None)
+    outcomes = await send(remote, client, payloads)
+    assert [type(found) for found in outcomes] == [Retry]
+    assert "no connection" in str(outcomes[0])
+
+
+@pytest.mark.parametrize("kind", ["hang", "reset", "truncate", "html", "garbage"])
+async def test_a_lost_or_strange_answer_leaves_it_open(
+    remote: Case, client: httpx.AsyncClient, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "TOTAL_SECONDS", 0.3)
+    stand_in_of(remote).faults.append(Fault(kind))
+    outcomes = await send(remote, client, payloads_of(remote, stored_event(), stored_event()))
+    assert [type(found) for found in outcomes] == [Unknown, Unknown]
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (500, Unknown),
+        (502, Unknown),
+        (504, Unknown),
+        (503, Retry),
+        (429, Retry),
+        (404, Retry),
+        (302, Retry),
+        (401, Paused),
+        (403, Paused),
+        (413, TooLarge),
+    ],
+)
+async def test_statuses(
+    remote: Case, client: httpx.AsyncClient, status: int, expected: type[Outcome]
+) -> None:
+    stand_in_of(remote).faults.append(Fault("status", status=status, body={"error": "words of the provider"}))
+    outcomes = await send(remote, client, payloads_of(remote, stored_event(), stored_event()))
+    assert [type(found) for found in outcomes] == [expected, expected]
+    assert "words of the provider" in str(outcomes[0])
+
+
+@pytest.mark.parametrize("status", [429, 503, 500])
+async def test_retry_after_in_seconds(remote: Case, client: httpx.AsyncClient, status: int) -> None:
+    stand_in_of(remote).faults.append(Fault("status", status=status, headers={"Retry-After": "17"}))
+    (outcome,) = await send(remote, client, payloads_of(remote, stored_event()))
+    assert isinstance(outcome, Retry | Unknown)
+    assert outcome.after == 17.0
+
+
+async def test_retry_after_as_a_date(remote: Case, client: httpx.AsyncClient) -> None:
+    moment = datetime.now(UTC) + timedelta(minutes=5)
+    header = {"Retry-After": format_datetime(moment, usegmt=True)}
+    stand_in_of(remote).faults.append(Fault("status", status=503, headers=header))
+    (outcome,) = await send(remote, client, payloads_of(remote, stored_event()))
+    assert isinstance(outcome, Retry)
+    assert outcome.after is not None
+    assert 200 < outcome.after <= 300
+
+
+@pytest.mark.parametrize("header", ["soon", "nan", "-5", ""])
+async def test_a_useless_retry_after_does_no_harm(
+    remote: Case, client: httpx.AsyncClient, header: str
+) -> None:
+    stand_in_of(remote).faults.append(Fault("status", status=503, headers={"Retry-After": header}))
+    (outcome,) = await send(remote, client, payloads_of(remote, stored_event()))
+    assert isinstance(outcome, Retry)
+    assert outcome.after in (None, 0.0)
+
+
+async def test_wrong_credentials_pause(remote: Case, client: httpx.AsyncClient) -> None:
+    wrong = remote.wrong_credentials
+    assert wrong is not None
+    rendered = wrong.render(stored_event())
+    assert isinstance(rendered, list)
+    (outcome,) = await wrong.send(client, rendered)
+    assert isinstance(outcome, Paused)
+    assert "nvalid" in outcome.words
+    assert remote.stored() == 0
+
+
+async def test_one_bad_event_does_not_take_the_others_with_it(
+    remote: Case, client: httpx.AsyncClient
+) -> None:
+    events = [stored_event(event_data={"bad": n == 2}) for n in range(5)]
+    outcomes = await send(remote, client, payloads_of(remote, *events))
+    assert [index for index, found in enumerate(outcomes) if isinstance(found, Dead)] == [2]
+    assert all(found.words for found in outcomes if isinstance(found, Dead))
+
+
+async def test_too_large_a_request_is_said_to_be_so(remote: Case, client: httpx.AsyncClient) -> None:
+    stand_in_of(remote).largest = 300
+    outcomes = await send(remote, client, payloads_of(remote, *(stored_event() for _ in range(5))))
+    assert [type(found) for found in outcomes] == [TooLarge] * 5
+
+
+async def test_secrets_are_named_so_that_they_can_be_withheld(remote: Case) -> None:
+    assert remote.provider.secrets
+    assert all(remote.provider.secrets)
