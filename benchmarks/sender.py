@@ -1,6 +1,6 @@
 """A client that costs as little as possible: pre-rendered requests over raw keep-alive sockets, answers only counted.
 
-Run as a process of its own: `python -m benchmarks.sender PORT PATH FILE CONNECTIONS`, where FILE holds pickled bodies.
+Run as a process of its own: `python -m benchmarks.sender PORT PATH KEY FILE CONNECTIONS`, where FILE holds pickled bodies.
 Prints one JSON line: seconds, requests, statuses, CPU seconds of this process and the latencies' percentiles.
 """
 
@@ -17,10 +17,11 @@ from collections import Counter
 from pathlib import Path
 
 
-def render(path: str, body: bytes) -> bytes:
+def render(path: str, key: str, body: bytes) -> bytes:
     """An HTTP/1.1 request as bytes."""
     head = (
-        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nX-API-Key: {key}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
 
@@ -103,6 +104,6 @@ def run(port: int, requests: list[bytes], connections: int) -> dict[str, object]
 
 
 if __name__ == "__main__":
-    port_, path_, file_, connections_ = sys.argv[1:]
+    port_, path_, key_, file_, connections_ = sys.argv[1:]
     bodies = pickle.loads(Path(file_).read_bytes())  # noqa: S301 (written by the benchmark itself)
-    print(json.dumps(run(int(port_), [render(path_, body) for body in bodies], int(connections_))))
+    print(json.dumps(run(int(port_), [render(path_, key_, body) for body in bodies], int(connections_))))

@@ -8,12 +8,17 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from sqlalchemy import URL
 
 from analytics_api.store.embedded import EmbeddedServer
 from tests.support import processes
 from tests.support.databases import running_server, scratch_database, text
 from tests.support.processes import ServerProcess
+
+# No test fails because a machine is slow.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 SHARED_DATA = "ANALYTICS_SHARED_DATA"
 

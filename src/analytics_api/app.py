@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import httpx
 from fastapi import FastAPI
+from starlette.types import Receive, Scope, Send
 
 from analytics_api import __version__, control, health, problems
 from analytics_api.access.authenticator import Authenticator
@@ -34,7 +35,7 @@ from analytics_api.worker import Worker, make_services
 logger = logging.getLogger(__name__)
 
 PREFIX = "/api/v1/analytics"
-INTAKE = (f"{PREFIX}/events",)
+INTAKE = frozenset({f"{PREFIX}/events"})
 """Paths that events are posted to."""
 
 DESCRIPTION = """
@@ -46,31 +47,46 @@ Errors are problem documents (RFC 9457).
 """
 
 
-def create_app(settings: Settings, url: str, *, with_worker: bool = False) -> FastAPI:
+class Application(FastAPI):
+    """FastAPI, with the intake in front of it: what brings events passes neither router nor middleware."""
+
+    front: IntakeFront | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if (
+            scope["type"] == "http"
+            and scope["path"] in INTAKE
+            and scope["method"] == "POST"
+            and self.front is not None
+        ):
+            await self.front(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+
+def create_app(settings: Settings, url: str, *, with_worker: bool = False) -> Application:
     """The application on the migrated database at `url`; with the background work inside when asked."""
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             await _open(app, settings, url, stack, with_worker=with_worker)
             yield
 
-    app = FastAPI(title="Analytics API", version=__version__, description=DESCRIPTION, lifespan=lifespan)
+    app = Application(title="Analytics API", version=__version__, description=DESCRIPTION, lifespan=lifespan)
     app.state.traffic = TrafficCounter()
     for router in (query_router, money_router, deliver_router, control.router):
         app.include_router(router, prefix=PREFIX)
     app.include_router(health.router)
-    document_intake(app, INTAKE[0])
-    sink = _sink(app, settings)
-    app.add_middleware(ApiTrackingMiddleware, sink=sink)
+    document_intake(app, f"{PREFIX}/events")
+    app.add_middleware(ApiTrackingMiddleware, sink=_sink(app, settings))
     app.add_middleware(IntakeCors, paths=INTAKE)
     problems.install(app)
-    # Outermost: what it answers passes nothing else.
-    app.add_middleware(IntakeFront, paths=INTAKE, note=sink)
     return app
 
 
-def _sink(app: FastAPI, settings: Settings) -> Sink:
+def _sink(app: Application, settings: Settings) -> Sink:
     def track(request: ApiRequest) -> None:
         recorder: ApiRequestRecorder = app.state.recorder
         recorder.add(request)
@@ -83,7 +99,7 @@ def _sink(app: FastAPI, settings: Settings) -> Sink:
 
 
 async def _open(
-    app: FastAPI, settings: Settings, url: str, stack: AsyncExitStack, *, with_worker: bool
+    app: Application, settings: Settings, url: str, stack: AsyncExitStack, *, with_worker: bool
 ) -> None:
     """Open everything in the order in which it is needed; the stack closes it in the opposite one."""
     database = Database(url)
@@ -118,7 +134,9 @@ async def _open(
 
     app.state.database = database
     app.state.authenticator = authenticator
-    app.state.intake = intake
+    app.front = IntakeFront(intake, authenticator, note=_sink(app, settings))
+    app.front.start()
+    stack.push_async_callback(app.front.stop)
     app.state.recorder = recorder
     app.state.writer = writer
     app.state.figures = FigureRules(settings.late_days)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import re
 from collections.abc import Mapping
@@ -29,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 
+_PROCESS = uuid4().hex[:24]
+_numbers = itertools.count(1)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _AWAY = (
     ConnectionError,
@@ -138,9 +141,12 @@ def response_to(error: Exception) -> Response:
 
 
 def given_or_new_id(given: bytes) -> str:
-    """The client's request id if it is a usable one, else a new one."""
-    text = given.decode("latin-1")
-    return text if _REQUEST_ID.fullmatch(text) else uuid4().hex
+    """The client's request id if it is a usable one, else a new one: of this process, and counted up."""
+    if given:
+        text = given.decode("latin-1")
+        if _REQUEST_ID.fullmatch(text):
+            return text
+    return f"{_PROCESS}{next(_numbers):08x}"
 
 
 def _answer_unexpected(error: Exception) -> Response:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
@@ -14,6 +13,7 @@ from analytics_api.domain.project import Project
 from analytics_api.store.engine import Database
 from analytics_api.store.log import (
     WRITERS_LOCK,
+    CommitUnknown,
     fold_groups,
     next_chunk,
     read_chunk,
@@ -260,9 +260,11 @@ async def test_a_partition_dropped_behind_the_cache_is_refused_by_the_database(
         assert await connection.fetchval("SELECT count(*) FROM event_keys") == 0
 
 
+@pytest.mark.parametrize("size", [1, 150])
 async def test_nothing_is_stored_when_the_connection_breaks_before_the_commit(
-    database: Database, project: Project
+    database: Database, project: Project, size: int
 ) -> None:
+    """A small group is one statement, so that any break may have come after its commit, and is said to."""
     await write_events(database, [make_event(project)])
     partitions = Partitions()
     connection = await database.connect()
@@ -271,12 +273,48 @@ async def test_nothing_is_stored_when_the_connection_breaks_before_the_commit(
     blocker = await database.connect()
     async with blocker.transaction():
         await blocker.execute("LOCK TABLE event_groups IN EXCLUSIVE MODE")
-        writing = asyncio.create_task(write_group(connection, partitions, [make_event(project)]))
+        events = [make_event(project) for _ in range(size)]
+        writing = asyncio.create_task(write_group(connection, partitions, events))
         await asyncio.sleep(0.2)
         await blocker.execute("SELECT pg_terminate_backend($1)", pid)
-        with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
+        with pytest.raises(CommitUnknown if size == 1 else (asyncpg.PostgresError, OSError)):
             await writing
     await blocker.close()
-    with suppress(Exception):
-        connection.terminate()
+    assert connection.is_closed()
     assert len(await everything(database, project)) == 1
+
+
+@pytest.mark.parametrize("size", [60, 150])
+async def test_both_ways_of_writing_store_the_same(database: Database, project: Project, size: int) -> None:
+    """One statement or COPY: the same rows, duplicates, order and notes."""
+    other = await make_project(database, "other")
+    await write_events(database, [make_event(project, event_id="known")])
+    events = [
+        make_event(
+            other if number % 5 == 0 else project,
+            f"kind-{number}",
+            event_id="known" if number == 7 else f"both-{number - (number % 10 == 3)}",
+            occurred_at=NOW - timedelta(days=20 * (number % 4)),
+            revenue="1.50" if number % 6 == 0 else None,
+            user_properties={"$set": {"n": number}} if number % 2 else None,
+        )
+        for number in range(size)
+    ]
+    stored = await write_events(database, events)
+    # Every tenth event repeats the id of the one before it, in another project or not.
+    assert [number for number, new in enumerate(stored) if not new] == [
+        number for number in range(size) if number == 7 or (number % 10 == 3 and number % 5 != 0)
+    ]
+    rows = await database.pool.fetch("SELECT event_type FROM events WHERE seq > 1 ORDER BY seq")
+    assert [row["event_type"] for row in rows] == [
+        e.event_type for e, new in zip(events, stored, strict=True) if new
+    ]
+    notes = await database.pool.fetch(
+        "SELECT project_id, lower, sum(events) AS events, max(last_seq) AS last FROM event_groups GROUP BY 1, 2"
+    )
+    assert sum(note["events"] for note in notes) == 1 + sum(stored)
+    assert max(note["last"] for note in notes) == await database.pool.fetchval(
+        "SELECT last_value FROM event_seq"
+    )
+    seen = [*await everything(database, project), *await everything(database, other)]
+    assert sorted(seen) == list(range(1, 2 + sum(stored)))

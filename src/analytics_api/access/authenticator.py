@@ -87,7 +87,10 @@ class Authenticator:
 
         Raises Unauthorized without a valid key, Forbidden for another project than the key's, NotFound for none.
         """
-        given = header_key(request) or key
+        return await self.holder(request, header_key(request) or key, project)
+
+    async def holder(self, request: HTTPConnection, given: str | None, project: str | None) -> Caller:
+        """As `caller`, for a key that has been looked for already."""
         if given is None:
             return await self._without_key(request, project or DEFAULT)
         caller = await self._holder(given)

@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from urllib.parse import parse_qs
 
 import orjson
 from starlette.requests import HTTPConnection
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from analytics_api.access.authenticator import Authenticator, require
 from analytics_api.access.caller import Caller, Right
@@ -49,48 +49,92 @@ class Disconnected(Exception):
 
 
 class IntakeFront:
-    """Answers POSTs to `paths` and passes everything else on.
+    """Answers the POSTs that bring events.
 
     `note` is told of each request when it is over, as the tracking middleware tells its sink.
     """
 
-    def __init__(self, app: ASGIApp, *, paths: tuple[str, ...], note: Callable[[ApiRequest], None]) -> None:
-        self.app = app
-        self._paths = frozenset(paths)
+    def __init__(
+        self, intake: Intake, authenticator: Authenticator, *, note: Callable[[ApiRequest], None]
+    ) -> None:
+        self.intake = intake
+        self.authenticator = authenticator
         self._note = note
+        self._reading: dict[_Exchange, float] = {}
+        self._task: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection."""
-        if scope["type"] == "http" and scope["method"] == "POST" and scope["path"] in self._paths:
-            await _Exchange(scope, receive, send).serve(self._note)
-        else:
-            await self.app(scope, receive, send)
+        """Serve one request."""
+        exchange = _Exchange(self, scope, receive, send)
+        began = self._reading[exchange] = time.perf_counter()
+        current = given_or_new_id(exchange.headers.get(b"x-request-id", b""))
+        token = request_id.set(current)
+        try:
+            await exchange.respond(current.encode())
+        except Disconnected:
+            logger.debug("a client hung up before its request was complete")
+        finally:
+            self._reading.pop(exchange, None)
+            request_id.reset(token)
+            self._note(exchange.noted(time.perf_counter() - began))
+
+    def has_read(self, exchange: _Exchange) -> None:
+        """The body is complete: from here on the server is what takes time."""
+        self._reading.pop(exchange, None)
+
+    def start(self) -> None:
+        """Begin to watch for clients that never finish."""
+        self._task = asyncio.create_task(self._watch(), name="slow-bodies")
+
+    async def stop(self) -> None:
+        """Stop watching."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _watch(self) -> None:
+        # One look at all every second: a timer for each request would cost 5 µs of its 50.
+        while True:
+            await asyncio.sleep(1.0)
+            latest = time.perf_counter() - BODY_SECONDS
+            for exchange in [one for one, began in self._reading.items() if began < latest]:
+                exchange.give_up()
 
 
 class _Exchange:
     """One request and its answer."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    __slots__ = (
+        "_caller",
+        "_front",
+        "_given_up",
+        "_receive",
+        "_scope",
+        "_send",
+        "_status",
+        "_task",
+        "headers",
+    )
+
+    def __init__(self, front: IntakeFront, scope: Scope, receive: Receive, send: Send) -> None:
+        self._front = front
         self._scope = scope
         self._receive = receive
         self._send = send
-        self._headers: Headers = dict(scope["headers"])
         self._caller: Caller | None = None
         self._status = 499
+        self._task = asyncio.current_task()
+        self._given_up = False
+        self.headers: Headers = dict(scope["headers"])
 
-    async def serve(self, note: Callable[[ApiRequest], None]) -> None:
-        began = time.perf_counter()
-        current = given_or_new_id(self._headers.get(b"x-request-id", b""))
-        token = request_id.set(current)
-        try:
-            await self._respond(current.encode())
-        except Disconnected:
-            logger.debug("a client hung up before its request was complete")
-        finally:
-            request_id.reset(token)
-            note(self._noted(time.perf_counter() - began))
+    def give_up(self) -> None:
+        """Wait no longer for the rest of the body."""
+        if self._task is not None:
+            self._given_up = True
+            self._task.cancel()
 
-    async def _respond(self, current: bytes) -> None:
+    async def respond(self, current: bytes) -> None:
+        """Answer, whatever happens. Raises Disconnected when there is nobody to answer."""
         try:
             body = await self._take()
         except Disconnected:
@@ -105,28 +149,27 @@ class _Exchange:
     async def _reply(self, status: int, head: list[tuple[bytes, bytes]], body: bytes, current: bytes) -> None:
         self._status = status
         headers = [*head, (b"x-request-id", current)]
-        if b"origin" in self._headers:
+        if b"origin" in self.headers:
             headers += _CORS
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
         await self._send({"type": "http.response.body", "body": body})
 
     async def _take(self) -> bytes:
         """Take the events in; the body of the 202."""
-        state = self._scope["app"].state
-        intake: Intake = state.intake
-        authenticator: Authenticator = state.authenticator
+        intake, authenticator = self._front.intake, self._front.authenticator
         connection = HTTPConnection(self._scope)
         query = self._scope["query_string"]
         project = parse_qs(query.decode("latin-1")).get("project", [None])[0] if query else None
-        if b"authorization" in self._headers or b"x-api-key" in self._headers:
+        key = self._key()
+        if key is not None:
             # A wrong key is told so before its body is read.
-            self._caller = await authenticator.caller(connection, project=project)
+            self._caller = await authenticator.holder(connection, key, project)
             require(self._caller, Right.SEND)
         limit = intake.limits.batch_bytes
         plain = unpack(await self._read(limit), self._header(b"content-encoding"), limit)
         body = parse_body(plain, self._header(b"content-type"))
         if self._caller is None:
-            self._caller = await authenticator.caller(connection, key=body.key, project=project)
+            self._caller = await authenticator.holder(connection, body.key, project)
             require(self._caller, Right.SEND)
         client = self._scope.get("client")
         results = await intake.take(
@@ -140,33 +183,35 @@ class _Exchange:
             raise Unprocessable(f"The event was not taken: {results[0].reason}.")
         return orjson.dumps(answer(results))
 
+    def _key(self) -> str | None:
+        authorization = self._header(b"authorization")
+        if authorization is not None and authorization[:7].lower() == "bearer ":
+            return authorization[7:].strip() or None
+        return (self._header(b"x-api-key") or "").strip() or None
+
     async def _read(self, limit: int) -> bytes:
-        declared = self._headers.get(b"content-length", b"")
+        declared = self.headers.get(b"content-length", b"")
         if declared.isdigit() and int(declared) > limit:
             raise PayloadTooLarge(
                 f"The body has {int(declared)} bytes; the limit is {limit}: send smaller batches."
             )
-        first = await self._within(self._receive(), BODY_SECONDS)
-        if not first.get("more_body", False):
-            return self._part(first, limit)
-        parts = [self._part(first, limit)]
-        size = len(parts[0])
-        until = time.monotonic() + BODY_SECONDS
-        while True:
-            message = await self._within(self._receive(), until - time.monotonic())
-            parts.append(self._part(message, limit - size))
-            size += len(parts[-1])
-            if not message.get("more_body", False):
-                return b"".join(parts)
-
-    async def _within(self, receiving: Awaitable[Message], seconds: float) -> Message:
         try:
-            async with asyncio.timeout(seconds):
-                return await receiving
-        except TimeoutError:
+            message = await self._receive()
+            parts = [self._part(message, limit)]
+            size = len(parts[0])
+            while message.get("more_body", False):
+                message = await self._receive()
+                parts.append(self._part(message, limit - size))
+                size += len(parts[-1])
+        except asyncio.CancelledError:
+            if not self._given_up or self._task is None:
+                raise
+            self._task.uncancel()
             raise RequestTimeout(
                 f"The body did not arrive within {BODY_SECONDS:.0f} s; send it again, or in smaller batches."
             ) from None
+        self._front.has_read(self)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _part(self, message: Message, room: int) -> bytes:
         if message["type"] == "http.disconnect":
@@ -177,7 +222,7 @@ class _Exchange:
         return part
 
     def _header(self, name: bytes) -> str | None:
-        value = self._headers.get(name)
+        value = self.headers.get(name)
         return None if value is None else value.decode("latin-1")
 
     def _idempotency_key(self) -> str | None:
@@ -186,7 +231,8 @@ class _Exchange:
             raise BadRequest(f"Idempotency-Key must have 1 to {LONGEST_IDEMPOTENCY_KEY} characters.")
         return key
 
-    def _noted(self, seconds: float) -> ApiRequest:
+    def noted(self, seconds: float) -> ApiRequest:
+        """What the request was, for whoever counts."""
         return ApiRequest(
             at=datetime.now(UTC),
             method="POST",

@@ -38,10 +38,26 @@ class _Envelope(msgspec.Struct):
 
 EVENT_FIELDS = frozenset(EventPayload.__struct_fields__)
 
+
+class _StrictPayload(EventPayload, forbid_unknown_fields=True):
+    """An event without unknown fields, which nearly all are: then one look is enough."""
+
+
+_strict = msgspec.json.Decoder(_StrictPayload).decode
 _array = msgspec.json.Decoder(list[msgspec.Raw])
 _envelope = msgspec.json.Decoder(_Envelope)
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 decode_event = msgspec.json.Decoder(EventPayload).decode
+"""An event from its JSON, without its unknown fields. Raises msgspec.DecodeError naming the field that is wrong."""
+
+
+def decode_with_unknown(raw: bytes) -> tuple[EventPayload, set[str]]:
+    """An event and the names of the fields in it that nobody knows. Raises msgspec.DecodeError naming the field."""
+    try:
+        return _strict(raw), set()
+    except msgspec.ValidationError:
+        payload = decode_event(raw)
+        return payload, set(_fields.decode(raw)) - EVENT_FIELDS
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import orjson
 
 from analytics_api.domain.event import NewEvent
 from analytics_api.ingest.draft import Draft, Reception, Rejected
-from analytics_api.ingest.payloads import EVENT_FIELDS, EventPayload, decode_event
+from analytics_api.ingest.payloads import EventPayload, decode_with_unknown
 from analytics_api.ingest.steps.identity import put_event_id, put_person
 from analytics_api.ingest.steps.money import put_revenue
 from analytics_api.ingest.steps.pii import drop_personal_data, put_address
@@ -35,19 +35,17 @@ STEPS: tuple[Step, ...] = (
 ROW_OVERHEAD = 400
 """Bytes that an event takes in memory beside its JSON: ids, times, objects. Measured with tracemalloc, rounded up."""
 
-_keys = msgspec.json.Decoder(dict[str, msgspec.Raw])
-
 
 def draft_event(raw: bytes | msgspec.Raw | str, index: int, limit: int) -> Draft:
     """Decode one event. Raises Rejected naming the field that has the wrong type."""
     if isinstance(raw, str):
         raise Rejected(raw)
-    size = len(memoryview(raw))
+    text = raw if isinstance(raw, bytes) else bytes(raw)
+    size = len(text)
     if size > limit:
         raise Rejected(f"the event has {size} bytes; the limit is {limit}: send less event_data")
     try:
-        payload = decode_event(raw)
-        unknown = _keys.decode(raw).keys() - EVENT_FIELDS
+        payload, unknown = decode_with_unknown(text)
     except RecursionError:
         raise Rejected("the event is nested too deeply to be read") from None
     except UnicodeDecodeError:
@@ -55,7 +53,7 @@ def draft_event(raw: bytes | msgspec.Raw | str, index: int, limit: int) -> Draft
     except msgspec.DecodeError as error:
         raise Rejected(_sentence(str(error))) from None
     draft = make_draft(payload, index, size)
-    draft.plain = is_plain(memoryview(raw))
+    draft.plain = is_plain(text)
     if unknown:
         names = ", ".join(name[:50] for name in sorted(unknown)[:5])
         draft.warnings.append(f"unknown fields were not kept: {names} (put your own under event_data)")

@@ -73,10 +73,9 @@ def check_values(draft: Draft, _reception: Reception) -> None:
         check_value(draft.user_properties, "user_properties")
 
 
-def is_plain(raw: bytes | memoryview) -> bool:
+def is_plain(text: bytes) -> bool:
     """Whether the JSON of an event is too flat to be nested too deeply and holds no escaped NUL.
 
     True for nearly every event, and then nothing needs to be looked through.
     """
-    text = bytes(raw)
     return text.count(b"{") + text.count(b"[") <= DEEPEST and b"\\u0000" not in text
