@@ -234,7 +234,7 @@ def keys_revoke(
 
 @app.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(help="CSV or JSON lines, gzip or not.")],
+    file: Annotated[Path, typer.Argument(help="CSV, JSON lines or an access log, gzip or not.")],
     project: ProjectOption = DEFAULT,
     format_name: Annotated[str | None, typer.Option("--format", help=f"One of {', '.join(FORMATS)}.")] = None,
     column: Annotated[
@@ -243,15 +243,22 @@ def import_(
     ] = None,
     event_map: Annotated[
         list[str] | None,
-        typer.Option("--map", help="Event type in the file and ours: signup=signup_completed."),
+        typer.Option(
+            "--map", help="Event type in the file and ours: signup=signup_completed; - leaves it out."
+        ),
     ] = None,
+    user_from_ip: Annotated[
+        bool, typer.Option("--user-from-ip", help="Access logs: the address is the user id, and is kept.")
+    ] = False,
     again: Annotated[bool, typer.Option("--again", help="Read a file that was imported before.")] = False,
 ) -> None:
     """Bring history into a project: resumable, and a second run adds nothing."""
     settings = load_settings()
     if format_name is not None and format_name not in FORMATS:
         raise ConfigurationError(f"--format {format_name}: use one of {', '.join(FORMATS)}.")
-    mapping = FieldMap(parse_pairs("--column", column or []), parse_pairs("--map", event_map or []))
+    mapping = FieldMap(
+        parse_pairs("--column", column or []), parse_pairs("--map", event_map or []), user_from_ip
+    )
     configure_logging("WARNING")
     began = time.monotonic()
 

@@ -152,6 +152,8 @@ class Importer:
             try:
                 if isinstance(payload, Rejected):
                     raise payload
+                if payload.timestamp is None:
+                    raise Rejected("there is no time: history cannot be dated now")
                 batch.events.append(run_steps(make_draft(payload, number, size), reception))
                 batch.numbers.append(number)
             except Rejected as error:

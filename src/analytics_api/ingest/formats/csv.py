@@ -130,9 +130,10 @@ def _places(header: Sequence[str], mapping: FieldMap) -> dict[str, int]:
             if column in found:
                 places[name] = found[column]
                 break
-    if "event_type" not in places:
-        raise ConfigurationError(
-            "The file has no column 'event' or 'event_type'; say which one names the event: "
-            f"--column event_type=COLUMN (it has {shown})."
-        )
+    for name, meaning in (("event_type", "names the event"), ("timestamp", "says when it happened")):
+        if name not in places:
+            raise ConfigurationError(
+                f"The file has no column {USUAL_COLUMNS[name]!r} or {name!r}; say which one {meaning}: "
+                f"--column {name}=COLUMN (it has {shown})."
+            )
     return places

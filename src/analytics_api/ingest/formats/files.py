@@ -29,5 +29,3 @@ def open_file(path: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
             yield stored, cast(IO[bytes], plain)
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise ConfigurationError(f"{path} is damaged: {error}") from None
-        except IsADirectoryError:
-            raise ConfigurationError(f"{path} is a folder: name a file.") from None

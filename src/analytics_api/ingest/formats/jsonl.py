@@ -14,8 +14,11 @@ from analytics_api.ingest.payloads import EventPayload, decode_event
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-def reader_of(decode: Callable[[bytes], EventPayload]) -> Reader:
-    """A reader of lines that `decode` turns into events. It may raise Rejected or what msgspec raises."""
+def reader_of(decode: Callable[[bytes], EventPayload | None]) -> Reader:
+    """A reader of lines that `decode` turns into events, or None for a line to leave out.
+
+    `decode` may raise Rejected or what msgspec raises.
+    """
 
     def read(stream: IO[bytes], mapping: FieldMap) -> Iterator[Line]:
         for number, raw in enumerate(stream, start=1):
@@ -23,7 +26,12 @@ def reader_of(decode: Callable[[bytes], EventPayload]) -> Reader:
             if line.isspace() or not line:
                 continue
             try:
-                yield mapped(number, decode(line), len(line), mapping)
+                payload = decode(line)
+                yield (
+                    (number, None, len(line))
+                    if payload is None
+                    else mapped(number, payload, len(line), mapping)
+                )
             except Rejected as reason:
                 yield number, reason, len(line)
             except RecursionError:
