@@ -44,7 +44,7 @@ async def close(database: Database, now: datetime, patience: float = 20) -> Clos
     return report
 
 
-async def kept(database: Database, name: str) -> dict[date, tuple[Decimal | None, str]]:
+async def kept(database: Database, name: str) -> dict[date, tuple[Any, str]]:
     """Value and state of every kept figure of a metric."""
     rows = await database.pool.fetch(
         "SELECT metric_date, value, state FROM aggregated_metrics WHERE metric_type = $1 ORDER BY metric_date",

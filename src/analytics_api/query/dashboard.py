@@ -86,11 +86,11 @@ async def _conversion(figures: Figures) -> Card:
         month = bucket_of(month - timedelta(days=1), Period.MONTHLY)
     last = next_bucket(month, Period.MONTHLY) - timedelta(days=1)
     # A person signs up for the first time on one day, so the month's cohort is the sum of its days'.
-    return _pooled(await figures.points(metric, month, last), month, last)
+    return _pooled(figures, await figures.points(metric, month, last))
 
 
-def _pooled(points: Sequence[Point], first: date, last: date) -> Card:
-    metric = points[0].metric
+def _pooled(figures: Figures, points: Sequence[Point]) -> Card:
+    metric, first, last = points[0].metric, points[0].bucket, points[-1].bucket
     numerator = sum((point.figure.numerator or Decimal(0) for point in points), Decimal(0))
     denominator = sum((point.figure.denominator or Decimal(0) for point in points), Decimal(0))
     settled = all(point.state is State.FINAL for point in points)
@@ -102,6 +102,7 @@ def _pooled(points: Sequence[Point], first: date, last: date) -> Card:
         "numerator": as_number(numerator),
         "denominator": as_number(denominator),
         "window": {"start": first.isoformat(), "end": last.isoformat(), "days": metric.window_days},
+        "zone": figures.project.zone.key,
         "state": (State.FINAL if settled else State.SETTLING).value,
         **certainty(metric, numerator, denominator),
     }

@@ -1,0 +1,55 @@
+"""The metric and money routes behind a client, with a clock that tests set."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+
+from analytics_api import problems
+from analytics_api.access.authenticator import Authenticator
+from analytics_api.aggregate.routes import router as money_router
+from analytics_api.query.metrics import FigureRules
+from analytics_api.query.routes import router as query_router
+from analytics_api.store.engine import Database
+from tests.support.figures import LATE_DAYS, at
+
+NOW = at("2026-03-20")
+
+
+class Api:
+    """The routes with a clock that tests set."""
+
+    def __init__(self, database: Database) -> None:
+        self.now = NOW
+        app = FastAPI()
+        app.include_router(query_router)
+        app.include_router(money_router)
+        problems.install(app)
+        app.state.database = database
+        app.state.authenticator = Authenticator(database, open_on_loopback=True)
+        app.state.figures = FigureRules(LATE_DAYS, lambda: self.now)
+        self.client = httpx.AsyncClient(
+            transport=httpx.ASGITransport(app, client=("127.0.0.1", 1)), base_url="http://127.0.0.1"
+        )
+
+    async def get(self, path: str, status: int = 200, /, **parameters: Any) -> Any:
+        """The JSON answer, whose status must be as said."""
+        answer = await self.client.get(path, params=parameters)
+        assert answer.status_code == status, answer.text
+        return answer.json()
+
+    async def post(self, path: str, body: Any, status: int = 200, /) -> Any:
+        """The JSON answer, whose status must be as said."""
+        answer = await self.client.post(path, json=body)
+        assert answer.status_code == status, answer.text
+        return answer.json()
+
+    async def value(self, metric: str, day: str, **parameters: Any) -> float | None:
+        """The value of one bucket."""
+        [found] = await self.get(
+            "/metrics/aggregated", metric_type=metric, start_date=day, end_date=day, **parameters
+        )
+        value: float | None = found["value"]
+        return value
