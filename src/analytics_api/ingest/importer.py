@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import os
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import islice
@@ -93,9 +94,10 @@ class Importer:
             return report
         loop = asyncio.get_running_loop()
         began = loop.time()
-        with open_file(path) as (stored, plain):
+        read = FORMATS[format_name]
+        with open_file(path) as (stored, plain), closing(read(plain, mapping)) as reader:
             total = os.fstat(stored.fileno()).st_size
-            lines = islice(FORMATS[format_name](plain, mapping), state.lines, None)
+            lines = islice(reader, state.lines, None)
             await self._copy(lines, state, report, lambda: progress(stored.tell(), total, report), content)
         await note_progress(self._database, state.moved(report.lines, report, self._clock()), finished=True)
         report.seconds = loop.time() - began
@@ -122,7 +124,7 @@ class Importer:
                 progress()
         finally:
             # The file must not be closed while the thread reads it.
-            await asyncio.wait([ahead])
+            await asyncio.gather(ahead, return_exceptions=True)
 
     async def _write(self, batch: _Batch, report: ImportReport) -> list[Outcome]:
         try:

@@ -7,7 +7,6 @@ agent, hashed with a salt of the day, unless the address itself is to be the use
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from pathlib import PurePosixPath
@@ -16,7 +15,7 @@ from urllib.parse import urlsplit
 
 from analytics_api.domain.event import EventType
 from analytics_api.ingest.draft import Rejected
-from analytics_api.ingest.formats.line import FieldMap, Line, mapped
+from analytics_api.ingest.formats.line import FieldMap, Lines, mapped
 from analytics_api.ingest.payloads import EventPayload
 
 REQUEST = "request"
@@ -70,7 +69,7 @@ _TIME = re.compile(r"(\d\d)/(\w{3})/(\d{4}):(\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
-def read_access_log(stream: IO[bytes], mapping: FieldMap) -> Iterator[Line]:
+def read_access_log(stream: IO[bytes], mapping: FieldMap) -> Lines:
     """One event for each line. `stream` must be seekable: its beginning is read twice."""
     salt = blake2b(stream.read(SALT_BYTES), person=b"visitor salt").digest()
     stream.seek(0)

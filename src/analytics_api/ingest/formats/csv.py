@@ -12,7 +12,7 @@ import msgspec
 
 from analytics_api.errors import ConfigurationError
 from analytics_api.ingest.draft import Rejected
-from analytics_api.ingest.formats.line import FieldMap, Line, mapped
+from analytics_api.ingest.formats.line import FieldMap, Line, Lines, mapped
 from analytics_api.ingest.payloads import EventPayload
 
 USUAL_COLUMNS = {"event_type": "event", "timestamp": "ts", "event_data": "props"}
@@ -24,7 +24,7 @@ _JSON_FIELDS = ("event_data", "user_properties", "context")
 _decode_object = msgspec.json.Decoder(dict[str, Any]).decode
 
 
-def read_csv(stream: IO[bytes], mapping: FieldMap) -> Iterator[Line]:
+def read_csv(stream: IO[bytes], mapping: FieldMap) -> Lines:
     """Events of a CSV file. Raises ConfigurationError when there is no column for the event type."""
     # A cell may hold 64 KB of JSON and more, the csv module's own limit is 131,072.
     csv.field_size_limit(1 << 30)

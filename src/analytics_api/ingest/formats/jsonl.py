@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import IO
 
 import msgspec
 
 from analytics_api.ingest.draft import Rejected
-from analytics_api.ingest.formats.line import FieldMap, Line, Reader, mapped
+from analytics_api.ingest.formats.line import FieldMap, Lines, Reader, mapped
 from analytics_api.ingest.payloads import EventPayload, decode_event
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -20,7 +20,7 @@ def reader_of(decode: Callable[[bytes], EventPayload | None]) -> Reader:
     `decode` may raise Rejected or what msgspec raises.
     """
 
-    def read(stream: IO[bytes], mapping: FieldMap) -> Iterator[Line]:
+    def read(stream: IO[bytes], mapping: FieldMap) -> Lines:
         for number, raw in enumerate(stream, start=1):
             line = raw.removeprefix(BYTE_ORDER_MARK) if number == 1 else raw
             if line.isspace() or not line:

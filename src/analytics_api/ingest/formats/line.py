@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import IO
 
@@ -28,8 +28,10 @@ class FieldMap:
 Line = tuple[int, EventPayload | Rejected | None, int]
 """Line number from 1; the event, why there is none, or None when the mapping leaves it out; its size in bytes."""
 
-Reader = Callable[[IO[bytes], FieldMap], Iterator[Line]]
-"""Reads a file that is open and unpacked. Raises ConfigurationError when the file as a whole cannot be read so."""
+Lines = Generator[Line, None, None]
+
+Reader = Callable[[IO[bytes], FieldMap], Lines]
+"""Reads a file that is open, unpacked and seekable; to be closed before the file is. Raises ConfigurationError when the file as a whole cannot be read so."""
 
 
 def mapped(number: int, payload: EventPayload, size: int, mapping: FieldMap) -> Line:
