@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 import httpx
 from fastapi import FastAPI
@@ -19,7 +20,7 @@ from analytics_api.domain.api_request import ApiRequest
 from analytics_api.domain.clock import system_clock
 from analytics_api.ingest.api_requests import ApiRequestRecorder
 from analytics_api.ingest.front import IntakeFront
-from analytics_api.ingest.openapi import document_intake
+from analytics_api.ingest.openapi import operation as intake_operation
 from analytics_api.ingest.service import Intake, IntakeLimits
 from analytics_api.ingest.writer import Writer
 from analytics_api.query.metrics import FigureRules
@@ -64,6 +65,16 @@ class Application(FastAPI):
         else:
             await super().__call__(scope, receive, send)
 
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document, with the intake, which is no route of FastAPI's, and with the errors of every call."""
+        if self.openapi_schema is None:
+            document = super().openapi()
+            intake = {path: {"post": intake_operation()} for path in sorted(INTAKE)}
+            document["paths"] = {**intake, **document["paths"]}
+            problems.describe(document)
+            self.openapi_schema = document
+        return self.openapi_schema
+
 
 def create_app(settings: Settings, url: str, *, with_worker: bool = False) -> Application:
     """The application on the migrated database at `url`; with the background work inside when asked."""
@@ -79,7 +90,6 @@ def create_app(settings: Settings, url: str, *, with_worker: bool = False) -> Ap
     for router in (query_router, money_router, deliver_router, control.router):
         app.include_router(router, prefix=PREFIX)
     app.include_router(health.router)
-    document_intake(app, f"{PREFIX}/events")
     app.add_middleware(ApiTrackingMiddleware, sink=_sink(app, settings))
     app.add_middleware(IntakeCors, paths=INTAKE)
     problems.install(app)

@@ -74,6 +74,55 @@ def problem_response(problem: Mapping[str, Any], headers: Mapping[str, str] | No
     )
 
 
+_DESCRIPTIONS = {
+    "400": "The request cannot be read.",
+    "401": "No valid API key.",
+    "403": "The key may not do that, or not in this project.",
+    "404": "No such thing, or no such project.",
+    "408": "The body did not arrive in time.",
+    "409": "That exists already.",
+    "413": "Too many bytes or entries: split the request.",
+    "422": "The request says something impossible; `detail` names the field and the fix.",
+    "429": "Too many requests; see Retry-After.",
+    "500": "Something went wrong on the server; its log tells more under the request id.",
+    "503": "Try the same request again after Retry-After seconds.",
+}
+
+_PROBLEM_SCHEMA = {
+    "type": "object",
+    "title": "Problem",
+    "description": "RFC 9457; further members say more.",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+    },
+    "example": {
+        "type": "about:blank",
+        "title": "Unprocessable content",
+        "status": 422,
+        "detail": "end_date is before start_date.",
+    },
+}
+
+
+def describe(document: dict[str, Any]) -> None:
+    """Say in an OpenAPI document that every call answers errors with problem documents."""
+    components = document.setdefault("components", {})
+    components.setdefault("schemas", {})["Problem"] = _PROBLEM_SCHEMA
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    components["responses"] = {
+        f"Problem{status}": {"description": words, "content": content}
+        for status, words in _DESCRIPTIONS.items()
+    }
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            for status in _DESCRIPTIONS:
+                operation["responses"][status] = {"$ref": f"#/components/responses/Problem{status}"}
+
+
 class RequestIdMiddleware:
     """Takes the client's `X-Request-ID` (1 to 128 of A-Z a-z 0-9 . _ -) or makes one, for the response and the log."""
 

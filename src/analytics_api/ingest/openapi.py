@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import FastAPI
-
 from analytics_api.domain.event import EventType
 from analytics_api.ingest.steps.text import LONGEST_ID, LONGEST_TYPE
 
@@ -87,20 +85,6 @@ _ACCEPTED = {
     },
 }
 
-_PROBLEM = {
-    "type": "object",
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-    },
-}
-
-
-def _problem(description: str) -> dict[str, Any]:
-    return {"description": description, "content": {"application/problem+json": {"schema": _PROBLEM}}}
-
 
 def operation() -> dict[str, Any]:
     """The operation object of POST /events."""
@@ -152,27 +136,6 @@ def operation() -> dict[str, Any]:
                 "description": "What became of each event. Accepted ones are stored.",
                 "content": {"application/json": {"schema": _ACCEPTED}},
             },
-            "400": _problem("The body cannot be read."),
-            "401": _problem("No valid API key."),
-            "403": _problem("The key may not send events, or not to this project."),
-            "404": _problem("No such project."),
-            "413": _problem("Too many bytes or events: split the batch."),
-            "422": _problem("A single event that cannot be taken."),
-            "503": _problem("Not stored; send the same request again after Retry-After seconds."),
         },
         "security": [{"bearer": []}, {"header": []}, {}],
     }
-
-
-def document_intake(app: FastAPI, path: str) -> None:
-    """Add POST /events to what `app.openapi()` gives."""
-    generate = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            schema = generate()
-            schema["paths"] = {path: {"post": operation()}, **schema["paths"]}
-            app.openapi_schema = schema
-        return app.openapi_schema
-
-    app.openapi = openapi  # type: ignore[method-assign]
