@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from analytics_api.aggregate.reader import READER, RollupReader
 from analytics_api.domain.event import INACTIVE_EVENT_TYPES, NewEvent
 from analytics_api.domain.project import Project
+from analytics_api.errors import LeaseLost
 from analytics_api.store import readers
 from analytics_api.store.engine import Database
 from tests.support.databases import in_thread
@@ -137,31 +138,21 @@ class Recount:
                 by_person[event.person_id].append(event)
         found = []
         for person, events in by_person.items():
-            current: list[NewEvent] = []
-            for event in [*sorted(events, key=lambda event: event.occurred_at), None]:
-                ends = event is None or (
-                    current
-                    and (
-                        event.occurred_at - current[-1].occurred_at >= timedelta(minutes=30)
-                        or event.occurred_at - current[0].occurred_at >= timedelta(hours=24)
-                    )
-                )
-                if ends and current:
-                    start = current[0].occurred_at
-                    found.append(
-                        (
-                            person,
-                            start,
-                            current[-1].occurred_at,
-                            start.astimezone(project.zone).date(),
-                            len(current),
-                            sum(one.event_type == "page_view" for one in current),
-                            all(one.is_bot for one in current),
-                        )
-                    )
-                    current = []
-                if event is not None:
-                    current.append(event)
+            sessions: list[list[NewEvent]] = []
+            for event in sorted(events, key=lambda one: one.occurred_at):
+                if (
+                    not sessions
+                    or event.occurred_at - sessions[-1][-1].occurred_at >= timedelta(minutes=30)
+                    or event.occurred_at - sessions[-1][0].occurred_at >= timedelta(hours=24)
+                ):
+                    sessions.append([])
+                sessions[-1].append(event)
+            for session in sessions:
+                start = session[0].occurred_at
+                day = start.astimezone(project.zone).date()
+                page_views = sum(one.event_type == "page_view" for one in session)
+                is_bot = all(one.is_bot for one in session)
+                found.append((person, start, session[-1].occurred_at, day, len(session), page_views, is_bot))
         return sorted(found)
 
     def histogram(self, column: str) -> dict[date, int]:
@@ -290,7 +281,7 @@ async def test_a_reader_whose_lease_was_taken_writes_nothing(database_url: str) 
         other = RollupReader(database, "other")
         await other.run_once()
         async with database.acquire() as connection:
-            with pytest.raises(readers.LeaseLost):
+            with pytest.raises(LeaseLost):
                 async with connection.transaction():
                     await connection.execute("UPDATE event_days SET events = events + 10")
                     await readers.advance(connection, stopped, 10, NOW)
