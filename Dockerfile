@@ -7,7 +7,7 @@ RUN python -m venv /opt/analytics \
  && /opt/analytics/bin/pip install --no-cache-dir --require-hashes -r requirements/base.txt \
  && python -m venv /opt/build \
  && /opt/build/bin/pip install --no-cache-dir --require-hashes -r requirements/build.txt
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY src src
 RUN /opt/build/bin/hatchling build -t wheel -d dist \
  && /opt/analytics/bin/pip install --no-cache-dir --no-deps dist/*.whl

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from analytics_api.domain.project import Project
+from analytics_api.ingest.enrichment.visitors import Enricher, default_enricher
 from analytics_api.ingest.payloads import EventPayload
 
 
@@ -40,6 +41,9 @@ class Reception:
     idempotency_key: str | None = None
     ip: str | None = None
     user_agent: str | None = None
+    edge_country: str | None = None
+    """Country of the client as a trusted proxy states it."""
+    enricher: Enricher = field(default_factory=default_enricher)
 
 
 @dataclass(slots=True)

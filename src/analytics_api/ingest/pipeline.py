@@ -10,6 +10,7 @@ import orjson
 from analytics_api.domain.event import NewEvent
 from analytics_api.ingest.draft import Draft, Reception, Rejected
 from analytics_api.ingest.payloads import EventPayload, decode_with_unknown
+from analytics_api.ingest.steps.enrich import put_source, put_visitor
 from analytics_api.ingest.steps.identity import put_event_id, put_person
 from analytics_api.ingest.steps.money import put_revenue
 from analytics_api.ingest.steps.pii import drop_personal_data, put_address
@@ -26,6 +27,9 @@ STEPS: tuple[Step, ...] = (
     put_event_id,
     put_person,
     put_time,
+    # Before personal data go: address and user agent are among them.
+    put_source,
+    put_visitor,
     drop_personal_data,
     put_address,
     put_operations,

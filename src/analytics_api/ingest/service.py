@@ -14,6 +14,7 @@ from analytics_api.domain.event import NewEvent
 from analytics_api.domain.times import PUBLIC_REACH, clock_skew
 from analytics_api.errors import PayloadTooLarge
 from analytics_api.ingest.draft import Draft, Reception, Rejected, Result, Status
+from analytics_api.ingest.enrichment.visitors import Enricher, default_enricher
 from analytics_api.ingest.payloads import Body
 from analytics_api.ingest.pipeline import draft_event, run_steps
 from analytics_api.ingest.writer import Writer
@@ -39,12 +40,14 @@ class Intake:
         *,
         enabled: bool = True,
         keep_pii: bool = False,
+        enricher: Enricher | None = None,
         clock: Clock = system_clock,
     ) -> None:
         self.limits = limits
         self._writer = writer
         self._enabled = enabled
         self._keep_pii = keep_pii
+        self._enricher = enricher or default_enricher()
         self._clock = clock
 
     async def take(
@@ -55,6 +58,7 @@ class Intake:
         idempotency_key: str | None = None,
         ip: str | None = None,
         user_agent: str | None = None,
+        edge_country: str | None = None,
     ) -> list[Result]:
         """Check, clean and store the events of a body. Raises PayloadTooLarge and Unavailable for the whole of it."""
         if len(body.events) > self.limits.batch_events:
@@ -73,6 +77,8 @@ class Intake:
             idempotency_key=idempotency_key,
             ip=ip,
             user_agent=user_agent,
+            edge_country=edge_country,
+            enricher=self._enricher,
         )
         if not self._enabled:
             count_events(Status.IGNORED, len(body.events))
