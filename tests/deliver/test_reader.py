@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -134,6 +134,7 @@ async def test_a_destination_that_is_down_keeps_its_position_and_is_probed(
     assert len(amplitude.requests) == asked, "nothing is sent before retry_at"
 
     for failures in range(2, 12):
+        assert report.retry_at is not None
         clock.now = report.retry_at
         report = await reader.run_once()
         asked += 1
@@ -146,6 +147,7 @@ async def test_a_destination_that_is_down_keeps_its_position_and_is_probed(
         assert "down for repairs" in (found.last_error or "")
 
     amplitude.broken = None
+    assert report.retry_at is not None
     clock.now = report.retry_at
     report = await reader.run_once()
     assert (report.state, report.delivered) == (DeliveryState.RUNNING, 60)
@@ -316,6 +318,29 @@ async def test_throttled_persons_wait_while_others_flow(
     assert (total(found, "delivered"), found.parked) == (55, 0)
 
 
+async def test_a_throttled_device_holds_the_whole_person_back(
+    database: Database,
+    project: Project,
+    reader: DestinationReader,
+    amplitude: AmplitudeStandIn,
+    clock: MovableClock,
+) -> None:
+    events = [
+        make_event(project, user_id="ada", anonymous_id=f"device-{n % 2}", event_data={"n": n})
+        for n in range(25)
+    ]
+    await write_events(database, events)
+    amplitude.throttled = {"device-1"}
+    report = await reader.run_once()
+    assert (report.delivered, report.parked) == (1, 24)
+    assert len(amplitude.requests) == 2, (
+        "the request that met the throttle, and what came before the first held event"
+    )
+    amplitude.throttled = set()
+    await run_until_quiet(reader, clock)
+    assert by_user(amplitude)["ada"] == [*range(25)]
+
+
 async def test_a_person_throttled_again_and_again_stays_in_order(
     database: Database,
     project: Project,
@@ -433,6 +458,7 @@ async def test_a_dead_letter_can_be_tried_again(
     reader: DestinationReader,
     amplitude: AmplitudeStandIn,
     clock: MovableClock,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     event = make_event(project, event_data={"n": 0, "bad": True})
     await write_events(database, [event])
@@ -449,11 +475,8 @@ async def test_a_dead_letter_can_be_tried_again(
     # The provider has changed its mind: the same bytes are taken now.
     async with database.acquire() as connection:
         await delivery_views.retry_dead(connection, project.id, "amplitude", clock(), [event.event_id])
-    amplitude.first_index_only = True
-    refuse = amplitude._wrong
-    amplitude._wrong = lambda _event: []  # type: ignore[method-assign]
+    monkeypatch.setattr(amplitude, "_wrong", lambda _event: [])
     await run_until_quiet(reader, clock)
-    amplitude._wrong = refuse  # type: ignore[method-assign]
     assert arrivals(amplitude) == [str(event.event_id)]
     found = await overview(database, project, "amplitude")
     assert (total(found, "delivered"), total(found, "dead"), found.parked) == (1, 0, 0)
@@ -591,22 +614,9 @@ async def test_a_lost_lease_stops_the_work_and_writes_nothing(
     client: httpx.AsyncClient,
     amplitude: AmplitudeStandIn,
     clock: MovableClock,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     written = await write(database, project, 20)
-    taken_over: list[Callable[[], Any]] = []
-    handle = amplitude.handle
-    events: list[str] = []
-
-    def take_over(request: Any) -> Any:
-        events.append("asked")
-        return handle(request)
-
-    monkeypatch.setattr(amplitude, "handle", take_over)
-    del taken_over
     amplitude.broken = Fault("slow", seconds=0.2)
-    import asyncio
-
     run = asyncio.create_task(reader.run_once())
     while not amplitude.requests:
         await asyncio.sleep(0.01)
@@ -654,8 +664,6 @@ async def test_an_orderly_stop_ends_after_what_is_in_flight(
     amplitude: AmplitudeStandIn,
     clock: MovableClock,
 ) -> None:
-    import asyncio
-
     written = await write(database, project, 100, users=1)
     amplitude.broken = Fault("slow", seconds=0.1)
     run = asyncio.create_task(reader.run_once())

@@ -67,12 +67,13 @@ class Dispatch:
         self._mark = mark
         self._stopping = stopping
         self._lanes = lanes
-        self._waiting: set[UUID] = set()
+        self._waiting: dict[UUID, int] = {}
+        """Persons who wait, and from which event on."""
         self._answered = False
 
     async def run(self, parcels: Sequence[Parcel], waiting: set[UUID], *, probe: bool) -> None:
         """Send parcels, those of `waiting` persons excepted. With `probe`, one small request goes ahead alone."""
-        self._waiting = set(waiting)
+        self._waiting = dict.fromkeys(waiting, 0)
         rest = list(parcels)
         while probe and rest and not self._answered and not self._stopped:
             await self._lane(rest[:PROBE])
@@ -109,7 +110,7 @@ class Dispatch:
         records, size, limit = 0, 0, self._size.bytes_at(self._clock())
         while queue and len(batch) < self._size.events:
             parcel = queue[0]
-            if parcel.event.person_id in self._waiting:
+            if self._is_behind(parcel):
                 parcel.fate = Behind()
             elif parcel.payloads is None:
                 parcel.payloads, parcel.fate = self._render(parcel)
@@ -121,6 +122,11 @@ class Dispatch:
                 batch.append(parcel)
             queue.popleft()
         return batch
+
+    def _is_behind(self, parcel: Parcel) -> bool:
+        """Whether an earlier event of the same person waits."""
+        first = self._waiting.get(parcel.event.person_id)
+        return first is not None and parcel.event.seq > first
 
     def _render(self, parcel: Parcel) -> tuple[list[Payload] | None, Fate | None]:
         window = self._provider.dedupes_for
@@ -143,7 +149,7 @@ class Dispatch:
         """The parcels of a batch that have payloads left to send now."""
         going = []
         for parcel in batch:
-            if parcel.fate is None and parcel.event.person_id in self._waiting:
+            if parcel.fate is None and self._is_behind(parcel):
                 parcel.fate = Behind()
             if parcel.fate is None:
                 going.append(parcel)
@@ -246,7 +252,8 @@ class Dispatch:
             parcel.fate, parcel.heard = worst, True
         elif isinstance(worst, Unknown | Throttled) or (isinstance(worst, Retry) and self.halt is None):
             parcel.fate, parcel.heard = worst, True
-            self._waiting.add(parcel.event.person_id)
+            person, seq = parcel.event.person_id, parcel.event.seq
+            self._waiting[person] = min(seq, self._waiting.get(person, seq))
 
 
 def _most_common_kind(batch: Sequence[Parcel]) -> RequestKind:

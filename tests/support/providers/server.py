@@ -51,6 +51,8 @@ class StandIn:
 
     def __init__(self) -> None:
         self.requests: list[Received] = []
+        self.refused: list[Received] = []
+        """Those that were too large."""
         self.faults: deque[Fault | None] = deque()
         """Taken one per request; None lets a request pass."""
         self.broken: Fault | None = None
@@ -135,6 +137,7 @@ class StandIn:
 
     def _reply(self, request: Received) -> Reply:
         if self.largest is not None and len(request.body) > self.largest:
+            self.refused.append(request)
             return self.too_large()
         return self.handle(request)
 
