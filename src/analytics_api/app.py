@@ -19,6 +19,9 @@ from analytics_api.deliver.routes import router as deliver_router
 from analytics_api.domain.api_request import ApiRequest
 from analytics_api.domain.clock import system_clock
 from analytics_api.ingest.api_requests import ApiRequestRecorder
+from analytics_api.ingest.enrichment.addresses import TrustedProxies
+from analytics_api.ingest.enrichment.countries import open_places
+from analytics_api.ingest.enrichment.visitors import Enricher
 from analytics_api.ingest.front import IntakeFront
 from analytics_api.ingest.openapi import operation as intake_operation
 from analytics_api.ingest.service import Intake, IntakeLimits
@@ -135,7 +138,11 @@ async def _open(
     stack.push_async_callback(writer.close)
     limits = IntakeLimits(settings.max_event_bytes, settings.max_batch_events, settings.max_batch_bytes)
 
-    intake = Intake(writer, limits, enabled=settings.enabled, keep_pii=settings.enable_pii_tracking)
+    enricher = Enricher(open_places(settings.geoip_database))
+    enricher.warm_up()
+    intake = Intake(
+        writer, limits, enabled=settings.enabled, keep_pii=settings.enable_pii_tracking, enricher=enricher
+    )
     recorder = ApiRequestRecorder(intake)
     recorder.start()
     stack.push_async_callback(recorder.close)
@@ -144,7 +151,8 @@ async def _open(
 
     app.state.database = database
     app.state.authenticator = authenticator
-    app.front = IntakeFront(intake, authenticator, note=_sink(app, settings))
+    proxies = TrustedProxies(settings.trusted_proxies)
+    app.front = IntakeFront(intake, authenticator, note=_sink(app, settings), proxies=proxies)
     app.front.start()
     stack.push_async_callback(app.front.stop)
     app.state.recorder = recorder

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import difflib
 import os
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from analytics_api.errors import ConfigurationError
 
@@ -62,13 +62,36 @@ class Settings(BaseSettings):
     max_batch_bytes: int = Field(5_242_880, ge=1_024)
     intake_queue_bytes: int = Field(67_108_864, ge=1_048_576)
     track_api_requests: bool = True
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
+    geoip_database: Path | None = None
 
     @field_validator(
-        "database_url", "amplitude_api_key", "mixpanel_token", "mixpanel_project_id", mode="before"
+        "database_url",
+        "amplitude_api_key",
+        "mixpanel_token",
+        "mixpanel_project_id",
+        "geoip_database",
+        mode="before",
     )
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         return None if value == "" else value
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _networks(cls, value: object) -> object:
+        networks = value.split(",") if isinstance(value, str) else value
+        if not isinstance(networks, list | tuple):
+            return networks
+        listed = tuple(str(network).strip() for network in networks if str(network).strip())
+        for network in listed:
+            try:
+                ip_network(network, strict=False)
+            except ValueError:
+                raise ValueError(
+                    f"{network} is no network: name addresses or CIDR blocks, comma between"
+                ) from None
+        return listed
 
     @field_validator("time_zone")
     @classmethod

@@ -25,6 +25,7 @@ from analytics_api.domain.api_request import ApiRequest
 from analytics_api.errors import BadRequest, PayloadTooLarge, RequestTimeout, Unprocessable
 from analytics_api.ingest.answers import answer
 from analytics_api.ingest.draft import Status
+from analytics_api.ingest.enrichment.addresses import TrustedProxies, client_address, edge_country
 from analytics_api.ingest.payloads import parse_body, unpack
 from analytics_api.ingest.service import Intake
 from analytics_api.problems import given_or_new_id, response_to
@@ -55,10 +56,16 @@ class IntakeFront:
     """
 
     def __init__(
-        self, intake: Intake, authenticator: Authenticator, *, note: Callable[[ApiRequest], None]
+        self,
+        intake: Intake,
+        authenticator: Authenticator,
+        *,
+        note: Callable[[ApiRequest], None],
+        proxies: TrustedProxies,
     ) -> None:
         self.intake = intake
         self.authenticator = authenticator
+        self.proxies = proxies
         self._note = note
         self._reading: dict[_Exchange, float] = {}
         self._task: asyncio.Task[None] | None = None
@@ -172,11 +179,14 @@ class _Exchange:
             self._caller = await authenticator.holder(connection, body.key, project)
             require(self._caller, Right.SEND)
         client = self._scope.get("client")
+        peer = client[0] if client else None
+        lines, proxies = self._scope["headers"], self._front.proxies
         results = await intake.take(
             body,
             self._caller,
             idempotency_key=self._idempotency_key(),
-            ip=client[0] if client else None,
+            ip=client_address(peer, lines, proxies),
+            edge_country=edge_country(peer, lines, proxies),
             user_agent=self._header(b"user-agent"),
         )
         if body.single and results[0].status is Status.REJECTED:
