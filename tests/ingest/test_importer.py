@@ -226,16 +226,23 @@ async def test_an_empty_file_and_a_file_of_only_a_header(
         assert counts(await run_import(database, project, path)) == (0, 0, 0, 0)
 
 
+@pytest.mark.parametrize(("limit", "value"), [("BATCH", 7), ("BATCH_BYTES", 40)])
 async def test_more_batches_than_one_and_types_left_out(
-    database: Database, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    database: Database,
+    project: Project,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    limit: str,
+    value: int,
 ) -> None:
-    monkeypatch.setattr(importer_module, "BATCH", 7)
+    monkeypatch.setattr(importer_module, limit, value)
     path = tmp_path / "events.csv"
     lines = [f"{number},u,{'odd' if number % 2 else 'even'},2026-01-01,,," for number in range(100)]
     path.write_text("\n".join([HEADER, *lines]))
     report = await run_import(database, project, path, mapping=FieldMap(event_types={"odd": "-"}))
     assert counts(report) == (100, 50, 0, 0)
     assert report.left_out == 50
+    assert await database.pool.fetchval("SELECT count(*) FROM event_groups") > 5
     expected = {event_id_of(project.namespace, str(number)) for number in range(0, 100, 2)}
     assert set(await event_ids(database)) == expected
 

@@ -27,6 +27,9 @@ from analytics_api.store.imports import ImportState, begin_import, note_progress
 BATCH = 10_000
 """Lines per transaction, as many as the writer takes at once."""
 
+BATCH_BYTES = 16_777_216
+"""Text of a batch, so that long lines do not fill the memory: two batches are held at a time."""
+
 EXAMPLES = 10
 
 
@@ -147,19 +150,10 @@ class Importer:
             idempotency_key=content,
         )
         batch = _Batch()
-        for number, payload, size in islice(lines, BATCH):
-            batch.lines += 1
-            if payload is None:
-                continue
-            try:
-                if isinstance(payload, Rejected):
-                    raise payload
-                if payload.timestamp is None:
-                    raise Rejected("there is no time: history cannot be dated now")
-                batch.events.append(run_steps(make_draft(payload, number, size), reception))
-                batch.numbers.append(number)
-            except Rejected as error:
-                batch.rejected.append((number, str(error)))
+        for line in islice(lines, BATCH):
+            batch.add(line, reception)
+            if batch.size >= BATCH_BYTES:
+                break
         return batch
 
 
@@ -170,6 +164,24 @@ class _Batch:
     numbers: list[int] = field(default_factory=list)
     """Line number of each event."""
     rejected: list[tuple[int, str]] = field(default_factory=list)
+    size: int = 0
+
+    def add(self, line: Line, reception: Reception) -> None:
+        """Take a line in as an event, as rejected, or only count it."""
+        number, payload, size = line
+        self.lines += 1
+        self.size += size
+        if payload is None:
+            return
+        try:
+            if isinstance(payload, Rejected):
+                raise payload
+            if payload.timestamp is None:
+                raise Rejected("there is no time: history cannot be dated now")
+            self.events.append(run_steps(make_draft(payload, number, size), reception))
+            self.numbers.append(number)
+        except Rejected as error:
+            self.rejected.append((number, str(error)))
 
 
 def _count(batch: _Batch, outcomes: list[Outcome], report: ImportReport) -> None:
