@@ -26,7 +26,7 @@ _CHUNK_TABLE = """
     CREATE TEMPORARY TABLE IF NOT EXISTS chunk (
         seq bigint, event_id uuid, person_id uuid, has_person boolean, user_id text, anonymous_id text,
         event_type text, event_data jsonb, user_properties jsonb, revenue numeric, currency text,
-        occurred_at timestamptz, day date, is_bot boolean, active boolean, trusted boolean
+        occurred_at timestamptz, day date, is_bot boolean, active boolean, trusted boolean, source jsonb
     ) ON COMMIT DELETE ROWS
 """
 
@@ -36,7 +36,8 @@ _FILL_CHUNK = """
            CASE WHEN event_type = ANY ($8) THEN event_data END,
            CASE WHEN has_person THEN user_properties END,
            revenue, currency, occurred_at, (occurred_at AT TIME ZONE $6)::date, is_bot,
-           event_type <> ALL ($7), trusted
+           event_type <> ALL ($7), trusted,
+           CASE WHEN has_person AND NOT is_bot THEN context -> 'source' END
     FROM events
     WHERE project_id = $1 AND seq > $2 AND seq <= $3 AND occurred_at >= $4 AND occurred_at < $5
 """
@@ -179,6 +180,22 @@ PERSONS = Rollup(
     """,
 )
 
+FIRST_TOUCH = Rollup(
+    # Comes after `persons`, which makes the rows. A move inside the site is no touch; ties in time go by place in the log.
+    "persons.first_touch",
+    "extremes",
+    """
+    UPDATE persons SET first_touch = touch.source, first_touch_at = touch.occurred_at, first_touch_seq = touch.seq
+    FROM (
+        SELECT DISTINCT ON (person_id) person_id, source, occurred_at, seq FROM chunk
+        WHERE source ->> 'channel' <> 'internal' ORDER BY person_id, occurred_at, seq
+    ) AS touch
+    WHERE persons.person_id = touch.person_id AND persons.project_id = $1
+      AND (persons.first_touch_at IS NULL
+           OR (touch.occurred_at, touch.seq) < (persons.first_touch_at, persons.first_touch_seq))
+    """,
+)
+
 PAYMENTS = Rollup(
     "payments, persons.first_payment_at",
     "ledger",
@@ -221,7 +238,7 @@ PAYMENTS = Rollup(
     ("currency",),
 )
 
-ROLLUPS = (DIRTY_DAYS, EVENT_DAYS, PERSON_DAYS, PERSONS, PAYMENTS)
+ROLLUPS = (DIRTY_DAYS, EVENT_DAYS, PERSON_DAYS, PERSONS, FIRST_TOUCH, PAYMENTS)
 
 
 async def prepare(connection: asyncpg.Connection) -> None:
