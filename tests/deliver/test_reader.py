@@ -17,6 +17,7 @@ from analytics_api.domain.project import Project
 from analytics_api.store import delivery_views
 from analytics_api.store.deliveries import reader_name
 from analytics_api.store.engine import Database
+from analytics_api.store.upkeep import expired_partitions
 from tests.support.delivering import (
     MovableClock,
     destination,
@@ -25,7 +26,7 @@ from tests.support.delivering import (
     run_until_quiet,
     total,
 )
-from tests.support.events import make_event, write_events
+from tests.support.events import NOW, make_event, write_events
 from tests.support.providers import AmplitudeStandIn, Fault, MixpanelStandIn
 
 DOWN = Fault("status", status=503, body={"error": "down for repairs"})
@@ -57,11 +58,12 @@ async def to_mixpanel(
 
 
 async def write(
-    database: Database, project: Project, number: int, *, users: int = 5, **given: Any
+    database: Database, project: Project, number: int, *, users: int = 5, first: int = 0, **given: Any
 ) -> list[str]:
     """Events of several users in turn; their ids in the order of the log."""
     events = [
-        make_event(project, user_id=f"user-{n % users}", event_data={"n": n}, **given) for n in range(number)
+        make_event(project, user_id=f"user-{n % users}", event_data={"n": n}, **given)
+        for n in range(first, first + number)
     ]
     await write_events(database, events)
     return [str(event.event_id) for event in events]
@@ -336,6 +338,10 @@ async def test_a_throttled_device_holds_the_whole_person_back(
     assert len(amplitude.requests) == 2, (
         "the request that met the throttle, and what came before the first held event"
     )
+    clock.move(seconds=16)
+    report = await reader.run_once()
+    assert report.retry_at == clock() + timedelta(seconds=15), "the whole queue waits again with its head"
+    assert (report.delivered, len(amplitude.requests)) == (0, 3)
     amplitude.throttled = set()
     await run_until_quiet(reader, clock)
     assert by_user(amplitude)["ada"] == [*range(25)]
@@ -350,12 +356,12 @@ async def test_a_person_throttled_again_and_again_stays_in_order(
 ) -> None:
     for round_ in range(6):
         amplitude.throttled = {"user-1"} if round_ % 2 == 0 else set()
-        await write(database, project, 25)
+        await write(database, project, 25, first=25 * round_)
         await reader.run_once()
         clock.move(seconds=9)
     amplitude.throttled = set()
     await run_until_quiet(reader, clock)
-    assert by_user(amplitude)["user-1"] == [*range(1, 25, 5)] * 6
+    assert by_user(amplitude)["user-1"] == [*range(1, 150, 5)]
 
 
 async def test_wrong_credentials_pause_and_new_ones_resume(
@@ -498,6 +504,25 @@ async def test_an_event_that_was_deleted_while_it_waited_is_counted_as_gone(
     found = await overview(database, project, "amplitude")
     assert found.counts == {("page_view", "delivered", ""): 2, ("page_view", "skipped", "gone"): 2}
     assert found.parked == 0
+
+
+async def test_retention_waits_for_events_that_wait_for_delivery(
+    database: Database,
+    project: Project,
+    reader: DestinationReader,
+    amplitude: AmplitudeStandIn,
+    clock: MovableClock,
+) -> None:
+    await write(database, project, 4, users=2)
+    amplitude.throttled = {"user-0"}
+    await reader.run_once()
+    async with database.acquire() as connection:
+        (expired,) = await expired_partitions(connection, NOW + timedelta(days=400))
+        assert expired.blocked_by == f"2 events of project {project.id} wait for another attempt at amplitude"
+        amplitude.throttled = set()
+        await run_until_quiet(reader, clock)
+        (expired,) = await expired_partitions(connection, NOW + timedelta(days=400))
+        assert expired.blocked_by is None
 
 
 async def test_an_answer_lost_longer_ago_than_repetitions_are_recognised_ends_as_unknown(

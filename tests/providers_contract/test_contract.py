@@ -89,8 +89,8 @@ async def test_what_arrives_twice_is_there_once(remote: Case, client: httpx.Asyn
     assert remote.stored() == 5
 
 
-async def test_requests_to_this_api_are_not_forwarded(remote: Case) -> None:
-    assert remote.provider.render(stored_event("api_request")) == Skipped(SkipReason.FILTER)
+async def test_requests_to_this_api_are_not_forwarded(case: Case) -> None:
+    assert case.provider.render(stored_event("api_request")) == Skipped(SkipReason.FILTER)
 
 
 async def test_nobody_listens(remote: Case, client: httpx.AsyncClient) -> None:

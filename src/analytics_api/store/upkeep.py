@@ -42,8 +42,8 @@ class Expired:
 async def expired_partitions(connection: asyncpg.Connection, before: datetime) -> list[Expired]:
     """Partitions whose events all occurred *and* arrived before a time, oldest first.
 
-    One is blocked while a reader has not read it or one of its days is not final: nothing undelivered and nothing
-    uncounted goes silently.
+    One is blocked while a reader has not read it, an event of it waits for delivery or one of its days is not final:
+    nothing undelivered and nothing uncounted goes silently.
     """
     rows = await connection.fetch(
         """
@@ -60,6 +60,10 @@ async def expired_partitions(connection: asyncpg.Connection, before: datetime) -
                            r.name, r.project_id, r.position, h.last_seq)
              FROM held h JOIN readers r USING (project_id)
              WHERE h.lower = p.lower AND r.position < h.last_seq ORDER BY r.position LIMIT 1) AS unread,
+            (SELECT format('%s events of project %s wait for another attempt at %s',
+                           count(*), e.project_id, e.destination)
+             FROM parked_events e WHERE e.occurred_at >= p.lower AND e.occurred_at < p.upper
+             GROUP BY e.project_id, e.destination ORDER BY count(*) DESC LIMIT 1) AS parked,
             (SELECT format('project %s has no final figures for %s', h.project_id, d.day)
              FROM held h
              JOIN projects pr ON pr.id = h.project_id
@@ -79,7 +83,8 @@ async def expired_partitions(connection: asyncpg.Connection, before: datetime) -
         before,
     )
     return [
-        Expired(row["name"], row["lower"], row["upper"], row["unread"] or row["unclosed"]) for row in rows
+        Expired(row["name"], row["lower"], row["upper"], row["unread"] or row["parked"] or row["unclosed"])
+        for row in rows
     ]
 
 

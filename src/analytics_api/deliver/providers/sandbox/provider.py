@@ -11,8 +11,8 @@ import httpx
 
 from analytics_api.deliver.providers.port import Limits, Payload, Rendered
 from analytics_api.deliver.providers.stored import json_bytes, json_object
-from analytics_api.domain.event import StoredEvent
-from analytics_api.domain.outcome import Delivered, Outcome
+from analytics_api.domain.event import EventType, StoredEvent
+from analytics_api.domain.outcome import Delivered, Outcome, Skipped, SkipReason
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,9 @@ class Sandbox:
         self._lines = 0
 
     def render(self, event: StoredEvent) -> Rendered:
-        """The event as a provider would be told of it, without loss."""
+        """The event as a provider would be told of it, without loss. Requests to this API go to no provider."""
+        if event.event_type == EventType.API_REQUEST:
+            return Skipped(SkipReason.FILTER)
         return [
             Payload(
                 "log",
