@@ -129,3 +129,16 @@ def test_a_stated_source_without_a_known_channel_is_none(value: object) -> None:
 def test_a_stated_source_is_reduced_to_known_fields() -> None:
     stated = {"channel": "email", "site": "Letter\0 12", "utm_source": 7, "colour": "red", "utm_term": ""}
     assert clean_source(stated) == {"channel": "email", "site": "Letter 12"}
+
+
+@pytest.mark.parametrize(
+    "referrer", ["https://www.google.com", "android-app://com.google.android.gm", "//t.co"]
+)
+@pytest.mark.parametrize("path", ["", "/", "/a/b//c", "/a?q=://x/y", "/#/a?utm_source=no", "?u=/"])
+def test_the_path_of_a_referrer_does_not_matter(referrer: str, path: str) -> None:
+    assert source_of(PAGE, referrer + path) == source_of(PAGE, referrer)
+
+
+@pytest.mark.parametrize("path", ["", "/", "/a/b//c", "/#/a", "/://x"])
+def test_the_path_of_a_page_does_not_matter(path: str) -> None:
+    assert source_of(f"https://example.com{path}", "https://shop.example.com/") == {"channel": "internal"}

@@ -46,9 +46,19 @@ def source_of(url: str, referrer: str, utm: tuple[tuple[str, str], ...] = ()) ->
 
     Keys of the answer: `channel` always, of the other SOURCE_FIELDS those that are known. Do not change it: it is shared.
     """
-    if len(url) + len(referrer) > LONGEST_KEY or utm:
+    # Of a referrer only the host counts, and of a page without parameters too: all such pages share one entry.
+    if referrer:
+        referrer = _without_path(referrer)
+    if "?" not in url:
+        url = _without_path(url)
+    if utm or len(url) + len(referrer) > LONGEST_KEY:
         return _source(url, referrer, utm)
     return _remembered(url, referrer)
+
+
+def _without_path(url: str) -> str:
+    end = url.find("/", url.find("://") + 3)
+    return url[:end] if end > 0 else url
 
 
 @lru_cache(MOST_REMEMBERED)
