@@ -113,7 +113,9 @@ class Worker:
     async def stop(self) -> None:
         """End the schedule; what runs is finished first."""
         self._scheduler.shutdown(wait=False)
-        # A long backlog would not be finished in time: deliveries end after the requests that are in flight.
+        # A long backlog would not be finished in time: counting ends after the chunk, delivery after the requests, that
+        # are under way.
+        self._services.rollups.stop()
         await self._services.destinations.close()
         if self._running:
             await asyncio.wait(self._running, timeout=30)

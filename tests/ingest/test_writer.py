@@ -179,7 +179,7 @@ async def test_an_unreachable_database_is_said_and_the_writer_lives_on(
             raise ConnectionRefusedError("connection refused")
 
         monkeypatch.setattr(database, "connect", refuse)
-        with pytest.raises(Unavailable, match="The database is away"):
+        with pytest.raises(Unavailable, match="The database"):
             await writer.write([make_event(project)])
         assert writer.alive
         monkeypatch.setattr(database, "connect", real)

@@ -53,6 +53,11 @@ class RollupReader:
         self._chunk = chunk
         self._lock = asyncio.Lock()
         self._connection: asyncpg.Connection | None = None
+        self._stopping = False
+
+    def stop(self) -> None:
+        """Begin no further chunk, so that a process with a long way to go can end."""
+        self._stopping = True
 
     async def run_once(self) -> list[RollupReport]:
         """Take every project up to what is safe to read now."""
@@ -97,7 +102,7 @@ class RollupReader:
         self, connection: asyncpg.Connection, project: Project, lease: readers.Lease, safe: int
     ) -> tuple[int, readers.Lease]:
         total = 0
-        while lease.position < safe:
+        while lease.position < safe and not self._stopping:
             chunk = await next_chunk(connection, project.id, lease.position, safe, self._chunk)
             now = self._clock()
             counted = 0
@@ -112,6 +117,7 @@ class RollupReader:
                 continue
             total += counted
             lease = moved
+        set_reader_lag(project.slug, READER, safe - lease.position)
         return total, lease
 
     async def _connected(self) -> asyncpg.Connection:

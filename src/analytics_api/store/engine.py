@@ -84,10 +84,10 @@ class Database:
 
     def asyncpg_arguments(self) -> dict[str, Any]:
         """Keyword arguments for `asyncpg.connect`."""
-        query = {name: value for name, value in self.url.query.items() if name != "host"}
+        query = dict(self.url.query)
         return {
-            "host": self.url.query.get("host") or self.url.host,
-            "port": self.url.port or 5432,
+            "host": query.pop("host", None) or self.url.host,
+            "port": int(str(query.pop("port", "")) or self.url.port or 5432),
             "user": self.url.username,
             "password": self.url.password,
             "database": self.url.database,
