@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
+from analytics_api.deliver.reader import DestinationReader
 from analytics_api.domain.project import Project
 from analytics_api.store.engine import Database
-from tests.support.delivering import MovableClock
+from tests.support.delivering import MovableClock, destination, make_reader
 from tests.support.events import make_project, open_database
 from tests.support.providers import AmplitudeStandIn, MixpanelStandIn
 
@@ -46,3 +47,28 @@ async def amplitude() -> AsyncIterator[AmplitudeStandIn]:
 async def mixpanel() -> AsyncIterator[MixpanelStandIn]:
     async with MixpanelStandIn() as stand_in:
         yield stand_in
+
+
+@pytest.fixture
+async def reader(
+    database: Database,
+    project: Project,
+    client: httpx.AsyncClient,
+    clock: MovableClock,
+    amplitude: AmplitudeStandIn,
+) -> DestinationReader:
+    """Towards Amplitude, ten events a request."""
+    to = destination("amplitude", {"api_key": amplitude.api_key, "url": amplitude.url})
+    return await make_reader(database, project, to, client, clock, batch_size=10)
+
+
+@pytest.fixture
+async def to_mixpanel(
+    database: Database,
+    project: Project,
+    client: httpx.AsyncClient,
+    clock: MovableClock,
+    mixpanel: MixpanelStandIn,
+) -> DestinationReader:
+    to = destination("mixpanel", {"token": mixpanel.token, "url": mixpanel.url})
+    return await make_reader(database, project, to, client, clock, batch_size=10)

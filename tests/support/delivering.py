@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 import httpx
 
@@ -16,7 +17,10 @@ from analytics_api.store.deliveries import reader_name
 from analytics_api.store.delivery_views import Overview
 from analytics_api.store.engine import Database
 from analytics_api.store.readers import ensure_reader
-from tests.support.events import NOW
+from tests.support.events import NOW, make_event, write_events
+from tests.support.providers import AmplitudeStandIn, Fault
+
+DOWN = Fault("status", status=503, body={"error": "down for repairs"})
 
 
 class MovableClock:
@@ -82,3 +86,28 @@ async def overview(database: Database, project: Project, name: str) -> Overview:
 def total(found: Overview, outcome: str) -> int:
     """Events counted under an outcome."""
     return sum(number for (_, counted, _), number in found.counts.items() if counted == outcome)
+
+
+async def write_numbered(
+    database: Database, project: Project, number: int, *, users: int = 5, first: int = 0, **given: Any
+) -> list[str]:
+    """Events of several users in turn; their ids in the order of the log."""
+    events = [
+        make_event(project, user_id=f"user-{n % users}", event_data={"n": n}, **given)
+        for n in range(first, first + number)
+    ]
+    await write_events(database, events)
+    return [str(event.event_id) for event in events]
+
+
+def arrivals(amplitude: AmplitudeStandIn) -> list[str]:
+    """Ids of the events in the order of their first arrival."""
+    return [event["insert_id"] for event in amplitude.stored]
+
+
+def by_user(amplitude: AmplitudeStandIn) -> dict[str, list[int]]:
+    """The numbers of each user's events in the order of their arrival."""
+    found: dict[str, list[int]] = {}
+    for event in amplitude.stored:
+        found.setdefault(event["user_id"], []).append(event["event_properties"]["n"])
+    return found

@@ -22,6 +22,7 @@ from analytics_api.domain.outcome import Paused, Retry, Skipped, SkipReason, Unk
 from analytics_api.domain.project import Project
 from analytics_api.store import deliveries
 from analytics_api.store.deliveries import Failure, ParkedEvent, Settlement
+from analytics_api.store.delivery_settling import settle
 from analytics_api.store.engine import Database
 from analytics_api.store.log import next_chunk, read_chunk, read_events
 from analytics_api.store.readers import Lease
@@ -184,7 +185,7 @@ class Run:
     async def _commit(self, settled: Settlement) -> None:
         name = self._desk.destination.name
         async with self._desk.database.acquire() as connection:
-            self._lease = await deliveries.settle(connection, name, self._lease, settled, self._desk.clock())
+            self._lease = await settle(connection, name, self._lease, settled, self._desk.clock())
         report = self._report
         report.parked += len(settled.parked)
         for key, number in settled.counts.items():

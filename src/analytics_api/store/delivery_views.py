@@ -11,7 +11,8 @@ from uuid import UUID
 import asyncpg
 
 from analytics_api.domain.outcome import EndState
-from analytics_api.store.deliveries import PREFIX, CountKey, add_counts, reader_name
+from analytics_api.store.deliveries import PREFIX, CountKey, reader_name
+from analytics_api.store.delivery_settling import add_counts
 from analytics_api.store.engine import QUERY_TIMEOUT_MS
 
 MOST_PENDING = 1_000_000
