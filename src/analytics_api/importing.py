@@ -19,6 +19,8 @@ from analytics_api.domain.clock import system_clock
 from analytics_api.errors import ConfigurationError
 from analytics_api.ingest.demo import Event, demo_events
 from analytics_api.ingest.draft import Status
+from analytics_api.ingest.enrichment.countries import open_places
+from analytics_api.ingest.enrichment.visitors import Enricher
 from analytics_api.ingest.formats import FieldMap, guess_format
 from analytics_api.ingest.importer import Importer, ImportReport
 from analytics_api.ingest.payloads import Body
@@ -76,7 +78,10 @@ async def import_file(
     writer.start()
     reader = RollupReader(database, owner_name())
     try:
-        importer = Importer(database, writer, project, keep_pii=settings.enable_pii_tracking)
+        enricher = Enricher(open_places(settings.geoip_database))
+        importer = Importer(
+            database, writer, project, keep_pii=settings.enable_pii_tracking, enricher=enricher
+        )
         with _Shown(path.name) as show, _few_collections():
             report = await importer.run(path, kind, mapping, show, again=again)
         # A running server counts by itself; then this finds nothing left to do.

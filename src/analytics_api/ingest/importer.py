@@ -18,6 +18,7 @@ from analytics_api.domain.event import NewEvent
 from analytics_api.domain.project import Project
 from analytics_api.errors import Unavailable
 from analytics_api.ingest.draft import Reception, Rejected
+from analytics_api.ingest.enrichment.visitors import Enricher, default_enricher
 from analytics_api.ingest.formats import FORMATS, FieldMap, Line, open_file
 from analytics_api.ingest.pipeline import make_draft, run_steps
 from analytics_api.ingest.writer import Outcome, Writer
@@ -69,12 +70,14 @@ class Importer:
         project: Project,
         *,
         keep_pii: bool,
+        enricher: Enricher | None = None,
         clock: Clock = system_clock,
     ) -> None:
         self._database = database
         self._writer = writer
         self._project = project
         self._keep_pii = keep_pii
+        self._enricher = enricher or default_enricher()
         self._clock = clock
 
     async def run(
@@ -146,6 +149,7 @@ class Importer:
             skew=timedelta(),
             reach=None,
             keep_pii=self._keep_pii,
+            enricher=self._enricher,
             # A line without an id gets one from its place in this very file, so that a second run adds nothing.
             idempotency_key=content,
         )
