@@ -12,6 +12,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.exc import DBAPIError
@@ -93,6 +94,7 @@ class _Closing:
         self._late_days = late_days
         self._safe = safe
         self._report = ClosingReport(project.slug)
+        self._memory: dict[Any, Any] = {}
 
     async def run(self, patience_seconds: float) -> ClosingReport:
         """Step by step until nothing is left."""
@@ -140,35 +142,43 @@ class _Closing:
         if first is None or first > due:
             return False
         final_until = self._today - timedelta(days=self._late_days + 1)
-        closed = due
         unclosed = await days.first_unclosed(connection, project.id, first, due)
+        closed = due
+        more = False
         if unclosed is not None:
             closed = min(due, unclosed + timedelta(days=DAYS_PER_STEP - 1))
             self._report.closed_days += await days.close_days(
                 connection, project.id, unclosed, closed, final_until, self._now
             )
-        more = closed < due and await days.first_unclosed(connection, project.id, first, due) is not None
-        dirty: list[days.DirtyDay] = []
-        if not more:
-            closed = due
-            await days.settle_days(connection, project.id, final_until)
-            dirty = await days.take_dirty_days(connection, project.id)
-            self._report.corrected_days += len({item.day for item in dirty})
+            more = await days.first_unclosed(connection, project.id, first, due) is not None
+        self._memory = {}
+        if more:
+            # Only what is new; the last step looks at everything.
+            await self._make_all(connection, unclosed or first, closed, [])
+            return True
+        await days.settle_days(connection, project.id, final_until)
+        dirty = await days.take_dirty_days(connection, project.id)
+        self._report.corrected_days += len({item.day for item in dirty})
+        await self._make_all(connection, first, due, dirty)
+        return False
+
+    async def _make_all(
+        self, connection: AsyncConnection, since: date, closed: date, dirty: list[days.DirtyDay]
+    ) -> None:
         for metric in METRICS:
-            await self._make(connection, metric, first, closed, dirty)
-        return more
+            await self._make(connection, metric, since, closed, dirty)
 
     async def _make(
         self,
         connection: AsyncConnection,
         metric: Metric,
-        first: date,
+        since: date,
         closed: date,
         dirty: list[days.DirtyDay],
     ) -> None:
-        """Make the figures of a metric that are missing, unsettled or touched by dirty days, up to a closed day."""
+        """Make the figures of a metric that are missing, unsettled or touched, from one closed day to another."""
         week_start = self._project.week_start
-        start = bucket_of(first, metric.period, week_start)
+        start = bucket_of(since, metric.period, week_start)
         over = [
             bucket
             for bucket in buckets(start, closed, metric.period, week_start)

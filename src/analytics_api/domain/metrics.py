@@ -299,12 +299,12 @@ _MONTHLY = (
 )
 
 METRICS = (*_DAILY, *_WEEKLY, *_MONTHLY)
-_BY_NAME = {metric.name: metric for metric in METRICS}
+METRICS_BY_NAME = {metric.name: metric for metric in METRICS}
 
 
 def find_metric(name: str, period: Period | None = None) -> Metric | None:
     """The metric of that name; with a period, only if it has that one."""
-    metric = _BY_NAME.get(name)
+    metric = METRICS_BY_NAME.get(name)
     return metric if metric is not None and period in (None, metric.period) else None
 
 

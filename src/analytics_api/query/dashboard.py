@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from analytics_api.domain.metrics import CONVERSION_WINDOW_DAYS, Metric, State, find_metric
+from analytics_api.domain.metrics import CONVERSION_WINDOW_DAYS, METRICS_BY_NAME, State
 from analytics_api.domain.period import Period, bucket_of, next_bucket
 from analytics_api.query.metrics import as_number, as_utc, certainty, explanation
 from analytics_api.store.metrics.answer import Figures, Point
@@ -31,7 +31,7 @@ async def dashboard(figures: Figures, *, include_bots: bool) -> dict[str, Any]:
     month = bucket_of(bucket_of(today, Period.MONTHLY) - timedelta(days=1), Period.MONTHLY)
 
     async def card(name: str, day: date, scale: Decimal = Decimal(1)) -> Card:
-        point = await figures.point(_metric(name), day, include_bots=include_bots)
+        point = await figures.point(METRICS_BY_NAME[name], day, include_bots=include_bots)
         value = point.figure.value
         details = {"value": as_number(value), **explanation(point, figures.project)}
         return Card(None if value is None else value * scale, details)
@@ -55,13 +55,6 @@ async def dashboard(figures: Figures, *, include_bots: bool) -> dict[str, Any]:
     }
 
 
-def _metric(name: str) -> Metric:
-    metric = find_metric(name)
-    if metric is None:
-        raise LookupError(name)
-    return metric
-
-
 def _field(value: Decimal | None, *, whole: bool) -> float | int | None:
     if value is None or not whole:
         return as_number(value)
@@ -80,7 +73,7 @@ def _freshness(figures: Figures, lag: Lag) -> dict[str, Any]:
 
 async def _conversion(figures: Figures) -> Card:
     """Conversion of the latest monthly signup cohort whose last member has had 30 days."""
-    metric = _metric("signup_to_payment_conversion")
+    metric = METRICS_BY_NAME["signup_to_payment_conversion"]
     month = bucket_of(figures.today, Period.MONTHLY)
     while next_bucket(month, Period.MONTHLY) + timedelta(days=CONVERSION_WINDOW_DAYS) > figures.today:
         month = bucket_of(month - timedelta(days=1), Period.MONTHLY)

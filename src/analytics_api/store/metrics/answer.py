@@ -12,14 +12,17 @@ from typing import Self
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from analytics_api.domain.metrics import Metric, State
+from analytics_api.domain.metrics import METRICS_BY_NAME, Metric, State
 from analytics_api.domain.period import bucket_of, local_day
 from analytics_api.domain.project import Project
 from analytics_api.store.metrics.calculate import calculate
 from analytics_api.store.metrics.days import DirtyDay, dirty_days
 from analytics_api.store.metrics.figure import Figure, Span
+from analytics_api.store.metrics.ltv import ratio_to_cost
 from analytics_api.store.metrics.reach import touched_buckets
 from analytics_api.store.metrics.stored import stored_figures
+
+_LTV, _RATIO = METRICS_BY_NAME["ltv"], METRICS_BY_NAME["ltv_cac_ratio"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +98,9 @@ class Figures:
         missing = [bucket for bucket in buckets if bucket not in kept]
         made: dict[date, Figure] = {}
         if missing:
-            live = Span(self.project, metric.period, missing[0], missing[-1], self.now, bots)
-            made = await calculate(self.connection, metric, live)
+            made = await self._make(
+                metric, Span(self.project, metric.period, missing[0], missing[-1], self.now, bots)
+            )
         return [
             self._point(metric, bucket, *(kept.get(bucket) or (made[bucket], self.now))) for bucket in buckets
         ]
@@ -105,6 +109,14 @@ class Figures:
         """The point of the bucket that holds a day, which must not lie in the future."""
         [point] = await self.points(metric, day, day, include_bots=include_bots)
         return point
+
+    async def _make(self, metric: Metric, span: Span) -> dict[date, Figure]:
+        if metric is not _RATIO:
+            return await calculate(self.connection, metric, span)
+        # It is live for 30 days, but its dear part, the lifetime value, is kept as soon as a month is over.
+        lifetimes = await self.points(_LTV, span.from_earlier(1).first, span.last)
+        known = {point.bucket: point.figure for point in lifetimes}
+        return await ratio_to_cost(self.connection, span, known)
 
     async def _kept(self, metric: Metric, buckets: list[date]) -> dict[date, tuple[Figure, datetime]]:
         """Kept figures that are still true: no changed day touches them and their own window is over."""

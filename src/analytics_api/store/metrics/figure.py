@@ -49,6 +49,8 @@ class Span:
     """First day of the last bucket."""
     now: datetime
     include_bots: bool = False
+    memory: dict[Any, Any] | None = field(default=None, compare=False)
+    """What several metrics of one snapshot share, kept here when they are computed one after another."""
 
     @property
     def after(self) -> date:
@@ -67,7 +69,7 @@ class Span:
     def from_earlier(self, days: int) -> Span:
         """The same span, begun earlier by at least so many days."""
         first = bucket_of(self.first - timedelta(days=days), self.period, self.project.week_start)
-        return Span(self.project, self.period, first, self.last, self.now, self.include_bots)
+        return Span(self.project, self.period, first, self.last, self.now, self.include_bots, self.memory)
 
     def bucket_sql(self, day: str = "day") -> str:
         """SQL for the first day of the bucket that holds `day`; the counterpart of domain.period.bucket_of."""

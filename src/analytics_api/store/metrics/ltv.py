@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -93,14 +94,18 @@ def _cost(months: list[Acquisition]) -> Figure:
 
 async def ltv_cac_ratio(connection: AsyncConnection, span: Span) -> dict[date, Figure]:
     """Lifetime value / acquisition cost, both over the last 3 closed months."""
-    subscriptions = await subscription_buckets(connection, span.from_earlier(2 * _ABOUT_FOUR_MONTHS))
+    return await ratio_to_cost(connection, span, await ltv(connection, span.from_earlier(1)))
+
+
+async def ratio_to_cost(
+    connection: AsyncConnection, span: Span, lifetimes: Mapping[date, Figure]
+) -> dict[date, Figure]:
+    """The same from lifetime values that are known: of each month of the span, and of the one before."""
     acquired = await acquisition(connection, span.from_earlier(_ABOUT_FOUR_MONTHS))
     answer: dict[date, Figure] = {}
     for month in span.buckets():
         basis = trailing_months(month, span)
-        lifetime = _lifetime(subscriptions[basis[-1]], [subscriptions[past] for past in basis])
-        cost = _cost([acquired[past] for past in basis])
-        answer[month] = _ratio(basis, lifetime, cost)
+        answer[month] = _ratio(basis, lifetimes[basis[-1]], _cost([acquired[past] for past in basis]))
     return answer
 
 

@@ -60,15 +60,14 @@ _MOVEMENTS = """
                         WHEN currency = old_currency THEN (worth - old_worth) * rate ELSE 0 END) AS moved
         FROM steps GROUP BY customer, day
     ), running AS (
-        SELECT days.*, sum(paying) OVER history AS running, sum(paying) OVER history - paying AS was_running,
-               sum(total) OVER history AS mrr, lead(day) OVER history AS next_day
+        SELECT days.*, sum(paying) OVER history AS running, sum(paying) OVER history - paying AS was_running
         FROM days WINDOW history AS (PARTITION BY customer ORDER BY day)
     ), customers AS (
         SELECT running.*, coalesce(bool_or(running > 0) OVER (
                    PARTITION BY customer ORDER BY day ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), false) AS paid_before
         FROM running
     ), movements AS (
-        SELECT customer, day,
+        SELECT customer, day, was_running, running, total,
                CASE WHEN was_running = 0 AND running > 0 AND NOT paid_before THEN total ELSE 0 END AS new,
                CASE WHEN was_running = 0 AND running > 0 AND paid_before THEN total ELSE 0 END AS reactivation,
                CASE WHEN was_running > 0 AND running > 0 THEN greatest(moved, 0) ELSE 0 END AS expansion,
@@ -80,51 +79,51 @@ _MOVEMENTS = """
     )
 """
 
-_BUCKETS = f"""
-    WITH {_MOVEMENTS}, buckets AS (
-        SELECT * FROM unnest(CAST(:starts AS date[]), CAST(:ends AS date[])) AS b (bucket, after)
-    ), at_start AS (
-        SELECT b.bucket, c.customer, c.mrr FROM buckets b JOIN customers c
-            ON c.running > 0 AND c.day < b.bucket AND (c.next_day IS NULL OR c.next_day >= b.bucket)
-    ), at_end AS (
-        SELECT b.bucket, c.customer, c.mrr FROM buckets b JOIN customers c
-            ON c.running > 0 AND c.day < b.after AND (c.next_day IS NULL OR c.next_day >= b.after)
-    ), moved AS (
-        SELECT b.bucket, m.*, s.customer IS NOT NULL AS of_start
-        FROM buckets b JOIN movements m ON m.day >= b.bucket AND m.day < b.after
-        LEFT JOIN at_start s ON s.bucket = b.bucket AND s.customer = m.customer
-    ), sums AS (
-        SELECT bucket, sum(new) AS new, sum(reactivation) AS reactivation, sum(expansion) AS expansion,
-               sum(contraction) AS contraction, sum(churn) AS churn, sum(fx) AS fx,
-               sum(reactivation + expansion - contraction - churn) FILTER (WHERE of_start) AS moved_of_start,
-               count(*) FILTER (WHERE churned) AS churned_events
-        FROM moved GROUP BY bucket
-    ), left_early AS (
-        SELECT bucket, count(*) AS customers FROM (
-            SELECT bucket, customer FROM moved GROUP BY bucket, customer HAVING bool_or(joined)
-            EXCEPT SELECT bucket, customer FROM at_end) AS gone
-        GROUP BY bucket
-    )
-    SELECT b.bucket, coalesce(sums.new, 0) AS new, coalesce(reactivation, 0) AS reactivation,
-           coalesce(expansion, 0) AS expansion, coalesce(contraction, 0) AS contraction, coalesce(churn, 0) AS churn,
-           coalesce(fx, 0) AS fx, coalesce(moved_of_start, 0) AS moved_of_start,
-           coalesce(churned_events, 0) AS churned_events, coalesce(left_early.customers, 0) AS new_and_churned_inside,
-           (SELECT count(DISTINCT c.subscription_id) FROM subscription_changes c
-            WHERE c.project_id = :project AND c.kind = 'cancelled' AND c.occurred_at <= :now
-              AND (c.occurred_at AT TIME ZONE :zone)::date < b.after AND (c.effective_at AT TIME ZONE :zone)::date >= b.after
-              AND NOT EXISTS (
-                  SELECT 1 FROM subscription_changes again
-                  WHERE again.project_id = c.project_id AND again.subscription_id = c.subscription_id
-                    AND again.kind IN ('created', 'renewed') AND (again.occurred_at AT TIME ZONE :zone)::date < b.after
-                    AND (again.occurred_at, again.seq) > (c.occurred_at, c.seq))) AS scheduled_cancellations,
-           (SELECT coalesce(sum(mrr), 0) FROM at_start s WHERE s.bucket = b.bucket) AS mrr_start,
-           (SELECT coalesce(sum(mrr), 0) FROM at_end e WHERE e.bucket = b.bucket) AS mrr_end,
-           (SELECT count(*) FROM at_start s WHERE s.bucket = b.bucket) AS customers_start,
-           (SELECT count(*) FROM at_end e WHERE e.bucket = b.bucket) AS customers_end,
-           (SELECT count(*) FROM at_start s WHERE s.bucket = b.bucket AND NOT EXISTS (
-               SELECT 1 FROM at_end e WHERE e.bucket = s.bucket AND e.customer = s.customer)) AS lost
-    FROM buckets b LEFT JOIN sums USING (bucket) LEFT JOIN left_early USING (bucket)
-    ORDER BY b.bucket
+
+def _buckets_sql(span: Span) -> str:
+    """Sums per bucket, all since the first change: what is there at a bucket's start is the sum of all before."""
+    return f"""
+        WITH {_MOVEMENTS}, by_customer AS (
+            SELECT {span.bucket_sql()} AS bucket, customer, sum(new) AS new, sum(reactivation) AS reactivation,
+                   sum(expansion) AS expansion, sum(contraction) AS contraction, sum(churn) AS churn, sum(fx) AS fx,
+                   sum(total) AS total, count(*) FILTER (WHERE churned) AS churned_events, bool_or(joined) AS joined,
+                   (array_agg(was_running ORDER BY day))[1] > 0 AS at_start,
+                   (array_agg(running ORDER BY day DESC))[1] > 0 AS at_end
+            FROM movements GROUP BY 1, customer
+        ), sums AS (
+            SELECT bucket, sum(new) AS new, sum(reactivation) AS reactivation, sum(expansion) AS expansion,
+                   sum(contraction) AS contraction, sum(churn) AS churn, sum(fx) AS fx,
+                   coalesce(sum(reactivation + expansion - contraction - churn) FILTER (WHERE at_start), 0) AS moved_of_start,
+                   sum(churned_events)::integer AS churned_events,
+                   count(*) FILTER (WHERE joined AND NOT at_end) AS new_and_churned_inside,
+                   count(*) FILTER (WHERE at_start AND NOT at_end) AS lost,
+                   sum(at_end::integer - at_start::integer) AS customers, sum(total) AS mrr
+            FROM by_customer GROUP BY bucket
+        ), totals AS (
+            SELECT sums.*, (sum(customers) OVER so_far)::integer AS customers_end, sum(mrr) OVER so_far AS mrr_end
+            FROM sums WINDOW so_far AS (ORDER BY bucket)
+        )
+        SELECT bucket, new, reactivation, expansion, contraction, churn, fx, moved_of_start, churned_events,
+               new_and_churned_inside, mrr_end - mrr AS mrr_start, mrr_end,
+               (customers_end - customers)::integer AS customers_start, customers_end, lost
+        FROM totals
+        -- From the last bucket with a change on, because the others carry on what it ends with.
+        WHERE bucket <= :last AND bucket >= coalesce((SELECT max(bucket) FROM totals WHERE bucket <= :first), :first)
+        ORDER BY bucket
+    """
+
+
+_SCHEDULED = """
+    SELECT b.bucket, count(DISTINCT c.subscription_id) AS subscriptions
+    FROM unnest(CAST(:starts AS date[]), CAST(:ends AS date[])) AS b (bucket, after)
+    JOIN subscription_changes c ON c.project_id = :project AND c.kind = 'cancelled' AND c.effective_at > c.occurred_at
+        AND (c.occurred_at AT TIME ZONE :zone)::date < b.after AND (c.effective_at AT TIME ZONE :zone)::date >= b.after
+    WHERE NOT EXISTS (
+        SELECT 1 FROM subscription_changes again
+        WHERE again.project_id = c.project_id AND again.subscription_id = c.subscription_id
+          AND again.kind IN ('created', 'renewed') AND (again.occurred_at AT TIME ZONE :zone)::date < b.after
+          AND (again.occurred_at, again.seq) > (c.occurred_at, c.seq))
+    GROUP BY b.bucket
 """
 
 MOVEMENTS = ("new", "reactivation", "expansion", "contraction", "churn", "fx")
@@ -145,8 +144,6 @@ class SubscriptionBucket:
     """What the customers of the start moved: reactivation + expansion - contraction - churn."""
     churned_events: int
     new_and_churned_inside: int
-    scheduled_cancellations: int
-    """Decided by the end and taking effect later."""
     mrr_start: Decimal
     mrr_end: Decimal
     customers_start: int
@@ -162,17 +159,70 @@ class SubscriptionBucket:
 
 async def subscription_buckets(connection: AsyncConnection, span: Span) -> dict[date, SubscriptionBucket]:
     """MRR and its movements in each bucket of a span, changes after `now` left out."""
+    key = "subscriptions", span.period, span.first, span.last
+    if span.memory is not None and key in span.memory:
+        remembered: dict[date, SubscriptionBucket] = span.memory[key]
+        return remembered
+    found = await _read_buckets(connection, span)
+    if span.memory is not None:
+        span.memory[key] = found
+    return found
+
+
+async def _read_buckets(connection: AsyncConnection, span: Span) -> dict[date, SubscriptionBucket]:
+    parameters = span.parameters(
+        currency=span.project.currency, zone=span.project.zone.key, now=span.now, last=span.last
+    )
+    del parameters["after"]
+    rows = await fetch(connection, _buckets_sql(span), parameters)
+    changed = {row.bucket: SubscriptionBucket(**row._mapping) for row in rows}
+    found: dict[date, SubscriptionBucket] = {}
+    latest = next((bucket for bucket in changed.values() if bucket.bucket < span.first), None)
+    for bucket in span.buckets():
+        latest = changed.get(bucket) or _unchanged(bucket, latest)
+        found[bucket] = latest
+    return found
+
+
+def _unchanged(bucket: date, before: SubscriptionBucket | None) -> SubscriptionBucket:
+    """A bucket without any change."""
+    mrr, customers = (before.mrr_end, before.customers_end) if before else (Decimal(0), 0)
+    moved = dict.fromkeys((*MOVEMENTS, "moved_of_start"), Decimal(0))
+    return SubscriptionBucket(
+        bucket,
+        **moved,
+        churned_events=0,
+        new_and_churned_inside=0,
+        mrr_start=mrr,
+        mrr_end=mrr,
+        customers_start=customers,
+        customers_end=customers,
+        lost=0,
+    )
+
+
+async def subscriber_churn(connection: AsyncConnection, span: Span) -> dict[date, Figure]:
+    """Customers of the start who do not pay at the end / customers of the start."""
+    found = await subscription_buckets(connection, span)
     starts = span.buckets()
     parameters = {
         "project": span.project.id,
-        "currency": span.project.currency,
         "zone": span.project.zone.key,
-        "now": span.now,
         "starts": starts,
         "ends": [*starts[1:], span.after],
     }
-    rows = await fetch(connection, _BUCKETS, parameters)
-    return {row.bucket: SubscriptionBucket(**row._mapping) for row in rows}
+    scheduled = {row.bucket: row.subscriptions for row in await fetch(connection, _SCHEDULED, parameters)}
+    return {
+        bucket: ratio(
+            months.lost,
+            months.customers_start,
+            churned_events=months.churned_events,
+            new_and_churned_inside=months.new_and_churned_inside,
+            scheduled_cancellations=scheduled.get(bucket, 0),
+            customers_end=months.customers_end,
+        )
+        for bucket, months in found.items()
+    }
 
 
 def _of(figure: Callable[[SubscriptionBucket], Figure]) -> Compute:
@@ -181,17 +231,6 @@ def _of(figure: Callable[[SubscriptionBucket], Figure]) -> Compute:
         return {bucket: figure(months) for bucket, months in found.items()}
 
     return compute
-
-
-def _subscriber_churn(bucket: SubscriptionBucket) -> Figure:
-    return ratio(
-        bucket.lost,
-        bucket.customers_start,
-        churned_events=bucket.churned_events,
-        new_and_churned_inside=bucket.new_and_churned_inside,
-        scheduled_cancellations=bucket.scheduled_cancellations,
-        customers_end=bucket.customers_end,
-    )
 
 
 def _gross_churn(bucket: SubscriptionBucket) -> Figure:
@@ -216,7 +255,6 @@ def _mrr(bucket: SubscriptionBucket) -> Figure:
     return count(bucket.mrr_end, customers=bucket.customers_end, **bucket.movements())
 
 
-subscriber_churn = _of(_subscriber_churn)
 revenue_churn_gross = _of(_gross_churn)
 revenue_churn_net = _of(_net_churn)
 net_revenue_retention = _of(_net_retention)
