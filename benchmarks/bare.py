@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import socket
 import sys
 import time
 from typing import Any
@@ -20,25 +20,38 @@ COLUMNS = (
 )  # fmt: skip
 
 
-async def copy_rate(dsn: str, rows: list[tuple[Any, ...]], per_transaction: int) -> float:
-    """Rows per second of a binary COPY of ready rows into `events` alone, on one connection."""
+async def copy_rate(dsn: str, count: int, per_transaction: int) -> float:
+    """Rows per second of a binary COPY into `events` alone, on one connection: the newest rows once more, taken away after."""
     connection = await asyncpg.connect(dsn)
+    found = await connection.fetch(
+        f"SELECT {', '.join(COLUMNS)} FROM events ORDER BY seq DESC LIMIT $1", count
+    )
+    rows = [tuple(row.values()) for row in found]
+    last = await connection.fetchval("SELECT max(seq) FROM events")
     began = time.perf_counter()
     for start in range(0, len(rows), per_transaction):
         await connection.copy_records_to_table(
             "events", records=rows[start : start + per_transaction], columns=COLUMNS
         )
     seconds = time.perf_counter() - began
+    await connection.execute("DELETE FROM events WHERE seq > $1", last)
     await connection.close()
     return len(rows) / seconds
 
 
-async def stored_rows(dsn: str, limit: int) -> list[tuple[Any, ...]]:
-    """Rows as the server stored them, to be copied again under new ids."""
+async def count(dsn: str) -> int:
+    """Rows of the log."""
     connection = await asyncpg.connect(dsn)
-    rows = await connection.fetch(f"SELECT {', '.join(COLUMNS)} FROM events ORDER BY seq LIMIT $1", limit)
+    rows = await connection.fetchval("SELECT count(*) FROM events WHERE event_type <> 'api_request'")
     await connection.close()
-    return [tuple(row.values()) for row in rows]
+    return int(rows)
+
+
+def free_port() -> int:
+    """A port on loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 async def commit_seconds(dsn: str, count: int = 200) -> float:

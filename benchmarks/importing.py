@@ -15,11 +15,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import asyncpg
 import orjson
 
 from analytics_api.store.embedded import EmbeddedServer
-from benchmarks.bare import copy_rate, stored_rows
+from benchmarks.bare import copy_rate, count
 from benchmarks.realistic import make_event
 
 HEADER = ("event_id", "user_id", "event", "ts", "revenue", "currency", "props")
@@ -71,13 +70,10 @@ def run_import(url: str, path: Path) -> float:
 
 
 async def _copied(dsn: str, rows: int) -> float:
-    stored = await stored_rows(dsn, rows)
-    if len(stored) != rows:
-        raise RuntimeError(f"{len(stored)} rows are stored, {rows} were in the file")
-    connection = await asyncpg.connect(dsn)
-    await connection.execute("TRUNCATE events")
-    await connection.close()
-    return await copy_rate(dsn, stored, PER_TRANSACTION)
+    stored = await count(dsn)
+    if stored != rows:
+        raise RuntimeError(f"{stored} rows are stored, {rows} were in the file")
+    return await copy_rate(dsn, rows, PER_TRANSACTION)
 
 
 def measure(rows: int) -> Rates:

@@ -10,8 +10,23 @@ from typing import Any
 
 import orjson
 
-_PATHS = ("/", "/pricing", "/docs/getting-started", "/features/image-generator", "/blog/how-we-count", "/account")
-_TYPES = ("page_view", "page_view", "page_view", "feature_used", "feature_used", "generation_completed", "login")
+_PATHS = (
+    "/",
+    "/pricing",
+    "/docs/getting-started",
+    "/features/image-generator",
+    "/blog/how-we-count",
+    "/account",
+)
+_TYPES = (
+    "page_view",
+    "page_view",
+    "page_view",
+    "feature_used",
+    "feature_used",
+    "generation_completed",
+    "login",
+)
 
 
 def make_event(dice: random.Random, now: datetime) -> dict[str, Any]:
@@ -21,9 +36,18 @@ def make_event(dice: random.Random, now: datetime) -> dict[str, Any]:
     path = dice.choice(_PATHS)
     data: dict[str, Any] = {"path": path, "title": f"Analytics {path}", "load_ms": dice.randrange(40, 900)}
     if kind == "feature_used":
-        data = {"feature_name": "image_generator", "action": "click", "source": path, "position": dice.randrange(9)}
+        data = {
+            "feature_name": "image_generator",
+            "action": "click",
+            "source": path,
+            "position": dice.randrange(9),
+        }
     elif kind == "generation_completed":
-        data = {"generation_type": "image", "result_id": f"r{dice.randrange(10**9)}", "duration_ms": dice.randrange(9000)}
+        data = {
+            "generation_type": "image",
+            "result_id": f"r{dice.randrange(10**9)}",
+            "duration_ms": dice.randrange(9000),
+        }
     event: dict[str, Any] = {
         "event_id": str(uuid.UUID(bytes=os.urandom(16), version=4)),
         "event_type": kind,
@@ -31,7 +55,10 @@ def make_event(dice: random.Random, now: datetime) -> dict[str, Any]:
         "session_id": f"s{person}-{now:%H}",
         "timestamp": (now - timedelta(seconds=dice.uniform(0, 50))).isoformat(timespec="milliseconds"),
         "event_data": data,
-        "context": {"page": {"url": f"https://example.com{path}", "path": path, "referrer": ""}, "locale": "en-GB"},
+        "context": {
+            "page": {"url": f"https://example.com{path}", "path": path, "referrer": ""},
+            "locale": "en-GB",
+        },
     }
     if person % 3 == 0:
         event["user_id"] = f"user-{person}"

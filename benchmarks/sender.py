@@ -105,5 +105,5 @@ def run(port: int, requests: list[bytes], connections: int) -> dict[str, object]
 
 if __name__ == "__main__":
     port_, path_, key_, file_, connections_ = sys.argv[1:]
-    bodies = pickle.loads(Path(file_).read_bytes())  # noqa: S301 (written by the benchmark itself)
+    bodies = pickle.loads(Path(file_).read_bytes())
     print(json.dumps(run(int(port_), [render(path_, key_, body) for body in bodies], int(connections_))))
