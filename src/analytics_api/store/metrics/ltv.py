@@ -58,9 +58,18 @@ def _lifetime(month: SubscriptionBucket, trailing: list[SubscriptionBucket]) -> 
         "churn_base": starts,
         "churn_months": [past.bucket.isoformat() for past in trailing],
     }
-    if margin is not None and churn == 0:
-        details["lower_bound"] = margin * LTV_CAP_MONTHS
-    return ratio(margin, churn, **details)
+    figure = ratio(margin, churn, **details)
+    bound = _lower_bound(figure)
+    if bound is not None:
+        figure.details["lower_bound"] = bound
+    return figure
+
+
+def _lower_bound(lifetime: Figure) -> Decimal | None:
+    """What a customer pays in 60 months, when there is no churn to estimate from."""
+    if lifetime.numerator is None or lifetime.denominator != 0:
+        return None
+    return lifetime.numerator * LTV_CAP_MONTHS
 
 
 @dataclass(slots=True)
@@ -124,7 +133,7 @@ def _ratio(basis: list[date], lifetime: Figure, cost: Figure) -> Figure:
         },
         "few_new_payers": payers < FEW_PAYERS,
     }
-    bound = lifetime.details.get("lower_bound")
+    bound = _lower_bound(lifetime)
     if bound is not None and cost.value:
         details["lower_bound"] = bound / cost.value
     return ratio(lifetime.value, cost.value, **details)
