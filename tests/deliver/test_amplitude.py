@@ -327,3 +327,13 @@ def test_429_without_names_is_about_all() -> None:
     assert [type(found) for found in outcomes] == [Retry] * 5
     assert isinstance(outcomes[0], Retry)
     assert outcomes[0].after == 30.0
+
+
+def test_what_intake_found_out_is_sent_unless_the_sender_says_otherwise() -> None:
+    found = {"country": "DE", "region": "Berlin", "city": "Berlin", "os": "Linux", "browser": "Firefox"}
+    [body] = bodies(stored_event(user_id="u-12345", context=found))
+    assert {name: body[name] for name in ("country", "region", "city", "os_name")} == {
+        "country": "DE", "region": "Berlin", "city": "Berlin", "os_name": "Linux",
+    }  # fmt: skip
+    [body] = bodies(stored_event(user_id="u-12345", context={**found, "location": {"country": "FR"}}))
+    assert body["country"] == "FR"

@@ -33,21 +33,21 @@ FORBIDDEN_IDS = frozenset(
 """Refused by Amplitude whatever `min_id_length` says."""
 
 _CONTEXT = {
-    "ip": ("ip",),
-    "user_agent": ("user_agent",),
-    "platform": ("platform",),
-    "language": ("locale",),
-    "app_version": ("app", "version"),
-    "os_name": ("os", "name"),
-    "os_version": ("os", "version"),
-    "device_brand": ("device", "brand"),
-    "device_manufacturer": ("device", "manufacturer"),
-    "device_model": ("device", "model"),
-    "country": ("location", "country"),
-    "region": ("location", "region"),
-    "city": ("location", "city"),
+    "ip": (("ip",),),
+    "user_agent": (("user_agent",),),
+    "platform": (("platform",),),
+    "language": (("locale",),),
+    "app_version": (("app", "version"),),
+    "os_name": (("os", "name"), ("os",)),
+    "os_version": (("os", "version"),),
+    "device_brand": (("device", "brand"),),
+    "device_manufacturer": (("device", "manufacturer"),),
+    "device_model": (("device", "model"),),
+    "country": (("location", "country"), ("country",)),
+    "region": (("location", "region"), ("region",)),
+    "city": (("location", "city"), ("city",)),
 }
-"""Amplitude's field: where the event's context has it."""
+"""Amplitude's field: where the event's context has it, as the sender says it or else as intake found it out."""
 
 _SHORTEST_SESSION = 10**12
 """Amplitude's session id is the start in epoch milliseconds; any other text goes along as an event property."""
@@ -91,10 +91,14 @@ def _ids(event: StoredEvent) -> dict[str, str]:
     return ids
 
 
+def _first_text(context: dict[str, Any], paths: tuple[tuple[str, ...], ...]) -> str | None:
+    return next((text for path in paths if (text := text_at(context, *path)) is not None), None)
+
+
 def _event_body(event: StoredEvent, ids: dict[str, str]) -> dict[str, Any]:
     context = json_object(event.context)
     properties = {**page_properties(context), **json_object(event.event_data)}
-    fields: dict[str, Any] = {name: text_at(context, *path) for name, path in _CONTEXT.items()}
+    fields: dict[str, Any] = {name: _first_text(context, paths) for name, paths in _CONTEXT.items()}
     if event.session_id is not None:
         number = int(event.session_id) if event.session_id.isascii() and event.session_id.isdecimal() else 0
         if _SHORTEST_SESSION <= number < 10 * _SHORTEST_SESSION:
