@@ -24,7 +24,7 @@ from analytics_api.store.metrics import days
 from analytics_api.store.metrics.stored import RevisionFilter, revisions
 from analytics_api.store.rollups import prepare, roll_up
 from tests.support.events import make_project, open_database, write_events
-from tests.support.figures import LATE_DAYS, at, event_on, payment_on, point, record, values
+from tests.support.figures import LATE_DAYS, at, event_on, payment_on, point, record, subscription_on, values
 
 
 @pytest.fixture
@@ -181,7 +181,10 @@ async def test_history_from_before_the_first_day_changes_what_looks_back_on_it(
     now = at("2026-05-20")
     await record(database, [event_on(project, "2026-03-02", "ada")])
     await close(database, now)
-    await record(database, [event_on(project, "2026-02-20", "bob"), event_on(project, "2026-02-20", "ada")])
+    # The first of them is too far away for the window, the others are not.
+    early = [event_on(project, "2025-12-01", "eve")]
+    early += [event_on(project, "2026-02-20", "bob"), event_on(project, "2026-02-20", "ada")]
+    await record(database, early)
     windows = {date(2026, 3, 2): 2, date(2026, 3, 3): 2}
     assert await values(database, project, "mau_rolling", "2026-03-02", "2026-03-03", now=now) == windows
     await close(database, now)
@@ -191,6 +194,20 @@ async def test_history_from_before_the_first_day_changes_what_looks_back_on_it(
     changes = await revised(database, project)
     assert ("mau_rolling", date(2026, 3, 2), 1, 2, "backfill, late_events") in changes
     assert ("new_persons", date(2026, 3, 2), 1, 0, "late_events") in changes
+
+
+async def test_a_late_subscription_changes_all_months_since(database: Database, project: Project) -> None:
+    now = at("2026-09-20")
+    await record(database, [subscription_on(project, "2026-03-02", "ada", "created", "10")])
+    await close(database, now)
+    await record(database, [subscription_on(project, "2026-03-05", "bob", "created", "5")])
+    months = [date(2026, month, 1) for month in range(3, 9)]
+    answers = await values(database, project, "mrr", months[0], months[-1], now=now)
+    assert answers == dict.fromkeys(months, 15)
+    await close(database, now)
+    assert await kept(database, "mrr") == dict.fromkeys(months, (15, "final"))
+    changes = [change for change in await revised(database, project) if change[0] == "mrr"]
+    assert changes == [("mrr", month, 10, 15, "late_events(1)") for month in months]
 
 
 async def test_rates_and_spend_correct_the_figures_they_belong_to(
