@@ -11,16 +11,8 @@ import pytest
 
 from analytics_api.domain.project import Project
 from analytics_api.store.engine import Database
-from analytics_api.store.log import (
-    WRITERS_LOCK,
-    CommitUnknown,
-    fold_groups,
-    next_chunk,
-    read_chunk,
-    read_events,
-    safe_position,
-    write_group,
-)
+from analytics_api.store.groups import WRITERS_LOCK, CommitUnknown, write_group
+from analytics_api.store.log import fold_groups, next_chunk, read_chunk, read_events, safe_position
 from analytics_api.store.partitions import Partitions, make_ahead
 from tests.support.events import NOW, make_event, make_project, open_database, write_events
 

@@ -15,7 +15,7 @@ from analytics_api.domain.event import NewEvent
 from analytics_api.domain.identity import event_id_of, person_of
 from analytics_api.domain.project import Project
 from analytics_api.store.engine import Database
-from analytics_api.store.log import ensure_partitions, write_group
+from analytics_api.store.groups import ensure_partitions, write_group
 from analytics_api.store.partitions import Partitions
 from analytics_api.store.projects import ensure_project
 

@@ -17,7 +17,7 @@ import asyncpg
 from analytics_api.domain.event import NewEvent
 from analytics_api.errors import Unavailable
 from analytics_api.store.engine import Database
-from analytics_api.store.log import CommitUnknown, ensure_partitions, write_group
+from analytics_api.store.groups import CommitUnknown, ensure_partitions, write_group
 from analytics_api.store.partitions import Partitions
 from analytics_api.telemetry import intake_queue_bytes, write_group_events, write_group_seconds
 

@@ -1,267 +1,22 @@
-"""The log: the one way in (group write) and the safe way out (positions that skip nothing).
+"""The log, read: positions that skip nothing, and chunks.
 
 Sequence numbers become visible out of order, because a slow transaction commits after a fast one. Writers therefore
-hold a *shared* advisory lock from before their first `nextval` until commit, and a reader that wants to know how far
-it may go reads the sequence, lists those who hold the lock at that moment and waits until they are gone.
+hold a *shared* advisory lock from before their first `nextval` until commit (store/groups.py), and a reader that wants to
+know how far it may go reads the sequence, lists those who hold the lock at that moment and waits until they are gone.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 import asyncpg
 
-from analytics_api.domain.event import NewEvent, StoredEvent
-from analytics_api.store.partitions import Partition, Partitions
-
-WRITERS_LOCK = 0x6576656E  # "even"
-
-_COLUMNS = (
-    "project_id",
-    "event_id",
-    "person_id",
-    "has_person",
-    "is_bot",
-    "trusted",
-    "user_id",
-    "anonymous_id",
-    "session_id",
-    "event_type",
-    "event_data",
-    "user_properties",
-    "context",
-    "revenue",
-    "currency",
-    "occurred_at",
-    "received_at",
-)
-
-_LAST_SEQ = "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM event_seq"
-
-_KNOWN_KEYS = """
-    WITH sent AS (
-        SELECT * FROM unnest($1::uuid[], $2::uuid[]) WITH ORDINALITY AS sent (person_id, event_id, place)
-    ), new AS (
-        INSERT INTO event_keys (person_id, event_id, received_at)
-        SELECT person_id, event_id, $3 FROM sent ORDER BY person_id, event_id
-        ON CONFLICT DO NOTHING
-        RETURNING person_id, event_id
-    )
-    SELECT place FROM sent LEFT JOIN new USING (person_id, event_id) WHERE new.event_id IS NULL
-"""
-"""Claims keys and gives the places of those that were there before, which are few."""
-
-_TYPES = (
-    "int", "uuid", "uuid", "bool", "bool", "bool", "text", "text", "text", "text", "jsonb", "jsonb", "jsonb",
-    "numeric", "text", "timestamptz", "timestamptz",
-)  # fmt: skip
-
-SMALL = 100
-"""Events up to which a group goes in as one statement. Measured: one event 0.4 ms against 1.0 ms in five round trips, 64
-events 2.3 ms either way, 500 events 20 ms against 14 ms, because COPY fills pages at once."""
-
-_WRITE_SMALL = f"""
-    WITH held AS MATERIALIZED (
-        -- The lock comes first: every row below is joined to it before its number is drawn.
-        SELECT ({_LAST_SEQ}) AS after_seq, pg_advisory_xact_lock_shared($1)
-    ), sent AS MATERIALIZED (
-        SELECT * FROM unnest($2::timestamptz[], $3::bool[], {", ".join(f"${number}::{kind}[]" for number, kind in enumerate(_TYPES, start=4))})
-        WITH ORDINALITY AS sent (lower, keyed, {", ".join(_COLUMNS)}, place)
-    ), new AS (
-        INSERT INTO event_keys (person_id, event_id, received_at)
-        SELECT person_id, event_id, received_at FROM held, sent WHERE keyed ORDER BY person_id, event_id
-        ON CONFLICT DO NOTHING
-        RETURNING person_id, event_id
-    ), fresh AS MATERIALIZED (
-        SELECT sent.* FROM sent LEFT JOIN new USING (person_id, event_id)
-        WHERE NOT keyed OR new.event_id IS NOT NULL
-    ), stored AS (
-        INSERT INTO events ({", ".join(_COLUMNS)})
-        SELECT {", ".join(_COLUMNS)} FROM held, fresh ORDER BY place
-        RETURNING seq
-    ), noted AS (
-        INSERT INTO event_groups (project_id, lower, after_seq, last_seq, events, received_at)
-        SELECT project_id, lower, (SELECT after_seq FROM held), (SELECT max(seq) FROM stored), count(*), max(received_at)
-        FROM fresh GROUP BY project_id, lower
-    )
-    SELECT place FROM sent WHERE place NOT IN (SELECT place FROM fresh)
-"""
-
-_GROUP = """
-    INSERT INTO event_groups (project_id, lower, after_seq, last_seq, events, received_at)
-    SELECT project_id, lower, $1, currval('event_seq'), events, $5
-    FROM unnest($2::int[], $3::timestamptz[], $4::int[]) AS part (project_id, lower, events)
-"""
-
-
-_BROKEN = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    OSError,
-)
-
-
-class CommitUnknown(Exception):
-    """The connection broke while the commit was on its way: the events are stored, or they are not."""
-
-
-async def write_group(
-    connection: asyncpg.Connection, partitions: Partitions, events: Sequence[NewEvent]
-) -> list[bool]:
-    """Write events in one transaction; committed when this returns. True: stored; False: a duplicate.
-
-    Raises what the database raises, and then nothing is stored; or CommitUnknown. Partitions must exist
-    (`ensure_partitions`).
-    """
-    if len(events) <= SMALL:
-        return await _write_small(connection, partitions, events)
-    transaction = connection.transaction()
-    await transaction.start()
-    try:
-        stored = await _write(connection, partitions, events)
-    except BaseException:
-        try:
-            await transaction.rollback()
-        except Exception:
-            # Broken in the middle: the server rolls back by itself, and nobody must use this connection again.
-            connection.terminate()
-        raise
-    try:
-        await transaction.commit()
-    except _BROKEN as error:
-        raise CommitUnknown from error
-    return stored
-
-
-async def _write_small(
-    connection: asyncpg.Connection, partitions: Partitions, events: Sequence[NewEvent]
-) -> list[bool]:
-    """The same in one statement, which is a transaction of its own. Any break may have come after its commit."""
-    stored, _ = _first_of_each(events)
-    sent = [index for index, new in enumerate(stored) if new]
-    chosen = [events[index] for index in sent]
-    try:
-        rows = await connection.fetch(
-            _WRITE_SMALL,
-            WRITERS_LOCK,
-            [_partition_of(partitions, event).lower for event in chosen],
-            [event.keyed for event in chosen],
-            *zip(*map(_record, chosen), strict=True),
-        )
-    except ValueError:
-        # A value that cannot be sent; asyncpg calls that an interface error as well.
-        raise
-    except _BROKEN as error:
-        raise CommitUnknown from error
-    for (place,) in rows:
-        stored[sent[place - 1]] = False
-    return stored
-
-
-async def _write(
-    connection: asyncpg.Connection, partitions: Partitions, events: Sequence[NewEvent]
-) -> list[bool]:
-    after_seq = await connection.fetchval(
-        # The lock comes first: what this transaction draws from the sequence is drawn under it.
-        f"SELECT ({_LAST_SEQ}), pg_advisory_xact_lock_shared($1)",
-        WRITERS_LOCK,
-    )
-    stored = await _claim_keys(connection, events)
-    fresh = [event for event, new in zip(events, stored, strict=True) if new]
-    if fresh:
-        await connection.copy_records_to_table("events", records=map(_record, fresh), columns=_COLUMNS)
-        await _note_group(connection, partitions, fresh, after_seq)
-    return stored
-
-
-async def ensure_partitions(
-    connection: asyncpg.Connection, partitions: Partitions, events: Iterable[NewEvent]
-) -> None:
-    """Make the partitions that events need and that are not there yet."""
-    for event in events:
-        if partitions.find(event.occurred_at) is None:
-            await partitions.ensure(connection, event.occurred_at)
-
-
-def _record(event: NewEvent) -> tuple[object, ...]:
-    return (
-        event.project_id,
-        event.event_id,
-        event.person_id,
-        event.has_person,
-        event.is_bot,
-        event.trusted,
-        event.user_id,
-        event.anonymous_id,
-        event.session_id,
-        event.event_type,
-        event.event_data,
-        event.user_properties,
-        event.context,
-        event.revenue,
-        event.currency,
-        event.occurred_at,
-        event.received_at,
-    )
-
-
-async def _claim_keys(connection: asyncpg.Connection, events: Sequence[NewEvent]) -> list[bool]:
-    """Which events are new. Events whose id was made here cannot come twice and need no key."""
-    stored, first = _first_of_each(events)
-    if first:
-        rows = await connection.fetch(
-            _KNOWN_KEYS, [key[0] for key in first], [key[1] for key in first], events[0].received_at
-        )
-        places = list(first.values()) if rows else []
-        for (place,) in rows:
-            stored[places[place - 1]] = False
-    return stored
-
-
-def _first_of_each(events: Sequence[NewEvent]) -> tuple[list[bool], dict[tuple[UUID, UUID], int]]:
-    """Which events are no duplicates of an earlier one in the same group, and where each key comes first."""
-    stored = [True] * len(events)
-    first: dict[tuple[UUID, UUID], int] = {}
-    for index, event in enumerate(events):
-        if event.keyed and first.setdefault((event.person_id, event.event_id), index) != index:
-            stored[index] = False
-    return stored, first
-
-
-def _partition_of(partitions: Partitions, event: NewEvent) -> Partition:
-    partition = partitions.find(event.occurred_at)
-    if partition is None:
-        raise RuntimeError(f"no partition for {event.occurred_at.isoformat()}")
-    return partition
-
-
-async def _note_group(
-    connection: asyncpg.Connection, partitions: Partitions, events: Sequence[NewEvent], after_seq: int
-) -> None:
-    """Say which projects and partitions this transaction wrote to, so that readers look nowhere else."""
-    counts: dict[tuple[int, datetime], int] = {}
-    newest = events[0].received_at
-    for event in events:
-        key = (event.project_id, _partition_of(partitions, event).lower)
-        counts[key] = counts.get(key, 0) + 1
-        newest = max(newest, event.received_at)
-    await connection.execute(
-        _GROUP,
-        after_seq,
-        [project for project, _ in counts],
-        [lower for _, lower in counts],
-        list(counts.values()),
-        newest,
-    )
-
-
-# Reading
+from analytics_api.domain.event import StoredEvent
+from analytics_api.store.groups import LAST_SEQ, WRITERS_LOCK
 
 
 async def safe_position(connection: asyncpg.Connection, poll_seconds: float = 0.005) -> int:
@@ -270,7 +25,7 @@ async def safe_position(connection: asyncpg.Connection, poll_seconds: float = 0.
     Waits for the transactions that are writing at this moment, and only for them. Not to be called inside a
     transaction: the caller's snapshot must be taken afterwards.
     """
-    last = await connection.fetchval(_LAST_SEQ)
+    last = await connection.fetchval(LAST_SEQ)
     waiting = await _writers(connection)
     while waiting:
         await asyncio.sleep(poll_seconds)

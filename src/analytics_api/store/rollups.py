@@ -5,22 +5,17 @@ Additive rollups add what the chunk holds; that is exact because the reader's po
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from datetime import datetime
 
 import asyncpg
-import orjson
 
 from analytics_api.domain.event import INACTIVE_EVENT_TYPES
-from analytics_api.domain.money import parse_amount, parse_currency
 from analytics_api.domain.project import Project
-from analytics_api.domain.properties import apply_operations
-from analytics_api.domain.subscription import monthly_amount
-from analytics_api.domain.times import parse_time
 from analytics_api.store.log import Chunk
+from analytics_api.store.properties import roll_up_properties
 from analytics_api.store.sessions import roll_up_sessions
+from analytics_api.store.subscriptions import roll_up_subscriptions
 
 _CHUNK_TABLE = """
     CREATE TEMPORARY TABLE IF NOT EXISTS chunk (
@@ -266,110 +261,6 @@ async def roll_up(connection: asyncpg.Connection, project: Project, chunk: Chunk
     for rollup in ROLLUPS:
         await connection.execute(rollup.sql, project.id, *(values[name] for name in rollup.parameters))
     await roll_up_sessions(connection, project, chunk.upto, now)
-    await _subscriptions(connection, project)
-    await _properties(connection)
+    await roll_up_subscriptions(connection, project)
+    await roll_up_properties(connection)
     return events
-
-
-async def _subscriptions(connection: asyncpg.Connection, project: Project) -> None:
-    """The ledger of subscription changes. In Python, because its times and amounts are free text from outside."""
-    rows = await connection.fetch(
-        """
-        SELECT seq, event_id, person_id, event_type, event_data, occurred_at FROM chunk
-        WHERE trusted AND event_type LIKE 'subscription\\_%' AND event_data IS NOT NULL ORDER BY seq
-        """
-    )
-    changes = [_change(project, row) for row in rows]
-    await connection.executemany(
-        """
-        INSERT INTO subscription_changes
-            (project_id, subscription_id, seq, person_id, kind, occurred_at, effective_at, mrr, currency)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING
-        """,
-        changes,
-    )
-
-
-def _change(project: Project, row: asyncpg.Record) -> tuple[object, ...]:
-    data = orjson.loads(row["event_data"])
-    kind = row["event_type"].removeprefix("subscription_")
-    subscription = data.get("subscription_id")
-    effective = row["occurred_at"]
-    mrr: Decimal | None = None
-    currency: str | None = None
-    if kind == "cancelled":
-        mrr = Decimal(0)
-        effective = max(effective, _ends_at(data.get("ends_at"), effective))
-    elif data.get("amount") is not None:
-        try:
-            interval = data.get("interval")
-            mrr = monthly_amount(
-                parse_amount(data["amount"], "amount"), interval if isinstance(interval, str) else None
-            )
-            currency = parse_currency(data.get("currency") or project.currency, "currency")
-        except ValueError:
-            mrr = currency = None
-    return (
-        project.id,
-        # A person without subscription ids has one subscription.
-        str(subscription) if subscription not in (None, "") else f"person:{row['person_id']}",
-        row["seq"],
-        row["person_id"],
-        kind,
-        row["occurred_at"],
-        effective,
-        mrr,
-        currency,
-    )
-
-
-def _ends_at(value: object, otherwise: datetime) -> datetime:
-    if not isinstance(value, str | int | float) or isinstance(value, bool):
-        return otherwise
-    try:
-        return parse_time(value, "ends_at")
-    except ValueError:
-        return otherwise
-
-
-async def _properties(connection: asyncpg.Connection) -> None:
-    """Apply the operations on user properties in the order of the log."""
-    rows = await connection.fetch(
-        """
-        SELECT person_id, occurred_at, user_properties FROM chunk WHERE user_properties IS NOT NULL ORDER BY seq
-        """
-    )
-    if not rows:
-        return
-    people = await _load_properties(connection, sorted({row["person_id"] for row in rows}))
-    for row in rows:
-        properties, times = people[row["person_id"]]
-        at = (row["occurred_at"] - _EPOCH) // _MICROSECOND
-        apply_operations(properties, times, orjson.loads(row["user_properties"]), at)
-    await connection.execute(
-        """
-        UPDATE persons SET properties = new.properties, property_times = new.times
-        FROM unnest($1::uuid[], $2::jsonb[], $3::jsonb[]) AS new (person_id, properties, times)
-        WHERE persons.person_id = new.person_id
-        """,
-        list(people),
-        [orjson.dumps(properties).decode() for properties, _ in people.values()],
-        [orjson.dumps(times).decode() for _, times in people.values()],
-    )
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-
-
-async def _load_properties(
-    connection: asyncpg.Connection, person_ids: Sequence[object]
-) -> dict[object, tuple[dict[str, object], dict[str, object]]]:
-    rows = await connection.fetch(
-        "SELECT person_id, properties, property_times FROM persons WHERE person_id = ANY ($1::uuid[])",
-        person_ids,
-    )
-    return {
-        row["person_id"]: (orjson.loads(row["properties"]), orjson.loads(row["property_times"]))
-        for row in rows
-    }

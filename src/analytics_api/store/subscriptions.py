@@ -1,0 +1,75 @@
+"""The ledger of subscription changes. In Python, because its times and amounts are free text from outside."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+import asyncpg
+import orjson
+
+from analytics_api.domain.money import parse_amount, parse_currency
+from analytics_api.domain.project import Project
+from analytics_api.domain.subscription import monthly_amount
+from analytics_api.domain.times import parse_time
+
+
+async def roll_up_subscriptions(connection: asyncpg.Connection, project: Project) -> None:
+    """The ledger of subscription changes. In Python, because its times and amounts are free text from outside."""
+    rows = await connection.fetch(
+        """
+        SELECT seq, event_id, person_id, event_type, event_data, occurred_at FROM chunk
+        WHERE trusted AND event_type LIKE 'subscription\\_%' AND event_data IS NOT NULL ORDER BY seq
+        """
+    )
+    changes = [_change(project, row) for row in rows]
+    await connection.executemany(
+        """
+        INSERT INTO subscription_changes
+            (project_id, subscription_id, seq, person_id, kind, occurred_at, effective_at, mrr, currency)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING
+        """,
+        changes,
+    )
+
+
+def _change(project: Project, row: asyncpg.Record) -> tuple[object, ...]:
+    data = orjson.loads(row["event_data"])
+    kind = row["event_type"].removeprefix("subscription_")
+    subscription = data.get("subscription_id")
+    effective = row["occurred_at"]
+    mrr: Decimal | None = None
+    currency: str | None = None
+    if kind == "cancelled":
+        mrr = Decimal(0)
+        effective = max(effective, _ends_at(data.get("ends_at"), effective))
+    elif data.get("amount") is not None:
+        try:
+            interval = data.get("interval")
+            mrr = monthly_amount(
+                parse_amount(data["amount"], "amount"), interval if isinstance(interval, str) else None
+            )
+            currency = parse_currency(data.get("currency") or project.currency, "currency")
+        except ValueError:
+            mrr = currency = None
+    return (
+        project.id,
+        # A person without subscription ids has one subscription.
+        str(subscription) if subscription not in (None, "") else f"person:{row['person_id']}",
+        row["seq"],
+        row["person_id"],
+        kind,
+        row["occurred_at"],
+        effective,
+        mrr,
+        currency,
+    )
+
+
+def _ends_at(value: object, otherwise: datetime) -> datetime:
+    if not isinstance(value, str | int | float) or isinstance(value, bool):
+        return otherwise
+    try:
+        return parse_time(value, "ends_at")
+    except ValueError:
+        return otherwise
