@@ -32,15 +32,18 @@ async def apply_retention(
     async with database.acquire() as connection:
         report.keys = await purge_keys(connection, now - timedelta(days=dedupe_days))
         await purge_requests(connection, now - timedelta(days=retention_days))
-        for expired in await expired_partitions(connection, now - timedelta(days=retention_days)):
-            if expired.blocked_by is None:
+        before = now - timedelta(days=retention_days)
+        for expired in await expired_partitions(connection, before):
+            reason = expired.blocked_by
+            if reason is None:
                 try:
-                    await drop_partition(connection, expired)
-                    report.dropped.append(expired.name)
+                    reason = await drop_partition(connection, expired, before)
                 except asyncpg.LockNotAvailableError:
-                    report.blocked[expired.name] = "a query is using it; the next run tries again"
+                    reason = "it is in use; the next run tries again"
+            if reason is None:
+                report.dropped.append(expired.name)
             else:
-                report.blocked[expired.name] = expired.blocked_by
+                report.blocked[expired.name] = reason
     for name, reason in report.blocked.items():
         logger.warning("retention could not drop %s: %s", name, reason)
     if report.dropped:

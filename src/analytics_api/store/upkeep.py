@@ -88,10 +88,22 @@ async def expired_partitions(connection: asyncpg.Connection, before: datetime) -
     ]
 
 
-async def drop_partition(connection: asyncpg.Connection, expired: Expired) -> None:
-    """Drop a partition with its events and seal its days. Raises LockNotAvailableError when a query holds it."""
+async def drop_partition(connection: asyncpg.Connection, expired: Expired, before: datetime) -> str | None:
+    """Drop a partition with its events and seal its days; or leave it and say what has come in between.
+
+    Raises LockNotAvailableError when a query or a writer is using it.
+    """
     async with connection.transaction():
         await connection.execute("SET LOCAL lock_timeout = '3s'")
+        # From here on nobody writes to it, and what was written before is seen by the second look.
+        await connection.execute(f"LOCK TABLE {expired.name} IN ACCESS EXCLUSIVE MODE")
+        again = next(
+            (one for one in await expired_partitions(connection, before) if one.name == expired.name), None
+        )
+        if again is None:
+            return "new events have arrived for it"
+        if again.blocked_by is not None:
+            return again.blocked_by
         await connection.execute(
             """
             UPDATE project_days SET state = 'sealed' FROM projects p
@@ -107,3 +119,4 @@ async def drop_partition(connection: asyncpg.Connection, expired: Expired) -> No
         await connection.execute("DELETE FROM partitions WHERE name = $1", expired.name)
         await connection.execute(f"ALTER TABLE events DETACH PARTITION {expired.name}")
         await connection.execute(f"DROP TABLE {expired.name}")
+    return None
