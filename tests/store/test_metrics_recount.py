@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from analytics_api.domain.event import NewEvent
@@ -216,7 +216,23 @@ def check(found: SubscriptionBucket, before: dict[Any, Decimal], after: dict[Any
     assert all(getattr(found, name) >= 0 for name in MOVEMENTS if name != "fx"), found
 
 
+def _made(kind: str, subscription: str, minutes: int, **more: Any) -> dict[str, Any]:
+    given = {"person": "a", "amount": None, "currency": "USD", "ends_after_days": None}
+    return {"kind": kind, "subscription": subscription, "minutes": minutes, **given, **more}
+
+
 @slow
+@example(
+    # The first change, which says whose subscription it is, is a cancellation that is withdrawn.
+    changes=[
+        _made("cancelled", "s1", 0, ends_after_days=7),
+        _made("renewed", "s1", 1),
+        _made("created", "s1", 2, amount="10"),
+        _made("created", "s2", 0, amount="10"),
+    ],
+    zone="UTC",
+    rates={},
+)
 @given(
     changes=st.lists(change, min_size=1, max_size=30),
     zone=st.sampled_from(ZONES),

@@ -208,7 +208,8 @@ class _Closing:
     async def _make_run(
         self, connection: AsyncConnection, metric: Metric, first: date, last: date, causes: Mapping[date, str]
     ) -> None:
-        made = await calculate(connection, metric, Span(self._project, metric.period, first, last, self._now))
+        span = Span(self._project, metric.period, first, last, self._now, memory=self._memory)
+        made = await calculate(connection, metric, span)
         figures = [
             NewFigure(bucket, figure, metric.state(bucket, self._today, self._late_days), causes[bucket])
             for bucket, figure in made.items()

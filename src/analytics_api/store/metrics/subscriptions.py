@@ -22,14 +22,16 @@ from analytics_api.store.metrics.figure import Compute, Figure, Span, count, cou
 # - An amount is converted with the rate of the UTC date on which it was set; what a new rate alone changes is `fx`.
 # - The customer of a subscription is the person of its first change: renewals often come from a server without one.
 _MOVEMENTS = """
-    ledger AS (
+    known AS (
         SELECT c.*, first_value(person_id) OVER (PARTITION BY subscription_id ORDER BY occurred_at, seq) AS customer
-        FROM subscription_changes c
-        WHERE project_id = :project AND effective_at <= :now AND NOT (kind = 'cancelled' AND EXISTS (
+        FROM subscription_changes c WHERE project_id = :project
+    ), ledger AS (
+        SELECT k.* FROM known k
+        WHERE effective_at <= :now AND NOT (kind = 'cancelled' AND EXISTS (
             SELECT 1 FROM subscription_changes again
-            WHERE again.project_id = c.project_id AND again.subscription_id = c.subscription_id
-              AND again.kind IN ('created', 'renewed') AND again.occurred_at < c.effective_at
-              AND (again.occurred_at, again.seq) > (c.occurred_at, c.seq)))
+            WHERE again.project_id = k.project_id AND again.subscription_id = k.subscription_id
+              AND again.kind IN ('created', 'renewed') AND again.occurred_at < k.effective_at
+              AND (again.occurred_at, again.seq) > (k.occurred_at, k.seq)))
     ), settings AS (
         SELECT l.*, count(mrr) FILTER (WHERE kind <> 'cancelled')
                     OVER (PARTITION BY subscription_id ORDER BY effective_at, occurred_at, seq) AS setting
@@ -107,8 +109,7 @@ def _buckets_sql(span: Span) -> str:
                new_and_churned_inside, mrr_end - mrr AS mrr_start, mrr_end,
                (customers_end - customers)::integer AS customers_start, customers_end, lost
         FROM totals
-        -- From the last bucket with a change on, because the others carry on what it ends with.
-        WHERE bucket <= :last AND bucket >= coalesce((SELECT max(bucket) FROM totals WHERE bucket <= :first), :first)
+        WHERE bucket <= :last
         ORDER BY bucket
     """
 
@@ -159,29 +160,31 @@ class SubscriptionBucket:
 
 async def subscription_buckets(connection: AsyncConnection, span: Span) -> dict[date, SubscriptionBucket]:
     """MRR and its movements in each bucket of a span, changes after `now` left out."""
-    key = "subscriptions", span.period, span.first, span.last
-    if span.memory is not None and key in span.memory:
-        remembered: dict[date, SubscriptionBucket] = span.memory[key]
-        return remembered
-    found = await _read_buckets(connection, span)
-    if span.memory is not None:
-        span.memory[key] = found
-    return found
-
-
-async def _read_buckets(connection: AsyncConnection, span: Span) -> dict[date, SubscriptionBucket]:
-    parameters = span.parameters(
-        currency=span.project.currency, zone=span.project.zone.key, now=span.now, last=span.last
-    )
-    del parameters["after"]
-    rows = await fetch(connection, _buckets_sql(span), parameters)
-    changed = {row.bucket: SubscriptionBucket(**row._mapping) for row in rows}
+    changed = await _changed_buckets(connection, span)
     found: dict[date, SubscriptionBucket] = {}
-    latest = next((bucket for bucket in changed.values() if bucket.bucket < span.first), None)
+    latest = max((bucket for bucket in changed if bucket < span.first), default=None)
+    before = None if latest is None else changed[latest]
     for bucket in span.buckets():
-        latest = changed.get(bucket) or _unchanged(bucket, latest)
-        found[bucket] = latest
+        before = found[bucket] = changed.get(bucket) or _unchanged(bucket, before)
     return found
+
+
+async def _changed_buckets(connection: AsyncConnection, span: Span) -> dict[date, SubscriptionBucket]:
+    """The buckets up to the span's last one in which anything changed."""
+    key = "subscriptions", span.period, span.last
+    memory = {} if span.memory is None else span.memory
+    if key not in memory:
+        parameters = {
+            "project": span.project.id,
+            "currency": span.project.currency,
+            "zone": span.project.zone.key,
+            "now": span.now,
+            "last": span.last,
+        }
+        rows = await fetch(connection, _buckets_sql(span), parameters)
+        memory[key] = {row.bucket: SubscriptionBucket(**row._mapping) for row in rows}
+    changed: dict[date, SubscriptionBucket] = memory[key]
+    return changed
 
 
 def _unchanged(bucket: date, before: SubscriptionBucket | None) -> SubscriptionBucket:
