@@ -224,6 +224,12 @@ persons = Table(
     Index("persons_project_first_day", "project_id", "first_day"),
     Index("persons_project_first_day_with_bots", "project_id", "first_day_with_bots"),
     Index("persons_project_signup_day", "project_id", "first_signup_day"),
+    Index(
+        "persons_project_payers",
+        "project_id",
+        "first_signup_day",
+        postgresql_where=text("first_payment_at IS NOT NULL"),
+    ),
 )
 
 person_days = Table(

@@ -40,6 +40,9 @@ CREATE = (
     CREATE INDEX persons_project_signup_day ON persons (project_id, first_signup_day)
     """,
     """
+    CREATE INDEX persons_project_payers ON persons (project_id, first_signup_day) WHERE first_payment_at IS NOT NULL
+    """,
+    """
     CREATE TABLE person_days (
         person_id uuid NOT NULL,
         day date NOT NULL,

@@ -16,12 +16,14 @@ from analytics_api.domain.metrics import METRICS_BY_NAME, Metric, State
 from analytics_api.domain.period import bucket_of, local_day
 from analytics_api.domain.project import Project
 from analytics_api.store.metrics.calculate import calculate
+from analytics_api.store.metrics.conversion import paid_later
 from analytics_api.store.metrics.days import DirtyDay, dirty_days
 from analytics_api.store.metrics.figure import Figure, Span
 from analytics_api.store.metrics.ltv import ratio_to_cost
 from analytics_api.store.metrics.reach import touched_buckets
 from analytics_api.store.metrics.stored import stored_figures
 
+_CONVERSION = METRICS_BY_NAME["signup_to_payment_conversion"]
 _LTV, _RATIO = METRICS_BY_NAME["ltv"], METRICS_BY_NAME["ltv_cac_ratio"]
 
 
@@ -101,9 +103,14 @@ class Figures:
             made = await self._make(
                 metric, Span(self.project, metric.period, missing[0], missing[-1], self.now, bots)
             )
-        return [
-            self._point(metric, bucket, *(kept.get(bucket) or (made[bucket], self.now))) for bucket in buckets
-        ]
+        found = {bucket: kept.get(bucket) or (made[bucket], self.now) for bucket in buckets}
+        if metric is _CONVERSION:
+            later = await paid_later(self.connection, span)
+            found = {
+                bucket: (figure.explained(paid_later=later.get(bucket, 0)), calculated_at)
+                for bucket, (figure, calculated_at) in found.items()
+            }
+        return [self._point(metric, bucket, *found[bucket]) for bucket in buckets]
 
     async def point(self, metric: Metric, day: date, *, include_bots: bool = False) -> Point:
         """The point of the bucket that holds a day, which must not lie in the future."""

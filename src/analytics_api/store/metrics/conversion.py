@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from analytics_api.domain.metrics import CONVERSION_WINDOW_DAYS
 from analytics_api.store.metrics.figure import Figure, Span, fetch, ratio
 
-NOBODY = {"converted_net": 0, "paid_later": 0, "paid_before_signup": 0}
+NOBODY = {"converted_net": 0, "paid_before_signup": 0}
 
 
 async def signup_to_payment(connection: AsyncConnection, span: Span) -> dict[date, Figure]:
@@ -39,7 +39,6 @@ async def signup_to_payment(connection: AsyncConnection, span: Span) -> dict[dat
         SELECT {span.bucket_sql("first_signup_day")} AS bucket, count(*) AS signups,
                count(converted.person_id) AS converted,
                count(converted.person_id) - count(undone.person_id) AS converted_net,
-               count(*) FILTER (WHERE cohort.first_payment_at > cohort.until) AS paid_later,
                count(*) FILTER (WHERE cohort.first_payment_at < cohort.first_signup_at) AS paid_before_signup
         FROM cohort LEFT JOIN converted USING (person_id) LEFT JOIN undone USING (person_id)
         GROUP BY 1
@@ -50,3 +49,18 @@ async def signup_to_payment(connection: AsyncConnection, span: Span) -> dict[dat
         for row in rows
     }
     return {bucket: found.get(bucket, ratio(0, 0, **NOBODY)) for bucket in span.buckets()}
+
+
+async def paid_later(connection: AsyncConnection, span: Span) -> dict[date, int]:
+    """Persons of each signup bucket who first paid after their window, by now; buckets with none are left out.
+
+    It goes on growing for ever, so it belongs to no kept figure.
+    """
+    sql = f"""
+        SELECT {span.bucket_sql("first_signup_day")} AS bucket, count(*) AS persons FROM persons
+        WHERE project_id = :project AND first_signup_day >= :first AND first_signup_day < :after
+          AND first_payment_at > first_signup_at + make_interval(hours => 24 * :window)
+        GROUP BY 1
+    """
+    rows = await fetch(connection, sql, span.parameters(window=CONVERSION_WINDOW_DAYS))
+    return {row.bucket: row.persons for row in rows}

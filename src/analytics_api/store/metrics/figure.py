@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -23,6 +23,10 @@ class Figure:
     numerator: Decimal | None
     denominator: Decimal | None = None
     details: dict[str, Any] = field(default_factory=dict)
+
+    def explained(self, **more: Any) -> Figure:
+        """The same figure with more details."""
+        return replace(self, details={**self.details, **more})
 
 
 def count(value: int | Decimal, **details: Any) -> Figure:
