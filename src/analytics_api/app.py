@@ -157,7 +157,6 @@ async def _open(
     stack.push_async_callback(app.front.stop)
     app.state.recorder = recorder
     app.state.writer = writer
-    app.state.figures = FigureRules(settings.late_days)
     app.state.services = services
     app.state.figures = FigureRules(settings.late_days)
     app.state.config = _config(settings)

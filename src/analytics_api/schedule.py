@@ -127,6 +127,8 @@ JOBS = (
         _retain,
         lambda _services: CronTrigger(hour=3, minute=30, timezone="UTC"),
         once_in=timedelta(hours=12),
+        # A laptop is off at night.
+        at_start=True,
     ),
     Job("key-use", "store when API keys were last used", _note_key_use, _every(seconds=30)),
 )

@@ -9,6 +9,7 @@ import gc
 import signal
 import socket
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from types import FrameType
 
 import httpx
@@ -103,9 +104,11 @@ async def _work(settings: Settings, url: str) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    database = Database(url)
-    await database.open()
-    async with httpx.AsyncClient() as client:
+    async with AsyncExitStack() as stack:
+        database = Database(url)
+        await database.open()
+        stack.push_async_callback(database.close)
+        client = await stack.enter_async_context(httpx.AsyncClient())
         async with database.write() as connection:
             await ensure_project(
                 connection,
@@ -117,13 +120,12 @@ async def _work(settings: Settings, url: str) -> None:
         services = make_services(
             settings, database, client, partitions=Partitions(settings.partition_interval)
         )
+        stack.push_async_callback(services.rollups.disconnect)
         await services.destinations.ensure()
         worker = Worker(services)
         worker.start()
+        stack.push_async_callback(worker.stop)
         await stop.wait()
-        await worker.stop()
-        await services.destinations.close()
-    await database.close()
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -8,6 +8,7 @@ import os
 import secrets
 import socket
 from datetime import timedelta
+from typing import Never
 
 import asyncpg
 import httpx
@@ -17,18 +18,27 @@ from analytics_api.access.authenticator import Authenticator
 from analytics_api.aggregate.reader import RollupReader
 from analytics_api.deliver.service import DestinationConfig, Destinations
 from analytics_api.domain.clock import Clock, system_clock
-from analytics_api.errors import Unavailable
+from analytics_api.errors import LeaseLost, Unavailable
 from analytics_api.schedule import JOBS, Job, Services
 from analytics_api.settings import Settings
 from analytics_api.store.engine import Database
-from analytics_api.store.jobs import claim_job, finish_job
+from analytics_api.store.jobs import claim_job, finish_job, renew_job
+from analytics_api.store.leases import run_while_held
 from analytics_api.store.partitions import Partitions
 from analytics_api.telemetry import job_run
 
 logger = logging.getLogger(__name__)
 
-JOB_LEASE = timedelta(minutes=30)
-"""After a crash another process takes the job over at the latest then."""
+JOB_LEASE = timedelta(minutes=2)
+"""Renewed while the job runs; after a crash the job is free again at the latest then."""
+RENEWALS = 3
+"""Per lease, so that one slow answer of the database does not cost it."""
+STOP_SECONDS = 20.0
+"""For jobs under way at the end. What is cut off is rolled back and done again by the next process."""
+
+
+AWAY = (OSError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError, asyncpg.InterfaceError)
+"""How it shows that the database is away or stopping."""
 
 
 def owner_name() -> str:
@@ -118,9 +128,11 @@ class Worker:
         self._services.rollups.stop()
         await self._services.destinations.close()
         if self._running:
-            await asyncio.wait(self._running, timeout=30)
-        for task in self._running:
-            task.cancel()
+            _, late = await asyncio.wait(self._running, timeout=STOP_SECONDS)
+            for task in late:
+                logger.warning("%s was still running at the end and is cut off", task.get_name())
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
     async def _start_job(self, job: Job) -> None:
         task = asyncio.create_task(self.run(job), name=f"job-{job.name}")
@@ -133,12 +145,11 @@ class Worker:
         """One run of a job, if this process gets it. Errors are logged; the next run is the retry."""
         try:
             if job.once_in is None:
-                with job_run(job.name):
-                    await job.run(self._services)
+                await self._run(job)
             else:
                 await self._run_leased(job, job.once_in)
-        except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, Unavailable) as error:
-            logger.warning("job %s could not run: %s", job.name, error)
+        except (*AWAY, Unavailable, LeaseLost) as error:
+            logger.warning("job %s could not run to its end: %s", job.name, error)
         except Exception:
             logger.exception("job %s failed", job.name)
 
@@ -150,11 +161,32 @@ class Worker:
                 return
         error: str | None = None
         try:
-            with job_run(job.name):
-                await job.run(services)
+            await run_while_held(self._run(job), self._keep(job))
         except BaseException as failure:
             error = f"{type(failure).__name__}: {failure}"
             raise
         finally:
+            await self._give_back(job, error)
+
+    async def _run(self, job: Job) -> None:
+        with job_run(job.name):
+            await job.run(self._services)
+
+    async def _keep(self, job: Job) -> Never:
+        """Renew the lease until cancelled. Raises LeaseLost."""
+        services = self._services
+        while True:
+            await asyncio.sleep(JOB_LEASE.total_seconds() / RENEWALS)
+            try:
+                async with services.database.acquire() as connection:
+                    await renew_job(connection, job.name, self._owner, services.clock(), JOB_LEASE)
+            except AWAY as error:
+                logger.warning("the lease of job %s could not be renewed yet: %s", job.name, error)
+
+    async def _give_back(self, job: Job, error: str | None) -> None:
+        services = self._services
+        try:
             async with services.database.acquire() as connection:
                 await finish_job(connection, job.name, self._owner, services.clock(), error)
+        except AWAY as away:
+            logger.warning("the lease of job %s could not be given back and will run out: %s", job.name, away)

@@ -150,4 +150,6 @@ async def test_a_job_is_run_by_one_process_and_taken_over_from_a_dead_one(databa
         await finish_job(connection, "retention", owner, NOW + 2 * minute, None)
     assert not await claim("again", NOW + 3 * minute), "it has just run"
     assert await claim("next", NOW + 6 * minute)
-    assert await claim("heir", NOW + 40 * minute), "its process has died"
+    assert not await claim("heir", NOW + 35 * minute)
+    gap = timedelta(hours=12)
+    assert await claim("heir", NOW + 37 * minute), "its process has died, so it has not been done"

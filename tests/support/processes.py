@@ -16,7 +16,7 @@ from typing import Self
 import httpx
 
 READY_SECONDS = 60
-STOP_SECONDS = 60
+STOP_SECONDS = 180
 
 
 def free_port() -> int:

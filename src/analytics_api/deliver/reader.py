@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from datetime import timedelta
+from typing import Never
 
 import asyncpg
 import httpx
@@ -24,6 +25,7 @@ from analytics_api.errors import LeaseLost
 from analytics_api.store import deliveries, readers
 from analytics_api.store.deliveries import ReaderState, reader_name
 from analytics_api.store.engine import Database
+from analytics_api.store.leases import run_while_held
 from analytics_api.store.log import safe_position
 from analytics_api.store.readers import Lease
 
@@ -155,20 +157,12 @@ class DestinationReader:
 
     async def _guarded(self, lease: Lease, safe: int, report: FlushReport) -> None:
         """Deliver while another task renews the lease; stop at once when it is lost."""
-        work = asyncio.create_task(Run(self._desk, lease, safe, report).drain())
-        keeper = asyncio.create_task(self._keep(lease))
         try:
-            await asyncio.wait((work, keeper), return_when=asyncio.FIRST_COMPLETED)
-            if not work.done():
-                keeper.result()
-            work.result()
+            await run_while_held(Run(self._desk, lease, safe, report).drain(), self._keep(lease))
         finally:
-            for task in (work, keeper):
-                task.cancel()
-            await asyncio.gather(work, keeper, return_exceptions=True)
             await self._release(lease)
 
-    async def _keep(self, lease: Lease) -> None:
+    async def _keep(self, lease: Lease) -> Never:
         """Renew the lease until cancelled. Raises LeaseLost when it is gone, or could not be renewed in time."""
         while True:
             await asyncio.sleep(LEASE.total_seconds() / RENEWALS)

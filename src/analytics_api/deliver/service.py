@@ -102,6 +102,8 @@ class Destinations:
 
     async def close(self) -> None:
         """Let what is in flight come to its end, and begin nothing more."""
+        if self._closed:
+            return
         self._closed = True
         for alarm in self._alarms.values():
             alarm.cancel()

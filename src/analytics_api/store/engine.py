@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,8 +19,11 @@ from analytics_api.errors import ConfigurationError
 OLDEST_SERVER = 150000
 APPLICATION_NAME = "analytics-api"
 """How our connections show in pg_stat_activity."""
+CLOSE_SECONDS = 10.0
 QUERY_TIMEOUT_MS = 30_000
 """No dashboard query may hold a connection longer; figures come from rollups and take milliseconds."""
+
+logger = logging.getLogger(__name__)
 
 _SSL_MODES = {"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
 
@@ -128,7 +133,11 @@ class Database:
             yield connection
 
     async def close(self) -> None:
-        """Give all connections back."""
+        """Give all connections back; those still in use after a while are cut off."""
         if self._pool is not None:
-            await self._pool.close()
+            try:
+                await asyncio.wait_for(self._pool.close(), CLOSE_SECONDS)
+            except TimeoutError:
+                logger.warning("connections were still in use at the end and are cut off")
+                self._pool.terminate()
         await self.engine.dispose()

@@ -6,11 +6,16 @@ from datetime import datetime, timedelta
 
 import asyncpg
 
+from analytics_api.errors import LeaseLost
+
 
 async def claim_job(
     connection: asyncpg.Connection, name: str, owner: str, now: datetime, *, lasts: timedelta, gap: timedelta
 ) -> bool:
-    """Take a job that nobody runs and that was not started within `gap`. It is free again after `lasts`."""
+    """Take a job that nobody runs and that was not begun within `gap`, unless its process died in it.
+
+    The lease lasts for `lasts`, and longer with `renew_job`.
+    """
     return bool(
         await connection.fetchval(
             """
@@ -19,7 +24,8 @@ async def claim_job(
                 lease_owner = excluded.lease_owner, lease_until = excluded.lease_until,
                 last_started_at = excluded.last_started_at
             WHERE (job.lease_until IS NULL OR job.lease_until < $3)
-              AND (job.last_started_at IS NULL OR job.last_started_at <= $5)
+              AND (job.last_started_at IS NULL OR job.last_started_at <= $5
+                   OR job.last_finished_at IS NULL OR job.last_finished_at < job.last_started_at)
             RETURNING 1
             """,
             name,
@@ -29,6 +35,20 @@ async def claim_job(
             now - gap,
         )
     )
+
+
+async def renew_job(
+    connection: asyncpg.Connection, name: str, owner: str, now: datetime, lasts: timedelta
+) -> None:
+    """Hold the lease for longer. Raises LeaseLost when another process has it."""
+    renewed = await connection.fetchval(
+        "UPDATE jobs SET lease_until = $3 WHERE name = $1 AND lease_owner = $2 RETURNING 1",
+        name,
+        owner,
+        now + lasts,
+    )
+    if renewed is None:
+        raise LeaseLost(f"job {name} has been taken over")
 
 
 async def finish_job(
