@@ -10,7 +10,9 @@ from datetime import UTC, datetime
 import pytest
 
 from analytics_api.errors import BadRequest, PayloadTooLarge
+from analytics_api.ingest.draft import Rejected
 from analytics_api.ingest.payloads import parse_body, unpack
+from analytics_api.ingest.pipeline import draft_event
 
 
 def texts(body: bytes, content_type: str | None = "application/json") -> list[object]:
@@ -42,6 +44,13 @@ def test_array_and_envelope() -> None:
 
 def test_lines() -> None:
     assert texts(b'{"a": 1}\n\n{"b": 2}\r\n', "application/x-ndjson; charset=utf-8") == [{"a": 1}, {"b": 2}]
+
+
+def test_a_number_out_of_range_is_refused_whatever_stands_beside_it() -> None:
+    infinite = b'{"event_type":"a","event_data":{"x":1e400}}'
+    for batch in (b"[%b]" % infinite, b'[%b,{"event_type":"\\ud800"}]' % infinite):
+        with pytest.raises(Rejected, match=r"event_data.*out of range"):
+            draft_event(parse_body(batch, "application/json").events[0], 0, 65_536)
 
 
 def test_half_a_surrogate_pair_spoils_only_its_own_event() -> None:

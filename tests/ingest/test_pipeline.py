@@ -234,6 +234,24 @@ def test_personal_data_is_removed_at_any_depth_and_named() -> None:
     ]
 
 
+def test_names_of_programs_and_campaigns_are_no_personal_data() -> None:
+    context = {
+        "os": {"name": "iOS", "version": "18"},
+        "campaign": {"name": "autumn", "email": "a@b.c"},
+        "device": {"name": "Ada's telephone", "model": "X"},
+        "os_user": {"name": "Ada"},
+    }
+    event, _ = take({"event_type": "a", "context": context, "event_data": {"os": {"name": "Ada"}}})
+    assert json.loads(event.context) == {
+        "os": {"name": "iOS", "version": "18"},
+        "campaign": {"name": "autumn"},
+        "device": {"model": "X"},
+        "os_user": {},
+        "source": {"channel": "campaign", "utm_campaign": "autumn"},
+    }
+    assert json.loads(event.event_data) == {"os": {}}
+
+
 def test_personal_data_is_kept_where_that_is_switched_on() -> None:
     reception = replace(PUBLIC, keep_pii=True, ip="192.0.2.7", user_agent="Mozilla/5.0")
     event, _ = take({"event_type": "a", "event_data": {"email": "a@b.c"}}, reception)

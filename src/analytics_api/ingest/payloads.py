@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import zlib
 from dataclasses import dataclass
 from datetime import datetime
@@ -134,7 +135,7 @@ def _sent_at(value: str | int | float | None) -> datetime | None:
 def _parse_leniently(body: bytes, error: Exception) -> Body:
     """Read again with a parser that lets half a surrogate pair through, so that one such event fails alone."""
     try:
-        document = json.loads(body, parse_constant=_no_constant)
+        document = json.loads(body, parse_constant=_no_constant, parse_float=_number)
     except (ValueError, RecursionError):
         raise BadRequest(f"The body is not JSON: {_plain(error)}.") from None
     if isinstance(document, list):
@@ -163,6 +164,12 @@ def _encode(item: object) -> bytes | str:
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+def _number(text: str) -> float | msgspec.Raw:
+    """A number beyond a double's range goes on as it was written, so that its event is refused by name."""
+    number = float(text)
+    return number if math.isfinite(number) else msgspec.Raw(text.encode())
 
 
 def _plain(error: Exception) -> str:

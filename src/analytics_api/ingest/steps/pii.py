@@ -12,6 +12,9 @@ PII_FIELDS = ("email", "name", "full_name", "first_name", "last_name", "phone")
 
 ADDRESS_FIELDS = ("ip", "ip_address", "user_agent")
 
+_THINGS = frozenset({"context.app", "context.browser", "context.campaign", "context.library", "context.os"})
+"""Where `name` is that of a program or a campaign. Not `context.device`: people call their telephones after themselves."""
+
 _SEPARATORS = re.compile(r"[^a-z0-9]+")
 _FILTERED = frozenset(_SEPARATORS.sub("", name) for name in PII_FIELDS + ADDRESS_FIELDS)
 _MOST_REMEMBERED = 20_000
@@ -70,7 +73,7 @@ def _without(value: Any, path: str, removed: list[str]) -> Any:
     if isinstance(value, dict):
         kept = {}
         for name, inner in value.items():
-            if is_personal(name):
+            if is_personal(name) and not (name == "name" and path in _THINGS):
                 removed.append(f"{path}.{name}")
             elif isinstance(inner, dict | list):
                 kept[name] = _without(inner, f"{path}.{name}", removed)
