@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import secrets
@@ -138,8 +139,10 @@ class Worker:
         task = asyncio.create_task(self.run(job), name=f"job-{job.name}")
         self._running.add(task)
         task.add_done_callback(self._running.discard)
-        # APScheduler counts instances by this coroutine, so it lasts as long as the job.
-        await asyncio.shield(task)
+        # APScheduler counts instances by this coroutine, so it lasts as long as the job. It is cancelled when the schedule ends;
+        # then `stop` waits for the task.
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.shield(task)
 
     async def run(self, job: Job) -> None:
         """One run of a job, if this process gets it. Errors are logged; the next run is the retry."""

@@ -21,7 +21,7 @@ from analytics_api.domain.identity import event_id_of
 from analytics_api.domain.project import Project
 from analytics_api.errors import Unavailable
 from analytics_api.ingest import importer as importer_module
-from analytics_api.ingest import writer as writer_module
+from analytics_api.ingest import lane
 from analytics_api.ingest.formats import FieldMap
 from analytics_api.ingest.importer import Importer, ImportReport
 from analytics_api.ingest.writer import Writer
@@ -251,7 +251,7 @@ async def test_a_database_that_goes_away_stops_the_import_where_it_can_go_on(
     database: Database, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(importer_module, "BATCH", 50)
-    monkeypatch.setattr(writer_module, "RETRY_SECONDS", 0.1)
+    monkeypatch.setattr(lane, "RETRY_SECONDS", 0.1)
     path = tmp_path / "events.csv"
     ids = write_rows(path, 500)
     real, calls = Database.connect, 0

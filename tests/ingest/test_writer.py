@@ -13,7 +13,7 @@ import pytest
 from analytics_api.domain.event import NewEvent
 from analytics_api.domain.project import Project
 from analytics_api.errors import Unavailable
-from analytics_api.ingest import writer as writer_module
+from analytics_api.ingest import lane
 from analytics_api.ingest.writer import Writer
 from analytics_api.store.engine import Database
 from analytics_api.store.partitions import Partitions
@@ -166,7 +166,7 @@ async def test_killed_connections_are_replaced_and_nothing_is_lost_or_doubled(
 async def test_an_unreachable_database_is_said_and_the_writer_lives_on(
     database: Database, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer_module, "RETRY_SECONDS", 0.2)
+    monkeypatch.setattr(lane, "RETRY_SECONDS", 0.2)
     async with writing(database) as writer:
         await writer.write([make_event(project)])
         await database.pool.execute(

@@ -6,13 +6,14 @@ import hashlib
 import os
 import re
 import time
-from uuid import UUID, SafeUUID
+from uuid import UUID
+
+# The database driver's own: equal to the standard library's in every respect, and made in a tenth of its microsecond.
+from asyncpg.pgproto.pgproto import UUID as FastUUID
 
 _CANONICAL = re.compile(
     r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
 ).fullmatch
-_CLEAR = ~((0xF << 76) | (0x3 << 62))
-_RFC_VARIANT = 0x2 << 62
 
 
 def person_of(
@@ -32,7 +33,7 @@ def person_of(
 def event_id_of(namespace: UUID, text: str) -> UUID:
     """The UUID of an event id sent by a client: itself when it is a UUID, else uuid5 of the project and text."""
     if _CANONICAL(text):
-        return _uuid(int(text.replace("-", ""), 16))
+        return FastUUID(text)
     return uuid5(namespace, text)
 
 
@@ -44,19 +45,17 @@ def event_id_of_key(namespace: UUID, idempotency_key: str, index: int) -> UUID:
 def mint_event_id() -> UUID:
     """A new UUID version 7 (RFC 9562): 48 bits of milliseconds, then 74 random bits."""
     milliseconds = time.time_ns() // 1_000_000
-    random = int.from_bytes(os.urandom(10), "big")
-    return _uuid(((milliseconds & 0xFFFF_FFFF_FFFF) << 80 | random) & _CLEAR | 0x7 << 76 | _RFC_VARIANT)
+    return _marked(milliseconds.to_bytes(6, "big") + os.urandom(10), 0x70)
 
 
 def uuid5(namespace: UUID, name: str) -> UUID:
-    """UUID version 5 (RFC 9562) of a name; as the standard library's, which takes three times as long."""
-    digest = hashlib.sha1(namespace.bytes + name.encode(), usedforsecurity=False).digest()
-    return _uuid(int.from_bytes(digest[:16], "big") & _CLEAR | 0x5 << 76 | _RFC_VARIANT)
+    """UUID version 5 (RFC 9562) of a name."""
+    return _marked(hashlib.sha1(namespace.bytes + name.encode(), usedforsecurity=False).digest(), 0x50)
 
 
-def _uuid(value: int) -> UUID:
-    """A UUID of a number that is known to have 128 bits, without the constructor's checks (1 µs)."""
-    new = object.__new__(UUID)
-    object.__setattr__(new, "int", value)
-    object.__setattr__(new, "is_safe", SafeUUID.unknown)
-    return new
+def _marked(octets: bytes, version: int) -> UUID:
+    """The first 16 of some bytes, with version and variant in their places (RFC 9562, section 4)."""
+    return FastUUID(
+        b"%b%c%c%c%b"
+        % (octets[:6], octets[6] & 0x0F | version, octets[7], octets[8] & 0x3F | 0x80, octets[9:16])
+    )

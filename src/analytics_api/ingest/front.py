@@ -191,7 +191,7 @@ class _Exchange:
         )
         if body.single and results[0].status is Status.REJECTED:
             raise Unprocessable(f"The event was not taken: {results[0].reason}.")
-        return orjson.dumps(answer(results))
+        return orjson.dumps(answer(results), default=str)
 
     def _key(self) -> str | None:
         authorization = self._header(b"authorization")

@@ -20,8 +20,9 @@ from analytics_api.errors import Unavailable
 from analytics_api.ingest.draft import Reception, Rejected
 from analytics_api.ingest.enrichment.visitors import Enricher, default_enricher
 from analytics_api.ingest.formats import FORMATS, FieldMap, Line, open_file
+from analytics_api.ingest.lane import Outcome
 from analytics_api.ingest.pipeline import make_draft, run_steps
-from analytics_api.ingest.writer import Outcome, Writer
+from analytics_api.ingest.writer import Writer
 from analytics_api.store.engine import Database
 from analytics_api.store.imports import ImportState, begin_import, note_progress
 

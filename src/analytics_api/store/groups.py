@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
 import asyncpg
 
 from analytics_api.domain.event import NewEvent
-from analytics_api.store.partitions import Partition, Partitions
+from analytics_api.store.partitions import Partitions
 
 WRITERS_LOCK = 0x6576656E  # "even"
 
@@ -35,18 +36,24 @@ _COLUMNS = (
 
 LAST_SEQ = "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM event_seq"
 
-_KNOWN_KEYS = """
-    WITH sent AS (
-        SELECT * FROM unnest($1::uuid[], $2::uuid[]) WITH ORDINALITY AS sent (person_id, event_id, place)
+_LOCK = f"SELECT ({LAST_SEQ}), pg_advisory_xact_lock_shared($1)"
+
+_KNOWN_KEYS = f"""
+    WITH held AS MATERIALIZED (
+        SELECT ({LAST_SEQ}) AS after_seq, pg_advisory_xact_lock_shared($1)
+    ), sent AS MATERIALIZED (
+        SELECT * FROM unnest($2::uuid[], $3::uuid[]) WITH ORDINALITY AS sent (person_id, event_id, place)
     ), new AS (
         INSERT INTO event_keys (person_id, event_id, received_at)
-        SELECT person_id, event_id, $3 FROM sent ORDER BY person_id, event_id
+        SELECT person_id, event_id, $4 FROM sent ORDER BY person_id, event_id
         ON CONFLICT DO NOTHING
         RETURNING person_id, event_id
     )
-    SELECT place FROM sent LEFT JOIN new USING (person_id, event_id) WHERE new.event_id IS NULL
+    SELECT after_seq, ARRAY(
+        SELECT place FROM sent LEFT JOIN new USING (person_id, event_id) WHERE new.event_id IS NULL
+    ) FROM held
 """
-"""Claims keys and gives the places of those that were there before, which are few."""
+"""Takes the lock, claims keys and gives the places of those that were there before, which are few."""
 
 _TYPES = (
     "int", "uuid", "uuid", "bool", "bool", "bool", "text", "text", "text", "text", "jsonb", "jsonb", "jsonb",
@@ -143,7 +150,7 @@ async def _write_small(
         rows = await connection.fetch(
             _WRITE_SMALL,
             WRITERS_LOCK,
-            [_partition_of(partitions, event).lower for event in chosen],
+            _lowers(partitions, chosen),
             [event.keyed for event in chosen],
             *zip(*map(_record, chosen), strict=True),
         )
@@ -160,12 +167,8 @@ async def _write_small(
 async def _write(
     connection: asyncpg.Connection, partitions: Partitions, events: Sequence[NewEvent]
 ) -> list[bool]:
-    after_seq = await connection.fetchval(
-        # The lock comes first: what this transaction draws from the sequence is drawn under it.
-        f"SELECT ({LAST_SEQ}), pg_advisory_xact_lock_shared($1)",
-        WRITERS_LOCK,
-    )
-    stored = await _claim_keys(connection, events)
+    # The lock comes first: what this transaction draws from the sequence is drawn under it.
+    after_seq, stored = await _claim_keys(connection, events)
     fresh = [event for event, new in zip(events, stored, strict=True) if new]
     if fresh:
         await connection.copy_records_to_table("events", records=map(_record, fresh), columns=_COLUMNS)
@@ -174,12 +177,13 @@ async def _write(
 
 
 async def ensure_partitions(
-    connection: asyncpg.Connection, partitions: Partitions, events: Iterable[NewEvent]
+    connection: asyncpg.Connection, partitions: Partitions, events: Sequence[NewEvent]
 ) -> None:
     """Make the partitions that events need and that are not there yet."""
-    for event in events:
-        if partitions.find(event.occurred_at) is None:
-            await partitions.ensure(connection, event.occurred_at)
+    if partitions.find_common([event.occurred_at for event in events]) is None:
+        for event in events:
+            if partitions.find(event.occurred_at) is None:
+                await partitions.ensure(connection, event.occurred_at)
 
 
 def _record(event: NewEvent) -> tuple[object, ...]:
@@ -204,17 +208,22 @@ def _record(event: NewEvent) -> tuple[object, ...]:
     )
 
 
-async def _claim_keys(connection: asyncpg.Connection, events: Sequence[NewEvent]) -> list[bool]:
-    """Which events are new. Events whose id was made here cannot come twice and need no key."""
+async def _claim_keys(connection: asyncpg.Connection, events: Sequence[NewEvent]) -> tuple[int, list[bool]]:
+    """Take the writers' lock. Returns the last number drawn before it, and which events are new.
+
+    Events whose id was made here cannot come twice and need no key.
+    """
     stored, first = _first_of_each(events)
-    if first:
-        rows = await connection.fetch(
-            _KNOWN_KEYS, [key[0] for key in first], [key[1] for key in first], events[0].received_at
-        )
-        places = list(first.values()) if rows else []
-        for (place,) in rows:
-            stored[places[place - 1]] = False
-    return stored
+    if not first:
+        return await connection.fetchval(_LOCK, WRITERS_LOCK), stored
+    persons, ids = zip(*first, strict=True)
+    [(after_seq, known)] = await connection.fetch(
+        _KNOWN_KEYS, WRITERS_LOCK, persons, ids, events[0].received_at
+    )
+    places = list(first.values()) if known else []
+    for place in known:
+        stored[places[place - 1]] = False
+    return after_seq, stored
 
 
 def _first_of_each(events: Sequence[NewEvent]) -> tuple[list[bool], dict[tuple[UUID, UUID], int]]:
@@ -227,28 +236,32 @@ def _first_of_each(events: Sequence[NewEvent]) -> tuple[list[bool], dict[tuple[U
     return stored, first
 
 
-def _partition_of(partitions: Partitions, event: NewEvent) -> Partition:
-    partition = partitions.find(event.occurred_at)
-    if partition is None:
-        raise RuntimeError(f"no partition for {event.occurred_at.isoformat()}")
-    return partition
+def _lowers(partitions: Partitions, events: Sequence[NewEvent]) -> list[datetime]:
+    """The lower bounds of the partitions that the events go into."""
+    moments = [event.occurred_at for event in events]
+    common = partitions.find_common(moments)
+    if common is not None:
+        return [common.lower] * len(moments)
+    lowers = []
+    for moment in moments:
+        partition = partitions.find(moment)
+        if partition is None:
+            raise RuntimeError(f"no partition for {moment.isoformat()}")
+        lowers.append(partition.lower)
+    return lowers
 
 
 async def _note_group(
     connection: asyncpg.Connection, partitions: Partitions, events: Sequence[NewEvent], after_seq: int
 ) -> None:
     """Say which projects and partitions this transaction wrote to, so that readers look nowhere else."""
-    counts: dict[tuple[int, datetime], int] = {}
-    newest = events[0].received_at
-    for event in events:
-        key = (event.project_id, _partition_of(partitions, event).lower)
-        counts[key] = counts.get(key, 0) + 1
-        newest = max(newest, event.received_at)
+    projects = [event.project_id for event in events]
+    counts = Counter(zip(projects, _lowers(partitions, events), strict=True))
     await connection.execute(
         _GROUP,
         after_seq,
         [project for project, _ in counts],
         [lower for _, lower in counts],
         list(counts.values()),
-        newest,
+        max(event.received_at for event in events),
     )

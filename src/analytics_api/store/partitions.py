@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -49,6 +50,11 @@ class Partitions:
             return None
         partition = self._known[index]
         return partition if moment < partition.upper else None
+
+    def find_common(self, moments: Sequence[datetime]) -> Partition | None:
+        """The known partition that holds all of some instants, as is usual; None when several do, or none."""
+        partition = self.find(min(moments))
+        return partition if partition is not None and max(moments) < partition.upper else None
 
     async def load(self, connection: asyncpg.Connection) -> None:
         """Read the list from the database."""
