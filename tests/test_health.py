@@ -57,6 +57,18 @@ async def test_a_complete_server_is_live_and_ready(database_url: str) -> None:
     assert response.headers["cache-control"] == "no-store"
 
 
+async def test_readers_that_do_not_get_on_are_told_of_and_stop_no_intake(database_url: str) -> None:
+    async with serving(database_url) as (server, app):
+        assert (await server.client.get("/health/ready")).json()["degraded"] == []
+        pool = app.state.database.pool
+        await pool.execute(
+            "INSERT INTO readers (project_id, name, position, updated_at, failures) VALUES (1, 'rollups', 0, now(), 3)"
+        )
+        response = await server.client.get("/health/ready")
+    assert response.status_code == 200
+    assert response.json()["degraded"] == ["rollups fails (projects: 1)"]
+
+
 async def test_a_database_without_tables_is_not_ready_and_says_what_to_do(empty_database_url: str) -> None:
     async with serving(empty_database_url) as (server, _):
         response = await server.client.get("/health/ready")

@@ -52,6 +52,7 @@ class RollupRun(BaseModel):
     held_elsewhere: bool = Field(
         description="Whether another process is counting; then its position is given."
     )
+    failed: bool = Field(description="Whether counting stopped at an error, which is in the server's log.")
 
 
 class Processed(BaseModel):
@@ -78,7 +79,9 @@ async def process_events(request: Request, _caller: AdminCaller) -> Processed:
     """Count all stored events into the figures and hand them to the destinations, without waiting for the schedule."""
     services: Services = request.app.state.services
     began = time.perf_counter()
-    rollups, destinations = await asyncio.gather(services.rollups.run_once(), services.destinations.flush())
+    rollups, destinations = await asyncio.gather(
+        services.rollups.run_once(wait=False), services.destinations.flush()
+    )
     return Processed(
         processed=sum(report.events for report in rollups),
         rollups=[
@@ -87,6 +90,7 @@ async def process_events(request: Request, _caller: AdminCaller) -> Processed:
                 events=report.events,
                 position=report.position,
                 held_elsewhere=report.held_elsewhere,
+                failed=report.error is not None,
             )
             for report in rollups
         ],

@@ -13,6 +13,7 @@ AnalyticsError
 ├── Unprocessable (422)        the payload can be read and says something impossible
 ├── TooManyRequests (429)
 └── Unavailable (503)          try again: the queue is full or the database is away
+    ├── WriterBusy             a transaction that writes events does not end; how far may be read is not known yet
     └── LeaseLost              another process has taken over a reader; the caller stops its work
 """
 
@@ -134,6 +135,10 @@ class Unavailable(AnalyticsError):
 
     def __init__(self, detail: str | None = None, *, retry_after: int = 1, **extra: Any) -> None:
         super().__init__(detail, headers={"Retry-After": str(retry_after)}, **extra)
+
+
+class WriterBusy(Unavailable):
+    """A transaction that writes events does not end, so how far the log may be read is not known yet."""
 
 
 class LeaseLost(Unavailable):

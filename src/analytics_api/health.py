@@ -16,6 +16,7 @@ from analytics_api.access.authenticator import Authenticator, require
 from analytics_api.access.caller import Right
 from analytics_api.access.local import is_local
 from analytics_api.errors import Unavailable
+from analytics_api.store import readers
 from analytics_api.store.engine import Database
 from analytics_api.store.migrate import MIGRATIONS
 
@@ -33,7 +34,11 @@ async def live() -> dict[str, str]:
 
 @router.get("/health/ready", summary="Whether events can be taken and figures given", responses={503: {}})
 async def ready(request: Request) -> JSONResponse:
-    """200 when the database answers, its schema is the newest and the writer runs; else 503, naming what is missing."""
+    """200 when the database answers, its schema is the newest and the writer runs; else 503, naming what is missing.
+
+    `degraded` lists what does not go on behind a healthy intake: readers that fail or are paused. Alert on it; a restart does
+    not mend it.
+    """
     missing = await asyncio.gather(*(_missing(check, request.app.state) for check in CHECKS.values()))
     checks = {
         name: {"ok": reason is None} if reason is None else {"ok": False, "detail": reason}
@@ -42,7 +47,8 @@ async def ready(request: Request) -> JSONResponse:
     wrong = [f"{name}: {reason}" for name, reason in zip(CHECKS, missing, strict=True) if reason is not None]
     if wrong:
         raise Unavailable(f"Not ready. {'; '.join(wrong)}.", retry_after=2, checks=checks)
-    return JSONResponse({"status": "ready", "checks": checks}, headers={"Cache-Control": "no-store"})
+    answer = {"status": "ready", "checks": checks, "degraded": await _degraded(request.app.state.database)}
+    return JSONResponse(answer, headers={"Cache-Control": "no-store"})
 
 
 @router.get("/metrics", summary="Metrics for Prometheus", response_class=Response)
@@ -56,6 +62,17 @@ async def metrics(request: Request) -> Response:
         authenticator: Authenticator = request.app.state.authenticator
         require(await authenticator.caller(request), Right.READ)
     return Response(telemetry.render(), media_type=telemetry.CONTENT_TYPE)
+
+
+async def _degraded(database: Database) -> list[str]:
+    # Without names of projects and words of providers: probes are open to everybody.
+    async with database.acquire() as connection:
+        troubles = await readers.troubles(connection)
+    told = [f"{name} fails (projects: {count})" for name, count in troubles.failing.items()]
+    told += [f"{name} is paused (projects: {count})" for name, count in troubles.paused.items()]
+    if troubles.set_aside:
+        told.append(f"{troubles.set_aside} events could not be counted and are set aside")
+    return told
 
 
 async def _missing(check: Callable[[Any], Awaitable[str | None]], state: Any) -> str | None:

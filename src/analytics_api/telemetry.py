@@ -162,6 +162,12 @@ _reader_lag = Gauge(
     ("project", "reader"),
     registry=registry,
 )
+_set_aside = Counter(
+    "analytics_events_set_aside",
+    "Events that could not be counted into the figures. They stay in the log.",
+    ("project",),
+    registry=registry,
+)
 _deliveries = Counter(
     "analytics_deliveries",
     "Events handed to a destination, by outcome: delivered, skipped, parked, dead, unknown.",
@@ -211,6 +217,11 @@ def count_events(outcome: str, number: int = 1, *, reason: str = "") -> None:
         else:
             _reasons.add(reason)
     _event_counter(outcome, reason).inc(number)
+
+
+def count_set_aside(project: str) -> None:
+    """One event could not be counted."""
+    _set_aside.labels(project).inc()
 
 
 def set_reader_lag(project: str, reader: str, lag: int) -> None:

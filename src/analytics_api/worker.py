@@ -11,7 +11,6 @@ import socket
 from datetime import timedelta
 from typing import Never
 
-import asyncpg
 import httpx
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
@@ -23,6 +22,7 @@ from analytics_api.errors import LeaseLost, Unavailable
 from analytics_api.schedule import JOBS, Job, Services
 from analytics_api.settings import Settings
 from analytics_api.store.engine import Database
+from analytics_api.store.failures import AWAY
 from analytics_api.store.jobs import claim_job, finish_job, renew_job
 from analytics_api.store.leases import run_while_held
 from analytics_api.store.partitions import Partitions
@@ -36,10 +36,6 @@ RENEWALS = 3
 """Per lease, so that one slow answer of the database does not cost it."""
 STOP_SECONDS = 20.0
 """For jobs under way at the end. What is cut off is rolled back and done again by the next process."""
-
-
-AWAY = (OSError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError, asyncpg.InterfaceError)
-"""How it shows that the database is away or stopping."""
 
 
 def owner_name() -> str:

@@ -22,6 +22,7 @@ from analytics_api.domain.metrics import METRICS, Metric
 from analytics_api.domain.period import bucket_of, buckets, local_day, next_bucket
 from analytics_api.domain.project import Project
 from analytics_api.store.engine import Database
+from analytics_api.store.failures import AWAY
 from analytics_api.store.log import safe_position
 from analytics_api.store.metrics import days
 from analytics_api.store.metrics.calculate import calculate
@@ -77,7 +78,13 @@ async def close_due_days(
     reports = []
     for project in projects:
         closing = _Closing(database, project, now, late_days, safe)
-        reports.append(await closing.run(patience_seconds))
+        try:
+            reports.append(await closing.run(patience_seconds))
+        except AWAY:
+            raise
+        except Exception:
+            # Other projects' days are closed all the same, and this one's at the next run.
+            logger.exception("the days of project %s could not be closed", project.slug)
     return reports
 
 

@@ -21,7 +21,7 @@ from analytics_api.deliver.report import DeliveryState, FlushReport
 from analytics_api.deliver.run import Desk, Run
 from analytics_api.domain.clock import Clock, system_clock
 from analytics_api.domain.project import Project
-from analytics_api.errors import LeaseLost
+from analytics_api.errors import LeaseLost, WriterBusy
 from analytics_api.store import deliveries, readers
 from analytics_api.store.deliveries import ReaderState, reader_name
 from analytics_api.store.engine import Database
@@ -76,8 +76,12 @@ class DestinationReader:
         async with self._lock:
             report = FlushReport(self.project.slug, self.destination.name)
             async with self._database.acquire() as connection:
-                safe = await safe_position(connection)
                 state = await self._state(connection)
+                try:
+                    safe = await safe_position(connection)
+                except WriterBusy:
+                    # What is parked can be sent all the same.
+                    safe = state.position
                 if not self._stopping and self._has_work(state, safe):
                     lease = await self._claim(connection)
                 else:

@@ -12,6 +12,7 @@ import asyncpg
 from analytics_api.domain.event import NewEvent
 from analytics_api.errors import Unavailable
 from analytics_api.store.engine import Database
+from analytics_api.store.failures import AWAY, BAD_DATA, TRY_AGAIN
 from analytics_api.store.groups import CommitUnknown, ensure_partitions, write_group
 from analytics_api.store.partitions import Partitions
 from analytics_api.telemetry import write_group_events, write_group_seconds
@@ -20,27 +21,6 @@ logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 5.0
 """How long a group waits for a database that is away before its senders are told to come again."""
-
-_TRY_AGAIN = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.LockNotAvailableError)
-_BAD_ROW = (
-    asyncpg.DataError,
-    asyncpg.IntegrityConstraintViolationError,
-    asyncpg.ProgramLimitExceededError,
-    ValueError,
-    TypeError,
-    OverflowError,
-)
-_AWAY = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.PostgresIOError,
-    asyncpg.InternalServerError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    OSError,
-    TimeoutError,
-)
 
 Outcome = bool | str
 """True: stored. False: a duplicate. Text: why the database refused the row."""
@@ -63,7 +43,7 @@ class Lane:
         """Write all at once; when a row is bad, halve until it stands alone, so that it fails alone."""
         try:
             return [*await self._write_with_retry(events)]
-        except _BAD_ROW as error:
+        except BAD_DATA as error:
             if len(events) == 1:
                 logger.warning("the database refused an event of type %r: %s", events[0].event_type, error)
                 return [f"the database refused this event: {str(error)[:200]}"]
@@ -97,10 +77,10 @@ class Lane:
                     raise
                 logger.info("no partition for a row (%s); looking again", error)
                 await self._partitions.load(await self._connected())
-            except _TRY_AGAIN:
+            except TRY_AGAIN:
                 if time.monotonic() > give_up:
                     raise Unavailable() from None
-            except _AWAY as error:
+            except AWAY as error:
                 await self.disconnect()
                 if time.monotonic() > give_up or self._closing:
                     logger.error("the database is away: %s", error)

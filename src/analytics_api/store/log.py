@@ -8,6 +8,7 @@ know how far it may go reads the sequence, lists those who hold the lock at that
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,18 +17,27 @@ from uuid import UUID
 import asyncpg
 
 from analytics_api.domain.event import StoredEvent
+from analytics_api.errors import WriterBusy
 from analytics_api.store.groups import LAST_SEQ, WRITERS_LOCK
+
+PATIENCE = 5.0
+"""Seconds. A group is written in 20 ms; who takes this long is stopped, and the readers have other things to do."""
 
 
 async def safe_position(connection: asyncpg.Connection, poll_seconds: float = 0.005) -> int:
     """The highest sequence number up to which every event that will ever exist is visible.
 
     Waits for the transactions that are writing at this moment, and only for them. Not to be called inside a
-    transaction: the caller's snapshot must be taken afterwards.
+    transaction: the caller's snapshot must be taken afterwards. Raises WriterBusy when one of them does not end.
     """
     last = await connection.fetchval(LAST_SEQ)
     waiting = await _writers(connection)
+    give_up = time.monotonic() + PATIENCE
     while waiting:
+        if time.monotonic() > give_up:
+            raise WriterBusy(
+                f"A transaction that writes events has been open for more than {PATIENCE:.0f} s; see pg_stat_activity."
+            )
         await asyncio.sleep(poll_seconds)
         waiting &= await _writers(connection)
         poll_seconds = min(poll_seconds * 1.5, 0.25)

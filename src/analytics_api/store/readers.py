@@ -45,10 +45,45 @@ async def ensure_reader(
     )
 
 
-async def positions(connection: asyncpg.Connection, name: str) -> dict[int, int]:
-    """Where the readers of that name are, by project."""
-    rows = await connection.fetch("SELECT project_id, position FROM readers WHERE name = $1", name)
-    return {row["project_id"]: row["position"] for row in rows}
+@dataclass(frozen=True, slots=True)
+class State:
+    """Where a reader is, and until when it rests after a failure."""
+
+    position: int
+    retry_at: datetime | None
+
+
+async def states(connection: asyncpg.Connection, name: str) -> dict[int, State]:
+    """The readers of that name, by project."""
+    rows = await connection.fetch("SELECT project_id, position, retry_at FROM readers WHERE name = $1", name)
+    return {row["project_id"]: State(row["position"], row["retry_at"]) for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class Troubles:
+    """What readers do not get on with."""
+
+    failing: dict[str, int]
+    """Projects by name of the reader, whose last run failed."""
+    paused: dict[str, int]
+    set_aside: int
+    """Events that could not be counted."""
+
+
+async def troubles(connection: asyncpg.Connection) -> Troubles:
+    """The troubles of all readers."""
+    rows = await connection.fetch(
+        """
+        SELECT name, count(*) FILTER (WHERE state = 'running') AS failing,
+               count(*) FILTER (WHERE state = 'paused') AS paused
+        FROM readers WHERE failures > 0 OR state = 'paused' GROUP BY name ORDER BY name
+        """
+    )
+    return Troubles(
+        {row["name"]: row["failing"] for row in rows if row["failing"]},
+        {row["name"]: row["paused"] for row in rows if row["paused"]},
+        await connection.fetchval("SELECT count(*) FROM rollup_failures"),
+    )
 
 
 async def claim(

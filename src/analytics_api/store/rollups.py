@@ -200,18 +200,26 @@ PAYMENTS = Rollup(
                     WHEN event_type = 'payment_chargeback' THEN 'chargeback'
                     WHEN event_type = 'payment_failed' AND revenue IS NULL THEN 'failure'
                     ELSE 'payment' END AS kind,
-               coalesce(nullif(event_data ->> 'payment_id', ''), event_id::text) AS payment_id,
-               coalesce(nullif(event_data ->> 'refund_id', ''), event_id::text) AS refund_id,
+               coalesce(nullif(event_data ->> 'payment_id', ''), event_id::text) AS long_payment_id,
+               coalesce(nullif(event_data ->> 'refund_id', ''), event_id::text) AS long_refund_id,
                event_data ->> 'amount' AS amount_text, event_data ->> 'currency' AS currency_text, chunk.*
         FROM chunk
         WHERE trusted AND (revenue IS NOT NULL
             OR event_type IN ('payment_completed', 'payment_failed', 'payment_refunded', 'payment_chargeback'))
+    ), short AS (
+        -- An index holds 2,700 bytes; LONGEST_ID characters are at most 2,048.
+        SELECT entries.*,
+               CASE WHEN length(long_payment_id) <= 512 THEN long_payment_id
+                    ELSE encode(sha256(convert_to(long_payment_id, 'UTF8')), 'hex') END AS payment_id,
+               CASE WHEN length(long_refund_id) <= 512 THEN long_refund_id
+                    ELSE encode(sha256(convert_to(long_refund_id, 'UTF8')), 'hex') END AS refund_id
+        FROM entries
     ), numbered AS (
-        SELECT entries.*, CASE kind WHEN 'payment' THEN payment_id ELSE refund_id END AS entry_id,
+        SELECT short.*, CASE kind WHEN 'payment' THEN payment_id ELSE refund_id END AS entry_id,
                CASE kind WHEN 'payment' THEN revenue
                     ELSE CASE WHEN amount_text ~ '^-?[0-9]{1,15}([.][0-9]{1,9})?$' THEN abs(amount_text::numeric) END
                END AS amount
-        FROM entries
+        FROM short
     ), paid AS (
         INSERT INTO payments (project_id, kind, entry_id, payment_id, seq, person_id, has_person, is_bot,
                               occurred_at, day, amount, currency)
@@ -264,3 +272,25 @@ async def roll_up(connection: asyncpg.Connection, project: Project, chunk: Chunk
     await roll_up_subscriptions(connection, project)
     await roll_up_properties(connection)
     return events
+
+
+async def note_bad_event(connection: asyncpg.Connection, chunk: Chunk, error: str, now: datetime) -> bool:
+    """Remember that the one event of a chunk could not be counted. False when the chunk holds none of the project."""
+    return bool(
+        await connection.fetchval(
+            """
+            INSERT INTO rollup_failures (project_id, seq, error, failed_at)
+            SELECT project_id, seq, $6, $7 FROM events
+            WHERE project_id = $1 AND seq > $2 AND seq <= $3 AND occurred_at >= $4 AND occurred_at < $5
+            ON CONFLICT (project_id, seq) DO UPDATE SET error = excluded.error, failed_at = excluded.failed_at
+            RETURNING 1
+            """,
+            chunk.project_id,
+            chunk.after,
+            chunk.upto,
+            chunk.lower,
+            chunk.upper,
+            error.replace("\0", "")[:2000],
+            now,
+        )
+    )

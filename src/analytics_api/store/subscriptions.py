@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime
 from decimal import Decimal
 
@@ -12,6 +13,8 @@ from analytics_api.domain.money import parse_amount, parse_currency
 from analytics_api.domain.project import Project
 from analytics_api.domain.subscription import monthly_amount
 from analytics_api.domain.times import parse_time
+
+LONGEST_ID = 512
 
 
 async def roll_up_subscriptions(connection: asyncpg.Connection, project: Project) -> None:
@@ -55,7 +58,7 @@ def _change(project: Project, row: asyncpg.Record) -> tuple[object, ...]:
     return (
         project.id,
         # A person without subscription ids has one subscription.
-        str(subscription) if subscription not in (None, "") else f"person:{row['person_id']}",
+        _short(str(subscription)) if subscription not in (None, "") else f"person:{row['person_id']}",
         row["seq"],
         row["person_id"],
         kind,
@@ -64,6 +67,11 @@ def _change(project: Project, row: asyncpg.Record) -> tuple[object, ...]:
         mrr,
         currency,
     )
+
+
+def _short(text: str) -> str:
+    """An id that fits into an index; as rollups.py does with those of payments."""
+    return text if len(text) <= LONGEST_ID else hashlib.sha256(text.encode()).hexdigest()
 
 
 def _ends_at(value: object, otherwise: datetime) -> datetime:

@@ -249,6 +249,15 @@ person_days = Table(
     ),
 )
 
+rollup_failures = Table(
+    "rollup_failures",
+    metadata,
+    Column("project_id", Integer, primary_key=True),
+    Column("seq", BigInteger, primary_key=True),
+    Column("error", Text, nullable=False),
+    Column("failed_at", DateTime(timezone=True), nullable=False),
+)
+
 last_active_days = Table(
     "last_active_days",
     metadata,
