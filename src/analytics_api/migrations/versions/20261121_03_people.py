@@ -9,6 +9,7 @@ down_revision = "0002_readers"
 branch_labels = None
 depends_on = None
 
+# Rows that change with every chunk leave room on their page for the next version, so that no index is touched.
 CREATE = (
     """
     CREATE TABLE persons (
@@ -28,7 +29,7 @@ CREATE = (
         properties jsonb DEFAULT '{}'::jsonb NOT NULL,
         property_times jsonb DEFAULT '{}'::jsonb NOT NULL,
         PRIMARY KEY (person_id)
-    )
+    ) WITH (fillfactor = 80)
     """,
     """
     CREATE INDEX persons_project_first_day ON persons (project_id, first_day)
@@ -51,7 +52,7 @@ CREATE = (
         active_with_bots boolean NOT NULL,
         events bigint DEFAULT 0 NOT NULL,
         PRIMARY KEY (person_id, day)
-    )
+    ) WITH (fillfactor = 90)
     """,
     """
     CREATE INDEX person_days_project_day ON person_days (project_id, day) INCLUDE (person_id, active, active_with_bots)
@@ -87,7 +88,7 @@ CREATE = (
         events integer NOT NULL,
         page_views integer NOT NULL,
         PRIMARY KEY (person_id, device, started_at)
-    )
+    ) WITH (fillfactor = 80)
     """,
     """
     CREATE INDEX sessions_project_day ON sessions (project_id, day)
