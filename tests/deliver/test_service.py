@@ -207,7 +207,8 @@ async def test_a_database_that_fails_is_reported_and_not_raised(
 
 async def test_a_provider_that_is_not_known(database: Database, client: httpx.AsyncClient) -> None:
     with pytest.raises(
-        ConfigurationError, match=r"'ampltude' is not known: use one of amplitude, mixpanel, sandbox"
+        ConfigurationError,
+        match=r"'ampltude' is not known: use one of amplitude, ga4, mixpanel, posthog, sandbox",
     ):
         Destinations(database, [DestinationConfig("ampltude")], client, owner="test")
 

@@ -32,7 +32,8 @@ class Reply:
     """An answer."""
 
     status: int
-    body: JSON
+    body: JSON | str | None
+    """An object, a text that is sent as it is, or nothing."""
     headers: dict[str, str] = field(default_factory=dict)
 
 
@@ -174,6 +175,10 @@ async def _write_bytes(
 
 
 async def _write(writer: asyncio.StreamWriter, reply: Reply) -> bool:
+    if reply.body is None:
+        return await _write_bytes(writer, reply.status, b"", reply.headers)
+    if isinstance(reply.body, str):
+        return await _write_bytes(writer, reply.status, reply.body.encode(), reply.headers)
     return await _write_bytes(
         writer,
         reply.status,

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 
+from analytics_api.deliver.providers.addresses import AddressRefused
 from analytics_api.domain.outcome import Outcome, Paused, Retry, Unknown
 
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
@@ -68,8 +69,9 @@ async def post(
     *,
     params: Mapping[str, str] | None = None,
     auth: tuple[str, str] | None = None,
-) -> Answer | Retry | Unknown:
-    """POST a JSON body once. Retry: it surely did not arrive; Unknown: it may have."""
+    headers: Mapping[str, str] | None = None,
+) -> Answer | Retry | Unknown | Paused:
+    """POST a JSON body once. Retry: it surely did not arrive; Unknown: it may have; Paused: it may not go there."""
     try:
         async with asyncio.timeout(TOTAL_SECONDS):
             response = await client.post(
@@ -77,10 +79,12 @@ async def post(
                 content=body,
                 params=params,
                 auth=auth or httpx.USE_CLIENT_DEFAULT,
-                headers={"Content-Type": "application/json", "Accept": "application/json"},
+                headers={"Content-Type": "application/json", "Accept": "application/json", **(headers or {})},
                 timeout=TIMEOUT,
                 follow_redirects=False,
             )
+    except AddressRefused as error:
+        return Paused(str(error))
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
         return Retry(f"no connection to the provider ({_name(error)})")
     except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:

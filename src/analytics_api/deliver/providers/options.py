@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from urllib.parse import urlsplit
 
 from analytics_api.errors import ConfigurationError
 
@@ -17,7 +18,28 @@ def required(options: Mapping[str, str], name: str, provider: str) -> str:
 
 def base_url(options: Mapping[str, str], default: str, provider: str) -> str:
     """The provider's address without a trailing slash. Raises ConfigurationError when it is no http(s) URL."""
-    url = (options.get("url") or default).rstrip("/")
-    if not url.startswith(("http://", "https://")):
-        raise ConfigurationError(f"destination {provider}: url must start with http:// or https://.")
+    return address(options.get("url") or default, provider).rstrip("/")
+
+
+def address(url: str, provider: str) -> str:
+    """A URL that can be sent to. Raises ConfigurationError when it is none, or holds a password that would show."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ConfigurationError(
+            f"destination {provider}: url must start with http:// or https:// and name a host."
+        )
+    if parts.username or parts.password:
+        raise ConfigurationError(f"destination {provider}: url must not hold a user name or password.")
     return url
+
+
+def choice(options: Mapping[str, str], name: str, choices: Sequence[str], provider: str) -> str:
+    """An option with a few values, the first of which is the default. Raises ConfigurationError."""
+    value = options.get(name) or choices[0]
+    if value not in choices:
+        raise ConfigurationError(f"destination {provider}: {name} must be {' or '.join(choices)}.")
+    return value

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 
-from analytics_api.deliver.providers import amplitude, mixpanel, sandbox
+from analytics_api.deliver.providers import amplitude, ga4, mixpanel, posthog, sandbox, segment, webhook
 from analytics_api.deliver.providers.port import Provider
 from analytics_api.errors import ConfigurationError
 
@@ -16,8 +16,12 @@ ENTRY_POINTS = "analytics_api.destinations"
 
 FACTORIES: dict[str, Factory] = {
     "amplitude": amplitude.make,
+    "ga4": ga4.make,
     "mixpanel": mixpanel.make,
+    "posthog": posthog.make,
     "sandbox": sandbox.make,
+    "segment": segment.make,
+    "webhook": webhook.make,
 }
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from analytics_api.domain.event import StoredEvent
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -34,6 +37,17 @@ def text_at(value: dict[str, Any], *path: str) -> str | None:
     return found if isinstance(found, str) and found else None
 
 
+def first_text(value: dict[str, Any], *paths: tuple[str, ...]) -> str | None:
+    """The first non-empty text that is found at one of the paths, else None."""
+    return next((text for path in paths if (text := text_at(value, *path)) is not None), None)
+
+
+OS = (("os", "name"), ("os",))
+COUNTRY = (("location", "country"), ("country",))
+REGION = (("location", "region"), ("region",))
+CITY = (("location", "city"), ("city",))
+"""Where a context has these: as the sender says it, or else as intake found it out."""
+
 _PAGE = {"page_url": "url", "page_path": "path", "page_title": "title", "page_referrer": "referrer"}
 
 
@@ -41,3 +55,26 @@ def page_properties(context: dict[str, Any]) -> dict[str, str]:
     """The page an event happened on, as event properties."""
     found = {name: text_at(context, "page", key) for name, key in _PAGE.items()}
     return {name: value for name, value in found.items() if value is not None}
+
+
+def event_object(event: StoredEvent) -> dict[str, Any]:
+    """The whole event under the names of POST /events, without loss."""
+    return {
+        "event_type": event.event_type,
+        "event_id": str(event.event_id),
+        "user_id": event.user_id,
+        "anonymous_id": event.anonymous_id,
+        "session_id": event.session_id,
+        "timestamp": event.occurred_at.isoformat(),
+        "event_data": json_object(event.event_data),
+        "user_properties": json_object(event.user_properties),
+        "context": json_object(event.context),
+        "revenue": None if event.revenue is None else str(event.revenue),
+        "currency": event.currency,
+    }
+
+
+def without_words_for(operations: dict[str, Any], spoken: Iterable[str]) -> dict[str, Any]:
+    """The operations on user properties that a provider has no word for; they travel with the event as data."""
+    known = set(spoken)
+    return {name: value for name, value in operations.items() if name not in known and value}

@@ -16,11 +16,15 @@ from amplitude.plugin import verify_event
 
 from analytics_api.deliver.providers.port import Payload, Rendered
 from analytics_api.deliver.providers.stored import (
+    CITY,
+    COUNTRY,
+    OS,
+    REGION,
+    first_text,
     json_bytes,
     json_object,
     milliseconds,
     page_properties,
-    text_at,
 )
 from analytics_api.domain.event import EventType, StoredEvent
 from analytics_api.domain.outcome import Dead, Skipped, SkipReason
@@ -38,14 +42,14 @@ _CONTEXT = {
     "platform": (("platform",),),
     "language": (("locale",),),
     "app_version": (("app", "version"),),
-    "os_name": (("os", "name"), ("os",)),
+    "os_name": OS,
     "os_version": (("os", "version"),),
     "device_brand": (("device", "brand"),),
     "device_manufacturer": (("device", "manufacturer"),),
     "device_model": (("device", "model"),),
-    "country": (("location", "country"), ("country",)),
-    "region": (("location", "region"), ("region",)),
-    "city": (("location", "city"), ("city",)),
+    "country": COUNTRY,
+    "region": REGION,
+    "city": CITY,
 }
 """Amplitude's field: where the event's context has it, as the sender says it or else as intake found it out."""
 
@@ -91,14 +95,10 @@ def _ids(event: StoredEvent) -> dict[str, str]:
     return ids
 
 
-def _first_text(context: dict[str, Any], paths: tuple[tuple[str, ...], ...]) -> str | None:
-    return next((text for path in paths if (text := text_at(context, *path)) is not None), None)
-
-
 def _event_body(event: StoredEvent, ids: dict[str, str]) -> dict[str, Any]:
     context = json_object(event.context)
     properties = {**page_properties(context), **json_object(event.event_data)}
-    fields: dict[str, Any] = {name: _first_text(context, paths) for name, paths in _CONTEXT.items()}
+    fields: dict[str, Any] = {name: first_text(context, *paths) for name, paths in _CONTEXT.items()}
     if event.session_id is not None:
         number = int(event.session_id) if event.session_id.isascii() and event.session_id.isdecimal() else 0
         if _SHORTEST_SESSION <= number < 10 * _SHORTEST_SESSION:

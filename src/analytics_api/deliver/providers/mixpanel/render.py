@@ -14,6 +14,11 @@ from mixpanel import DatetimeSerializer, Mixpanel
 
 from analytics_api.deliver.providers.port import Payload, Rendered
 from analytics_api.deliver.providers.stored import (
+    CITY,
+    COUNTRY,
+    OS,
+    REGION,
+    first_text,
     json_object,
     milliseconds,
     page_properties,
@@ -58,6 +63,24 @@ Mixpanel drop the event without a word."""
 
 HISTORY = timedelta(days=1)
 """An event that arrived later than this is history and no sign that its person has been seen now."""
+
+_CONTEXT = {
+    "$current_url": (("page", "url"),),
+    "$referrer": (("page", "referrer"),),
+    "$browser": (("browser", "name"), ("browser",)),
+    "$browser_version": (("browser", "version"), ("browser_version",)),
+    "$os": OS,
+    "$os_version": (("os", "version"),),
+    "$device": (("device", "type"), ("device",)),
+    "$manufacturer": (("device", "manufacturer"),),
+    "$brand": (("device", "brand"),),
+    "$model": (("device", "model"),),
+    "$app_version_string": (("app", "version"),),
+    "mp_country_code": COUNTRY,
+    "$region": REGION,
+    "$city": CITY,
+}
+"""Mixpanel's default properties. Places go along because `ip` is mostly 0, from which Mixpanel finds out none."""
 
 _REPEATABLE = ("$set_once", "$set")
 _COUNTING = ("$add", "$append")
@@ -200,8 +223,8 @@ def _properties(event: StoredEvent, distinct_id: str) -> dict[str, Any]:
 def _about(event: StoredEvent, context: dict[str, Any]) -> dict[str, Any]:
     """What the event says beside its own properties."""
     about: dict[str, Any] = dict(page_properties(context))
-    for name, path in (("$current_url", ("page", "url")), ("$referrer", ("page", "referrer"))):
-        found = text_at(context, *path)
+    for name, paths in _CONTEXT.items():
+        found = first_text(context, *paths)
         if found is not None:
             about[name] = found
     if event.session_id is not None:

@@ -10,7 +10,7 @@ from datetime import timedelta
 import httpx
 
 from analytics_api.deliver.providers.port import Limits, Payload, Rendered
-from analytics_api.deliver.providers.stored import json_bytes, json_object
+from analytics_api.deliver.providers.stored import event_object, json_bytes
 from analytics_api.domain.event import EventType, StoredEvent
 from analytics_api.domain.outcome import Delivered, Outcome, Skipped, SkipReason
 
@@ -38,26 +38,7 @@ class Sandbox:
         """The event as a provider would be told of it, without loss. Requests to this API go to no provider."""
         if event.event_type == EventType.API_REQUEST:
             return Skipped(SkipReason.FILTER)
-        return [
-            Payload(
-                "log",
-                json_bytes(
-                    {
-                        "event_type": event.event_type,
-                        "event_id": str(event.event_id),
-                        "user_id": event.user_id,
-                        "anonymous_id": event.anonymous_id,
-                        "session_id": event.session_id,
-                        "timestamp": event.occurred_at.isoformat(),
-                        "event_data": json_object(event.event_data),
-                        "user_properties": json_object(event.user_properties),
-                        "context": json_object(event.context),
-                        "revenue": None if event.revenue is None else str(event.revenue),
-                        "currency": event.currency,
-                    }
-                ),
-            )
-        ]
+        return [Payload("log", json_bytes(event_object(event)))]
 
     async def send(self, _client: httpx.AsyncClient, payloads: Sequence[Payload]) -> list[Outcome]:
         """Log the payloads."""

@@ -1,0 +1,85 @@
+"""Keeps requests whose address somebody typed in over the API away from this machine and its neighbours (SSRF)."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+
+import httpx
+
+_NAT64 = IPv6Network("64:ff9b::/96")
+
+Address = IPv4Address | IPv6Address
+
+
+class AddressRefused(httpx.TransportError):
+    """The address is inside the operator's own network."""
+
+
+def is_public(address: Address) -> bool:
+    """Whether an address belongs to the internet: not private, loopback, link-local (cloud metadata) or multicast.
+
+    An IPv4 address inside an IPv6 one (mapped, 6to4, Teredo, NAT64) counts as what it is.
+    """
+    if isinstance(address, IPv6Address):
+        inner = _inner_address(address)
+        if inner is not None:
+            return is_public(inner)
+    return address.is_global and not address.is_multicast
+
+
+def _inner_address(address: IPv6Address) -> IPv4Address | None:
+    if address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    if address.sixtofour is not None:
+        return address.sixtofour
+    if address.teredo is not None:
+        return address.teredo[1]
+    return IPv4Address(int(address) & 0xFFFFFFFF) if address in _NAT64 else None
+
+
+async def addresses_of(host: str) -> list[Address]:
+    """The addresses of a host, as the system resolves it. Raises httpx.ConnectError when it has none."""
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (socket.gaierror, UnicodeError) as error:
+        raise httpx.ConnectError(f"{host} cannot be resolved: {error}") from error
+    return list(dict.fromkeys(ip_address(entry[4][0]) for entry in found))
+
+
+class PublicOnlyTransport(httpx.AsyncBaseTransport):
+    """Connects to public addresses only, and to the very address that was checked: DNS has no second say.
+
+    Connections are kept for each host of their own, so that none is reused for another host at the same address.
+    """
+
+    def __init__(self) -> None:
+        self._hosts: dict[str, httpx.AsyncHTTPTransport] = {}
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request. Raises AddressRefused before anything is sent."""
+        host = request.url.host
+        addresses = await addresses_of(host)
+        refused = next((address for address in addresses if not is_public(address)), None)
+        if refused is not None:
+            raise AddressRefused(
+                f"{host} is the private address {refused}, to which nothing is sent: use a public one, or set "
+                "ANALYTICS__ALLOW_PRIVATE_DESTINATIONS=true"
+            )
+        transport = self._hosts.setdefault(host, httpx.AsyncHTTPTransport())
+        last: httpx.ConnectError | httpx.ConnectTimeout | None = None
+        for address in addresses:
+            request.url = request.url.copy_with(host=str(address))
+            # The certificate is checked against the name; the Host header has been set from it already.
+            request.extensions = {**request.extensions, "sni_hostname": host}
+            try:
+                return await transport.handle_async_request(request)
+            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+                last = error
+        raise last or httpx.ConnectError(f"{host} has no address")
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        for transport in self._hosts.values():
+            await transport.aclose()

@@ -1,0 +1,5 @@
+"""PostHog: events and person properties through `/batch/`."""
+
+from analytics_api.deliver.providers.posthog.provider import make
+
+__all__ = ["make"]

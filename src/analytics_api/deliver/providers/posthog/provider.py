@@ -1,0 +1,66 @@
+"""PostHog's side of the port: `POST /batch/`. Source: PostHog's documentation of the capture API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+import httpx
+
+from analytics_api.deliver.providers.http import Answer, common_outcome, post
+from analytics_api.deliver.providers.options import base_url, required
+from analytics_api.deliver.providers.port import Limits, Payload, Rendered
+from analytics_api.deliver.providers.posthog.render import ENDPOINT, render
+from analytics_api.deliver.providers.stored import json_bytes
+from analytics_api.domain.event import StoredEvent
+from analytics_api.domain.outcome import Delivered, Outcome, Refused, Retry, TooLarge, Unknown
+
+DEFAULT_URL = "https://us.i.posthog.com"
+
+
+class PostHog:
+    """Repetitions are recognised in storage by uuid, event, distinct_id and day, all of which are the stored row's."""
+
+    name = "posthog"
+    # There is no limit on the number; 2000 keeps a request that has to be halved small.
+    limits = Limits(records=2000, size=20_000_000)
+    dedupes_for: timedelta | None = None
+    keep = 0
+
+    def __init__(self, api_key: str, url: str = DEFAULT_URL) -> None:
+        self.secrets: tuple[str, ...] = (api_key,)
+        # The slash at the end matters. `sent_at` stays away: PostHog would shift the time of every late event by it.
+        self._url = f"{url}/{ENDPOINT}/"
+        self._head = b'{"api_key":' + json_bytes(api_key) + b',"historical_migration":false,"batch":['
+
+    def render(self, event: StoredEvent) -> Rendered:
+        """PostHog's event for a stored event."""
+        return render(event)
+
+    async def send(self, client: httpx.AsyncClient, payloads: Sequence[Payload]) -> list[Outcome]:
+        """One request."""
+        body = self._head + b",".join(payload.body for payload in payloads) + b"]}"
+        answer = await post(client, self._url, body)
+        return [read_answer(answer) if isinstance(answer, Answer) else answer] * len(payloads)
+
+
+def read_answer(answer: Answer) -> Outcome:
+    """What an answer means for all events of the request; errors are plain text."""
+    found = common_outcome(answer)
+    if found is not None:
+        return found
+    if answer.status == 413:
+        return TooLarge(answer.words())
+    if answer.status == 429:
+        return Retry(answer.words(), answer.retry_after())
+    if answer.status == 400:
+        return Refused(answer.words())
+    body = answer.json_object()
+    if body is not None and str(body.get("status")).lower() in ("ok", "1"):
+        return Delivered()
+    return Unknown(f"not an answer of PostHog: {answer.words()}", answer.retry_after())
+
+
+def make(options: Mapping[str, str]) -> PostHog:
+    """From `api_key` (the project's, `phc_...`) and `url` (optional; the region or one's own host)."""
+    return PostHog(required(options, "api_key", "posthog"), base_url(options, DEFAULT_URL, "posthog"))

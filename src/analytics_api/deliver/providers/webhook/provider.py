@@ -1,0 +1,113 @@
+"""A signed webhook: a JSON array of events, taken or refused as a whole, signed as Standard Webhooks says.
+
+Source of headers and signature: https://www.standardwebhooks.com (specification 1.0, symmetric signatures).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import time
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+import httpx
+
+from analytics_api.deliver.providers.http import Answer, common_outcome, post
+from analytics_api.deliver.providers.options import address, required
+from analytics_api.deliver.providers.port import Limits, Payload, Rendered
+from analytics_api.deliver.providers.stored import event_object, json_bytes
+from analytics_api.domain.event import EventType, StoredEvent
+from analytics_api.domain.outcome import (
+    Delivered,
+    Outcome,
+    Paused,
+    Refused,
+    Retry,
+    Skipped,
+    SkipReason,
+    TooLarge,
+)
+from analytics_api.errors import ConfigurationError
+
+_ENCODED = "whsec_"
+_SHORTEST_SECRET = 16
+
+
+class Webhook:
+    """Sends to one URL. The receiver tells repetitions by `event_id`, or whole requests by `webhook-id`."""
+
+    name = "webhook"
+    # 500 events are the batch of Mixpanel's webhooks, 1 MB is what most web servers take without being asked.
+    limits = Limits(records=500, size=1_000_000)
+    dedupes_for: timedelta | None = None
+    keep = 0
+
+    def __init__(self, url: str, secret: str) -> None:
+        self.secrets: tuple[str, ...] = (secret,)
+        self._url = url
+        self._key = signing_key(secret)
+
+    def render(self, event: StoredEvent) -> Rendered:
+        """The whole event, also one of nobody. Requests to this API go to no provider."""
+        if event.event_type == EventType.API_REQUEST:
+            return Skipped(SkipReason.FILTER)
+        body = {**event_object(event), "received_at": event.received_at.isoformat()}
+        return [Payload("events", json_bytes(body))]
+
+    async def send(self, client: httpx.AsyncClient, payloads: Sequence[Payload]) -> list[Outcome]:
+        """One signed request."""
+        body = b"[" + b",".join(payload.body for payload in payloads) + b"]"
+        answer = await post(
+            client, self._url, body, headers=signed_headers(self._key, body, int(time.time()))
+        )
+        return [_read(answer) if isinstance(answer, Answer) else answer] * len(payloads)
+
+
+def signing_key(secret: str) -> bytes:
+    """The bytes of a secret: base64 behind `whsec_`, any other text as it is. Raises ConfigurationError."""
+    try:
+        key = (
+            base64.b64decode(secret.removeprefix(_ENCODED), validate=True)
+            if secret.startswith(_ENCODED)
+            else secret.encode()
+        )
+    except (binascii.Error, ValueError):
+        raise ConfigurationError("destination webhook: secret: behind whsec_ it must be base64.") from None
+    if len(key) < _SHORTEST_SECRET:
+        raise ConfigurationError(f"destination webhook: secret must have at least {_SHORTEST_SECRET} bytes.")
+    return key
+
+
+def signed_headers(key: bytes, body: bytes, seconds: int) -> dict[str, str]:
+    """The headers of a request: an id that is the same for the same events, the time, and the signature of all three."""
+    name = f"msg_{hashlib.sha256(body).hexdigest()[:32]}"
+    signature = hmac.digest(key, b"%s.%d.%s" % (name.encode(), seconds, body), "sha256")
+    return {
+        "webhook-id": name,
+        "webhook-timestamp": str(seconds),
+        "webhook-signature": f"v1,{base64.b64encode(signature).decode()}",
+        "Idempotency-Key": name,
+    }
+
+
+def _read(answer: Answer) -> Outcome:
+    """2xx: taken. 401, 403, 404, 410: nobody wants it any more. 400, 422: something in it is wrong."""
+    if 200 <= answer.status < 300:
+        return Delivered()
+    if answer.status in (404, 410):
+        return Paused(answer.words())
+    if answer.status == 413:
+        return TooLarge(answer.words())
+    if answer.status in (400, 422):
+        return Refused(answer.words())
+    return common_outcome(answer) or Retry(answer.words(), answer.retry_after())
+
+
+def make(options: Mapping[str, str]) -> Webhook:
+    """From `url` and `secret` (`whsec_` and base64, or any text of at least 16 bytes)."""
+    return Webhook(
+        address(required(options, "url", "webhook"), "webhook"), required(options, "secret", "webhook")
+    )
