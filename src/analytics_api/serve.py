@@ -19,6 +19,7 @@ from analytics_api import telemetry
 from analytics_api.app import create_app
 from analytics_api.domain.clock import system_clock
 from analytics_api.errors import ConfigurationError
+from analytics_api.http_protocol import HttpProtocol
 from analytics_api.settings import Settings
 from analytics_api.store.embedded import EmbeddedServer
 from analytics_api.store.engine import Database
@@ -58,6 +59,7 @@ def run_server(settings: Settings, *, with_worker: bool, migrate: bool = True, b
         app = create_app(settings, url, with_worker=with_worker)
         config = uvicorn.Config(
             app,
+            http=HttpProtocol,
             log_config=None,
             access_log=False,
             server_header=False,

@@ -115,8 +115,11 @@ class Intake:
                     warnings,
                 )
         finished = [result for result in results if result is not None]
-        for status, number in Counter(result.status for result in finished).items():
-            count_events(status, number)
+        if len(finished) == 1:
+            count_events(finished[0].status)
+        else:
+            for status, number in Counter(result.status for result in finished).items():
+                count_events(status, number)
         return finished
 
     async def write(self, events: Sequence[NewEvent]) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
 
 from analytics_api.domain.api_request import ApiRequest
 from analytics_api.store.engine import Database
@@ -55,6 +56,7 @@ class TrafficCounter:
     def __init__(self, *, most_keys: int = MOST_KEYS) -> None:
         self._most_keys = most_keys
         self._counts: dict[MinuteKey, MinuteCount] = {}
+        self._minute = self._next_minute = datetime.min.replace(tzinfo=UTC)
         self._database: Database | None = None
         self._task: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
@@ -64,13 +66,27 @@ class TrafficCounter:
         """Count a request."""
         key = MinuteKey(
             request.project.id if request.project is not None else NO_PROJECT,
-            request.at.replace(second=0, microsecond=0),
+            self._minute_of(request.at),
             request.method,
             request.route,
             request.status,
             request.caller or UNKNOWN_CALLER,
         )
-        self._add(key, MinuteCount(1, request.seconds, request.seconds))
+        held = self._counts.get(key)
+        if held is None:
+            self._add(key, MinuteCount(1, request.seconds, request.seconds))
+            return
+        held.requests += 1
+        held.seconds += request.seconds
+        if request.seconds > held.slowest:
+            held.slowest = request.seconds
+
+    def _minute_of(self, moment: datetime) -> datetime:
+        # Nearly always that of the request before.
+        if not self._minute <= moment < self._next_minute:
+            self._minute = moment.replace(second=0, microsecond=0)
+            self._next_minute = self._minute + timedelta(minutes=1)
+        return self._minute
 
     def _add(self, key: MinuteKey, count: MinuteCount) -> None:
         held = self._counts.get(key)
