@@ -211,4 +211,5 @@ def main() -> None:
     print(OTHERS)
 
 
-main()
+if __name__ == "__main__":
+    main()

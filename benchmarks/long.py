@@ -1,0 +1,151 @@
+"""`make bench-full`: intake over minutes with all readers at work, and its cost while the log grows to millions of events."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+
+import asyncpg
+import psutil
+
+from benchmarks import bare, realistic
+from benchmarks.__main__ import BATCH, EVENTS, Bench, line, running
+from benchmarks.importing import measure
+
+CONNECTIONS = 4
+WINDOW = 200_000
+"""Events over which the cost at a size of the log is taken."""
+
+
+@dataclass(slots=True)
+class Cpu:
+    """Seconds of processor used so far."""
+
+    server: float
+    postgres: float
+
+    @classmethod
+    def now(cls, bench: Bench) -> Cpu:
+        """Of the web process, and of all processes of its database."""
+        times = bench.server.cpu_times()
+        used = 0.0
+        for process in psutil.process_iter(["name"]):
+            if process.info["name"] == "postgres":
+                try:
+                    own = process.cpu_times()
+                    used += own.user + own.system
+                except psutil.NoSuchProcess:
+                    continue
+        return cls(times.user + times.system, used)
+
+
+def stream(bench: Bench, events: int, rate: float) -> float:
+    """Send so many events; the seconds it took. Every batch must be answered with 202."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.stream", str(bench.port), EVENTS, bench.key, str(events), str(rate), str(CONNECTIONS)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )  # fmt: skip
+    figures = json.loads(done.stdout)
+    if figures["statuses"] != {"202": events // BATCH}:
+        raise SystemExit(f"not every batch was answered with 202: {figures['statuses']}")
+    return float(figures["seconds"])
+
+
+async def lag_seconds(dsn: str, reader: str) -> float:
+    """Age of the oldest event that a reader of the default project has not read."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        age = await connection.fetchval(
+            """
+            SELECT extract(epoch FROM now() - received_at) FROM events
+            WHERE project_id = 1 AND seq > (SELECT position FROM readers WHERE project_id = 1 AND name = $1)
+            ORDER BY seq LIMIT 1
+            """,
+            reader,
+        )
+    finally:
+        await connection.close()
+    return float(age or 0)
+
+
+def sustain(minutes: float, share: float) -> None:
+    """A quarter of COPY's speed, with rollups and sandbox: rate, lag of the rollups and memory, minute by minute."""
+    with running(["serve", "--with-worker"]) as bench:
+        bench.send(realistic.batches(80, BATCH, seed=1), CONNECTIONS)
+        copied = asyncio.run(bare.copy_rate(bench.dsn, 80 * BATCH, BATCH))
+        rate = copied * share
+        events = int(rate * minutes * 60) // BATCH * BATCH
+        before = bench.stored()
+        took: list[float] = []
+        sender = threading.Thread(target=lambda: took.append(stream(bench, events, rate)))
+        began, cpu = time.monotonic(), Cpu.now(bench)
+        sender.start()
+        memories, told = [], 0
+        while sender.is_alive():
+            time.sleep(1)
+            memories.append(bench.server.memory_info().rss / 2**20)
+            if (passed := int(time.monotonic() - began) // 60) > told:
+                told = passed
+                print(f"  after {told} min: rollups {asyncio.run(lag_seconds(bench.dsn, 'rollups')):.1f} s behind, "
+                      f"web process {memories[-1]:.0f} MB, load {os.getloadavg()[0]:.1f}", flush=True)  # fmt: skip
+        lag, used = asyncio.run(lag_seconds(bench.dsn, "rollups")), Cpu.now(bench)
+        if bench.stored() - before != events:
+            raise SystemExit("an acknowledged event is missing")
+        per_event = 1e6 / events
+        line("sustained", f"{minutes:g} min at {events / took[0]:,.0f} events/s", f"ratio to COPY {events / took[0] / copied:.2f} (wanted 0.25)",
+             f"rollups {lag:.1f} s behind at the end (wanted below 60)")  # fmt: skip
+        line("", f"web process {(used.server - cpu.server) * per_event:.0f} µs an event, PostgreSQL {(used.postgres - cpu.postgres) * per_event:.0f}",
+             f"memory {min(memories[len(memories) // 4:]):.0f} to {max(memories):.0f} MB (wanted below 250)")  # fmt: skip
+
+
+def grow(millions: int) -> None:
+    """Cost per event at each million of stored events, against that at the first."""
+    with running(["serve", "--with-worker"]) as bench:
+        costs: list[float] = []
+        for million in range(1, millions + 1):
+            stream(bench, million * 1_000_000 - bench.stored() - WINDOW, 0)
+            while asyncio.run(lag_seconds(bench.dsn, "rollups")) > 1:
+                time.sleep(1)
+            began = Cpu.now(bench)
+            seconds = stream(bench, WINDOW, 0)
+            while asyncio.run(lag_seconds(bench.dsn, "rollups")) > 1:
+                time.sleep(0.2)
+            ended = Cpu.now(bench)
+            costs.append((ended.server - began.server + ended.postgres - began.postgres) / WINDOW * 1e6)
+            line(f"at {million} million", f"{WINDOW / seconds:,.0f} events/s", f"{costs[-1]:.1f} µs of processor an event, rollups included",
+                 f"ratio {costs[-1] / costs[0]:.2f} (wanted at most 1.15)")  # fmt: skip
+
+
+def main() -> None:
+    """Run what takes minutes."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--share", type=float, default=0.25, help="of the speed of COPY")
+    parser.add_argument("--millions", type=int, default=20)
+    parser.add_argument("--rows", type=int, default=300_000, help="lines of the imported file")
+    options = parser.parse_args()
+    if options.rows:
+        rates = measure(options.rows)
+        line(
+            "CSV import",
+            f"{rates.imported:,.0f} rows/s (wanted 25,000)",
+            f"COPY {rates.copied:,.0f}",
+            f"ratio {rates.ratio:.2f}",
+        )
+    if options.minutes:
+        sustain(options.minutes, options.share)
+    if options.millions:
+        grow(options.millions)
+
+
+if __name__ == "__main__":
+    main()
