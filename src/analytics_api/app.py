@@ -24,6 +24,9 @@ from analytics_api.ingest.enrichment.countries import open_places
 from analytics_api.ingest.enrichment.visitors import Enricher
 from analytics_api.ingest.front import IntakeFront
 from analytics_api.ingest.openapi import operation as intake_operation
+from analytics_api.ingest.plan.desk import PlanDesk
+from analytics_api.ingest.plan.quarantine_routes import router as quarantine_router
+from analytics_api.ingest.plan.routes import router as plan_router
 from analytics_api.ingest.service import Intake, IntakeLimits
 from analytics_api.ingest.writer import Writer
 from analytics_api.query.metrics import FigureRules
@@ -90,7 +93,7 @@ def create_app(settings: Settings, url: str, *, with_worker: bool = False) -> Ap
 
     app = Application(title="Analytics API", version=__version__, description=DESCRIPTION, lifespan=lifespan)
     app.state.traffic = TrafficCounter()
-    for router in (query_router, money_router, deliver_router, control.router):
+    for router in (query_router, money_router, deliver_router, control.router, plan_router, quarantine_router):
         app.include_router(router, prefix=PREFIX)
     app.include_router(health.router)
     app.add_middleware(ApiTrackingMiddleware, sink=_sink(app, settings))
@@ -140,8 +143,16 @@ async def _open(
 
     enricher = Enricher(open_places(settings.geoip_database))
     enricher.warm_up()
+    desk = PlanDesk(database, queue_bytes=settings.intake_queue_bytes)
+    await desk.start()
+    stack.push_async_callback(desk.stop)
     intake = Intake(
-        writer, limits, enabled=settings.enabled, keep_pii=settings.enable_pii_tracking, enricher=enricher
+        writer,
+        limits,
+        enabled=settings.enabled,
+        keep_pii=settings.enable_pii_tracking,
+        enricher=enricher,
+        desk=desk,
     )
     recorder = ApiRequestRecorder(intake)
     recorder.start()
@@ -157,6 +168,8 @@ async def _open(
     stack.push_async_callback(app.front.stop)
     app.state.recorder = recorder
     app.state.writer = writer
+    app.state.partitions = partitions
+    app.state.plans = desk.plans
     app.state.services = services
     app.state.figures = FigureRules(settings.late_days)
     app.state.config = _config(settings)

@@ -46,7 +46,7 @@ def take(
     """The event, its stored context and the warnings for its sender."""
     draft = draft_event(json.dumps({"event_type": "page_view", "context": context}).encode(), 0, 65_536)
     event = run_steps(draft, reception)
-    return event, json.loads(event.context), draft.warnings
+    return event, json.loads(event.context), [warning.text for warning in draft.warnings]
 
 
 def test_a_browser_is_told_by_its_request() -> None:

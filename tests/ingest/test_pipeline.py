@@ -31,7 +31,8 @@ PUBLIC = Reception(PROJECT, False, NOW, timedelta(), PUBLIC_REACH, keep_pii=Fals
 def take(event: dict[str, Any], reception: Reception = SERVER) -> tuple[NewEvent, list[str]]:
     """The stored form of an event and the warnings for its sender."""
     draft = draft_event(json.dumps(event).encode(), 0, 65_536)
-    return run_steps(draft, reception), draft.warnings
+    taken = run_steps(draft, reception)
+    return taken, [warning.text for warning in draft.warnings if warning.told]
 
 
 def refusal(event: Any, reception: Reception = SERVER) -> str:

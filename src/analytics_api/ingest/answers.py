@@ -27,5 +27,6 @@ def answer(results: list[Result]) -> dict[str, Any]:
         "duplicates": counts[Status.DUPLICATE],
         "rejected": counts[Status.REJECTED],
         "ignored": counts[Status.IGNORED],
+        "quarantined": counts[Status.QUARANTINED],
         "results": listed,
     }

@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
+from analytics_api.domain.plan import Finding, WarningKind
 from analytics_api.domain.project import Project
 from analytics_api.ingest.enrichment.visitors import Enricher, default_enricher
 from analytics_api.ingest.payloads import EventPayload
+from analytics_api.ingest.plan.plans import Plan
 
 
 class Status(StrEnum):
@@ -21,10 +23,21 @@ class Status(StrEnum):
     DUPLICATE = "duplicate"
     REJECTED = "rejected"
     IGNORED = "ignored"
+    QUARANTINED = "quarantined"
 
 
 class Rejected(Exception):
     """This event cannot be taken; the text says which field and how to mend it."""
+
+
+class Warned(NamedTuple):
+    """Something odd about an event that is taken all the same."""
+
+    kind: WarningKind
+    path: str
+    text: str
+    told: bool = True
+    """Whether its sender is told; counted it is always."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +57,7 @@ class Reception:
     edge_country: str | None = None
     """Country of the client as a trusted proxy states it."""
     enricher: Enricher = field(default_factory=default_enricher)
+    plan: Plan | None = None
 
 
 @dataclass(slots=True)
@@ -69,7 +83,13 @@ class Draft:
     revenue: Decimal | None = None
     currency: str | None = None
     is_bot: bool = False
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[Warned] = field(default_factory=list)
+    held: Finding | None = None
+    """Why it goes into quarantine instead of the log."""
+
+    def warn(self, kind: WarningKind, path: str, text: str) -> None:
+        """Note a warning for the sender and the list of warnings."""
+        self.warnings.append(Warned(kind, path, text))
 
 
 @dataclass(slots=True)

@@ -60,7 +60,7 @@ _RESULT = {
     "properties": {
         "index": {"type": "integer"},
         "event_id": {"type": "string", "format": "uuid"},
-        "status": {"type": "string", "enum": ["accepted", "duplicate", "rejected", "ignored"]},
+        "status": {"type": "string", "enum": ["accepted", "duplicate", "rejected", "ignored", "quarantined"]},
         "reason": {"type": "string"},
         "warnings": {"type": "array", "items": {"type": "string"}},
     },
@@ -68,12 +68,13 @@ _RESULT = {
 
 _ACCEPTED = {
     "type": "object",
-    "required": ["accepted", "duplicates", "rejected", "ignored", "results"],
+    "required": ["accepted", "duplicates", "rejected", "ignored", "quarantined", "results"],
     "properties": {
         "accepted": {"type": "integer"},
         "duplicates": {"type": "integer"},
         "rejected": {"type": "integer"},
         "ignored": {"type": "integer"},
+        "quarantined": {"type": "integer", "description": "Kept aside because they break the tracking plan."},
         "results": {"type": "array", "items": _RESULT},
     },
     "example": {
@@ -81,6 +82,7 @@ _ACCEPTED = {
         "duplicates": 0,
         "rejected": 0,
         "ignored": 0,
+        "quarantined": 0,
         "results": [{"index": 0, "event_id": "0190b5c2-6f5e-7cc3-98c4-dc0c0c07398f", "status": "accepted"}],
     },
 }

@@ -8,12 +8,14 @@ import msgspec
 import orjson
 
 from analytics_api.domain.event import NewEvent
-from analytics_api.ingest.draft import Draft, Reception, Rejected
+from analytics_api.domain.plan import WarningKind
+from analytics_api.ingest.draft import Draft, Reception, Rejected, Warned
 from analytics_api.ingest.payloads import EventPayload, decode_with_unknown
 from analytics_api.ingest.steps.enrich import put_source, put_visitor
 from analytics_api.ingest.steps.identity import put_event_id, put_person
 from analytics_api.ingest.steps.money import put_revenue
 from analytics_api.ingest.steps.pii import drop_personal_data, put_address
+from analytics_api.ingest.steps.plan import check_plan
 from analytics_api.ingest.steps.properties import put_operations
 from analytics_api.ingest.steps.text import check_type, check_values, is_plain, put_ids_as_text
 from analytics_api.ingest.steps.times import put_time
@@ -34,6 +36,8 @@ STEPS: tuple[Step, ...] = (
     put_address,
     put_operations,
     put_revenue,
+    # Last, so that what it holds back is ready to be stored.
+    check_plan,
 )
 
 ROW_OVERHEAD = 400
@@ -59,8 +63,12 @@ def draft_event(raw: bytes | msgspec.Raw | str, index: int, limit: int) -> Draft
     draft = make_draft(payload, index, size)
     draft.plain = is_plain(text)
     if unknown:
-        names = ", ".join(name[:50] for name in sorted(unknown)[:5])
-        draft.warnings.append(f"unknown fields were not kept: {names} (put your own under event_data)")
+        names = [name[:50] for name in sorted(unknown)[:5]]
+        reason = f"unknown fields were not kept: {', '.join(names)} (put your own under event_data)"
+        # Each is counted by itself, and the sender is told of all at once.
+        draft.warnings += [
+            Warned(WarningKind.UNKNOWN_FIELD, name, reason, told=name == names[0]) for name in names
+        ]
     return draft
 
 

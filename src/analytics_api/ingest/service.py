@@ -11,12 +11,14 @@ import msgspec
 from analytics_api.access.caller import Caller, Right
 from analytics_api.domain.clock import Clock, system_clock
 from analytics_api.domain.event import NewEvent
+from analytics_api.domain.plan import HeldEvent
 from analytics_api.domain.times import PUBLIC_REACH, clock_skew
 from analytics_api.errors import PayloadTooLarge
 from analytics_api.ingest.draft import Draft, Reception, Rejected, Result, Status
 from analytics_api.ingest.enrichment.visitors import Enricher, default_enricher
 from analytics_api.ingest.payloads import Body
 from analytics_api.ingest.pipeline import draft_event, run_steps
+from analytics_api.ingest.plan.desk import PlanDesk
 from analytics_api.ingest.writer import Writer
 from analytics_api.telemetry import count_events
 
@@ -41,13 +43,16 @@ class Intake:
         enabled: bool = True,
         keep_pii: bool = False,
         enricher: Enricher | None = None,
+        desk: PlanDesk | None = None,
         clock: Clock = system_clock,
     ) -> None:
+        """Without a `desk` no tracking plan is applied and no warning counted."""
         self.limits = limits
         self._writer = writer
         self._enabled = enabled
         self._keep_pii = keep_pii
         self._enricher = enricher or default_enricher()
+        self._desk = desk
         self._clock = clock
 
     async def take(
@@ -79,6 +84,7 @@ class Intake:
             user_agent=user_agent,
             edge_country=edge_country,
             enricher=self._enricher,
+            plan=self._desk.plans.of(caller.project.id) if self._desk is not None else None,
         )
         if not self._enabled:
             count_events(Status.IGNORED, len(body.events))
@@ -92,16 +98,24 @@ class Intake:
         results: list[Result | None] = []
         drafts: list[Draft] = []
         events: list[NewEvent] = []
+        held: list[tuple[Draft, HeldEvent]] = []
+        refused: list[Rejected] = []
         for index, raw in enumerate(raws):
             try:
                 draft = draft_event(raw, index, self.limits.event_bytes)
-                events.append(run_steps(draft, reception))
-                drafts.append(draft)
-                results.append(None)
+                event = run_steps(draft, reception)
             except Rejected as error:
                 results.append(Result(index, None, Status.REJECTED, str(error)))
+                refused.append(error)
+                continue
+            results.append(None)
+            if draft.held is None:
+                events.append(event)
+                drafts.append(draft)
+            else:
+                held.append((draft, HeldEvent(event, draft.held)))
         for draft, event, outcome in zip(drafts, events, await self._writer.write(events), strict=True):
-            warnings = tuple(draft.warnings)
+            warnings = _told(draft) if draft.warnings else ()
             if isinstance(outcome, str):
                 results[draft.index] = Result(draft.index, event.event_id, Status.REJECTED, outcome)
             elif outcome:
@@ -114,6 +128,10 @@ class Intake:
                     "an event with this id is stored already",
                     warnings,
                 )
+        if self._desk is not None:
+            for result in await self._desk.hold(held):
+                results[result.index] = result
+            self._desk.note(reception.project.id, refused, [*drafts, *(draft for draft, _ in held)])
         finished = [result for result in results if result is not None]
         if len(finished) == 1:
             count_events(finished[0].status)
@@ -126,3 +144,7 @@ class Intake:
         """Store events that the server makes itself. Raises Unavailable."""
         if self._enabled:
             await self._writer.write(events)
+
+
+def _told(draft: Draft) -> tuple[str, ...]:
+    return tuple(warning.text for warning in draft.warnings if warning.told)

@@ -9,8 +9,10 @@ from datetime import datetime, timedelta
 import asyncpg
 
 from analytics_api.store.engine import Database
+from analytics_api.store.quarantine import purge_quarantine
 from analytics_api.store.traffic import purge_requests
 from analytics_api.store.upkeep import drop_partition, expired_partitions, purge_keys
+from analytics_api.store.warnings import purge_warnings
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +24,7 @@ class RetentionReport:
     dropped: list[str] = field(default_factory=list)
     blocked: dict[str, str] = field(default_factory=dict)
     keys: int = 0
+    quarantined: int = 0
 
 
 async def apply_retention(
@@ -31,8 +34,10 @@ async def apply_retention(
     report = RetentionReport()
     async with database.acquire() as connection:
         report.keys = await purge_keys(connection, now - timedelta(days=dedupe_days))
-        await purge_requests(connection, now - timedelta(days=retention_days))
         before = now - timedelta(days=retention_days)
+        await purge_requests(connection, before)
+        report.quarantined = await purge_quarantine(connection, before)
+        await purge_warnings(connection, before)
         for expired in await expired_partitions(connection, before):
             reason = expired.blocked_by
             if reason is None:

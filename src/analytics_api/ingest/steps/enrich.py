@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from analytics_api.domain.plan import WarningKind
 from analytics_api.ingest.draft import Draft, Reception
 from analytics_api.ingest.enrichment.agents import LONGEST
 from analytics_api.ingest.enrichment.channels import CHANNELS, UTM, clean_source, source_of
@@ -63,7 +64,8 @@ def _keep_stated_source(draft: Draft) -> bool:
     source = clean_source(draft.context.pop("source"))
     if source is None:
         known = ", ".join(sorted(CHANNELS))
-        draft.warnings.append(f"context.source was not kept: send an object whose channel is one of {known}")
+        text = f"context.source was not kept: send an object whose channel is one of {known}"
+        draft.warn(WarningKind.SOURCE, "context.source", text)
         return False
     draft.context["source"] = source
     return True

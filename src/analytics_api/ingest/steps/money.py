@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from analytics_api.domain.event import EventType
 from analytics_api.domain.money import parse_amount, parse_currency
+from analytics_api.domain.plan import WarningKind
 from analytics_api.ingest.draft import Draft, Reception, Rejected
 
 
@@ -26,7 +27,8 @@ def _put_top_level(draft: Draft, reception: Reception) -> None:
     if amount < 0:
         raise Rejected("revenue is negative: send payment_refunded for money given back")
     if not reception.trusted:
-        draft.warnings.append("revenue was not counted: only a server key may report money")
+        text = "revenue was not counted: only a server key may report money"
+        draft.warn(WarningKind.MONEY, "revenue", text)
         return
     draft.revenue, draft.currency = amount, currency
 
@@ -36,7 +38,8 @@ def _put_payment(draft: Draft, reception: Reception) -> None:
     if amount is None:
         return
     if not reception.trusted:
-        draft.warnings.append("event_data.amount was not counted: only a server key may report money")
+        text = "event_data.amount was not counted: only a server key may report money"
+        draft.warn(WarningKind.MONEY, "event_data.amount", text)
         return
     try:
         value = parse_amount(amount, "event_data.amount")
@@ -46,6 +49,6 @@ def _put_payment(draft: Draft, reception: Reception) -> None:
             raise ValueError("event_data.amount is negative: send payment_refunded for money given back")
     except ValueError as error:
         # The payment itself is true and must not be lost for a slip in its amount.
-        draft.warnings.append(f"the amount was not counted: {error}")
+        draft.warn(WarningKind.MONEY, "event_data.amount", f"the amount was not counted: {error}")
         return
     draft.revenue, draft.currency = value, code

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from analytics_api.domain.plan import WarningKind
 from analytics_api.ingest.draft import Draft, Reception
 
 PII_FIELDS = ("email", "name", "full_name", "first_name", "last_name", "phone")
@@ -49,7 +50,9 @@ def drop_personal_data(draft: Draft, reception: Reception) -> None:
         draft.context = _without(draft.context, "context", removed)
     if draft.user_properties is not None and _holds_personal(draft.user_properties):
         draft.user_properties = _without(draft.user_properties, "user_properties", removed)
-    draft.warnings.extend(f"{path} was removed as personal data" for path in removed if path not in _SILENT)
+    for path in removed:
+        if path not in _SILENT:
+            draft.warn(WarningKind.PERSONAL_DATA, path, f"{path} was removed as personal data")
 
 
 def _holds_personal(value: Any) -> bool:

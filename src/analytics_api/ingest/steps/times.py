@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from analytics_api.domain.plan import WarningKind
 from analytics_api.domain.times import parse_time, place_in_time
 from analytics_api.ingest.draft import Draft, Reception, Rejected
 
@@ -21,4 +22,5 @@ def put_time(draft: Draft, reception: Reception) -> None:
         raise Rejected(str(error)) from None
     if clamped:
         draft.context["time_clamped"] = True
-        draft.warnings.append("timestamp lies in the future and was set to the time of arrival")
+        text = "timestamp lies in the future and was set to the time of arrival"
+        draft.warn(WarningKind.TIME_CLAMPED, "timestamp", text)

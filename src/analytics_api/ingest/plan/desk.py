@@ -1,0 +1,81 @@
+"""What intake hands to the tracking plan: events for the quarantine, and what was odd about the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from analytics_api.domain.plan import HeldEvent, WarningKind
+from analytics_api.ingest.draft import Draft, Rejected, Result, Status
+from analytics_api.ingest.plan.counter import WarningCounter
+from analytics_api.ingest.plan.holding import Holder
+from analytics_api.ingest.plan.plans import Plans
+from analytics_api.ingest.steps.plan import PlanBroken
+from analytics_api.store.engine import Database
+
+
+class PlanDesk:
+    """The plans, the way into the quarantine and the counted warnings of one process."""
+
+    def __init__(self, database: Database, *, queue_bytes: int) -> None:
+        self.plans = Plans(database)
+        self.warnings = WarningCounter(database)
+        self._holder = Holder(database, queue_bytes=queue_bytes)
+
+    async def start(self) -> None:
+        """Read the plans and begin to write."""
+        await self.plans.start()
+        self.warnings.start()
+        self._holder.start()
+
+    async def stop(self) -> None:
+        """Write what is queued and counted, then stop."""
+        await self._holder.close()
+        await self.warnings.stop()
+        await self.plans.stop()
+
+    async def hold(self, held: Sequence[tuple[Draft, HeldEvent]]) -> list[Result]:
+        """Put events into quarantine; what returns is committed. Raises Unavailable."""
+        if not held:
+            return []
+        outcomes = await self._holder.hold([one for _, one in held])
+        results = []
+        for (draft, one), outcome in zip(held, outcomes, strict=True):
+            event_id = one.event.event_id
+            if isinstance(outcome, str):
+                result = Result(draft.index, event_id, Status.REJECTED, outcome)
+            elif outcome:
+                warnings = tuple(warning.text for warning in draft.warnings if warning.told)
+                result = Result(draft.index, event_id, Status.QUARANTINED, one.finding.reason, warnings)
+            else:
+                reason = "an event with this id is in quarantine or stored already"
+                result = Result(draft.index, event_id, Status.DUPLICATE, reason)
+            results.append(result)
+        return results
+
+    def note(self, project_id: int, refused: Sequence[Rejected], drafts: Sequence[Draft]) -> None:
+        """Count what was odd."""
+        for error in refused:
+            if isinstance(error, PlanBroken):
+                broken = error.draft
+                for one in error.findings:
+                    self.warnings.add(
+                        project_id,
+                        one.kind,
+                        broken.payload.event_type,
+                        one.path,
+                        one.reason,
+                        broken.event_data,
+                    )
+            else:
+                # Neither its type nor its data have been found fit to be stored.
+                self.warnings.add(project_id, WarningKind.REJECTED, "", "", str(error))
+        for draft in drafts:
+            for warning in draft.warnings:
+                self.warnings.add(
+                    project_id,
+                    warning.kind,
+                    draft.payload.event_type,
+                    warning.path,
+                    warning.text,
+                    draft.event_data,
+                )
