@@ -15,6 +15,7 @@ from analytics_api import __version__, control, health, problems
 from analytics_api.access.authenticator import Authenticator
 from analytics_api.access.cors import IntakeCors
 from analytics_api.aggregate.routes import router as money_router
+from analytics_api.deliver.destination_routes import router as destination_router
 from analytics_api.deliver.routes import router as deliver_router
 from analytics_api.domain.api_request import ApiRequest
 from analytics_api.domain.clock import system_clock
@@ -93,7 +94,15 @@ def create_app(settings: Settings, url: str, *, with_worker: bool = False) -> Ap
 
     app = Application(title="Analytics API", version=__version__, description=DESCRIPTION, lifespan=lifespan)
     app.state.traffic = TrafficCounter()
-    for router in (query_router, money_router, deliver_router, control.router, plan_router, quarantine_router):
+    for router in (
+        query_router,
+        money_router,
+        deliver_router,
+        destination_router,
+        control.router,
+        plan_router,
+        quarantine_router,
+    ):
         app.include_router(router, prefix=PREFIX)
     app.include_router(health.router)
     app.add_middleware(ApiTrackingMiddleware, sink=_sink(app, settings))

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
 import typer
 
 from analytics_api import __version__, ops
+from analytics_api.command_line import ProjectOption, opened, run_command
+from analytics_api.destination_commands import destinations_app
 from analytics_api.domain.clock import system_clock
 from analytics_api.domain.project import KeyKind
 from analytics_api.errors import AnalyticsError, ConfigurationError
@@ -21,11 +20,10 @@ from analytics_api.importing import DEMO, fill_demo, import_file, parse_pairs, s
 from analytics_api.ingest.formats import FORMATS, FieldMap
 from analytics_api.ingest.importer import ImportReport
 from analytics_api.serve import database_url, run_server, run_worker
-from analytics_api.settings import Settings, load_settings
-from analytics_api.store.engine import Database
+from analytics_api.settings import load_settings
 from analytics_api.store.keys import create_key, list_keys, revoke_key
 from analytics_api.store.migrate import upgrade
-from analytics_api.store.projects import DEFAULT, create_project, ensure_project, get_project, list_projects
+from analytics_api.store.projects import DEFAULT, create_project, get_project, list_projects
 from analytics_api.telemetry import configure_logging
 
 app = typer.Typer(
@@ -39,10 +37,7 @@ projects_app = typer.Typer(help="Projects: one per product.", no_args_is_help=Tr
 keys_app = typer.Typer(help="API keys.", no_args_is_help=True)
 app.add_typer(projects_app, name="projects")
 app.add_typer(keys_app, name="keys")
-
-ProjectOption = Annotated[str, typer.Option("--project", "-p", help="Project by its slug.")]
-
-T = TypeVar("T")
+app.add_typer(destinations_app, name="destinations")
 
 
 def main() -> None:
@@ -61,34 +56,6 @@ def main() -> None:
             error.show()
             sys.exit(error.exit_code)
         raise
-
-
-@asynccontextmanager
-async def _opened(settings: Settings) -> AsyncIterator[Database]:
-    """The migrated database, for the time of one command."""
-    with database_url(settings) as url:
-        await asyncio.to_thread(upgrade, url)
-        database = Database(url, pool_size=4)
-        try:
-            await database.open()
-            async with database.write() as connection:
-                await ensure_project(
-                    connection,
-                    DEFAULT,
-                    time_zone=settings.time_zone,
-                    currency=settings.currency,
-                    now=system_clock(),
-                )
-            yield database
-        finally:
-            await database.close()
-
-
-def _run(work: Coroutine[Any, Any, T]) -> T:
-    try:
-        return asyncio.run(work)
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
 
 
 @app.callback(invoke_without_command=True)
@@ -145,7 +112,7 @@ def projects_create(
     settings = load_settings()
 
     async def create() -> None:
-        async with _opened(settings) as database, database.write() as connection:
+        async with opened(settings) as database, database.write() as connection:
             await create_project(
                 connection,
                 slug,
@@ -156,7 +123,7 @@ def projects_create(
                 now=system_clock(),
             )
 
-    _run(create())
+    run_command(create())
     typer.echo(
         f"Project {slug} is there. Make a key for it: analytics-api keys create --kind write --project {slug}"
     )
@@ -168,11 +135,11 @@ def projects_list() -> None:
     settings = load_settings()
 
     async def show() -> None:
-        async with _opened(settings) as database, database.read() as connection:
+        async with opened(settings) as database, database.read() as connection:
             for project in await list_projects(connection):
                 typer.echo(f"{project.slug}\t{project.name}\t{project.zone.key}\t{project.currency}")
 
-    _run(show())
+    run_command(show())
 
 
 @keys_app.command("create")
@@ -187,12 +154,12 @@ def keys_create(
 
     async def create() -> str:
         now = system_clock()
-        async with _opened(settings) as database, database.write() as connection:
+        async with opened(settings) as database, database.write() as connection:
             owner = await get_project(connection, project)
             expires_at = now + timedelta(days=expires_days) if expires_days else None
             return await create_key(connection, owner.id, kind, name=name, expires_at=expires_at, now=now)
 
-    key = _run(create())
+    key = run_command(create())
     typer.echo(f"A {kind.value} key of project {project}; keep it, it is not stored:", err=True)
     typer.echo(key)
 
@@ -203,14 +170,14 @@ def keys_list(project: ProjectOption = DEFAULT) -> None:
     settings = load_settings()
 
     async def show() -> None:
-        async with _opened(settings) as database, database.read() as connection:
+        async with opened(settings) as database, database.read() as connection:
             owner = await get_project(connection, project)
             for key in await list_keys(connection, owner.id):
                 state = "revoked" if key.revoked_at else "active"
                 used = key.last_used_at.isoformat(timespec="seconds") if key.last_used_at else "never used"
                 typer.echo(f"{key.id}\t{key.kind}\t{key.prefix}...\t{state}\t{used}\t{key.name}")
 
-    _run(show())
+    run_command(show())
 
 
 @keys_app.command("revoke")
@@ -222,11 +189,11 @@ def keys_revoke(
     settings = load_settings()
 
     async def revoke() -> bool:
-        async with _opened(settings) as database, database.write() as connection:
+        async with opened(settings) as database, database.write() as connection:
             owner = await get_project(connection, project)
             return await revoke_key(connection, owner.id, key_id, system_clock())
 
-    if not _run(revoke()):
+    if not run_command(revoke()):
         typer.echo(f"analytics-api: project {project} has no active key {key_id}.", err=True)
         raise typer.Exit(2)
     typer.echo(f"Key {key_id} is revoked.")
@@ -263,7 +230,7 @@ def import_(
     began = time.monotonic()
 
     async def run_import() -> ImportReport:
-        async with _opened(settings) as database:
+        async with opened(settings) as database:
             return await import_file(
                 settings,
                 database,
@@ -274,7 +241,7 @@ def import_(
                 again=again,
             )
 
-    report = _run(run_import())
+    report = run_command(run_import())
     typer.echo(summary(report, time.monotonic() - began))
     if report.rejected and not report.accepted and not report.duplicates:
         raise typer.Exit(1)
@@ -287,10 +254,10 @@ def demo(days: Annotated[int, typer.Option(min=1, max=730, help="How far back.")
     configure_logging("WARNING")
 
     async def fill() -> int:
-        async with _opened(settings) as database:
+        async with opened(settings) as database:
             return await fill_demo(database, settings, days=days)
 
-    typer.echo(f"{_run(fill())} made-up events were added to project {DEMO}.")
+    typer.echo(f"{run_command(fill())} made-up events were added to project {DEMO}.")
 
 
 @app.command()

@@ -19,6 +19,7 @@ from analytics_api.privacy.retention import apply_retention
 from analytics_api.store.engine import Database
 from analytics_api.store.log import fold_groups, safe_position
 from analytics_api.store.partitions import Partitions, make_ahead
+from analytics_api.store.secret_box import SecretBox
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class Services:
     partitions: Partitions
     rollups: RollupReader
     destinations: Destinations
+    box: SecretBox
     authenticator: Authenticator | None
     clock: Clock
     flush_interval_seconds: float
@@ -55,6 +57,11 @@ async def _roll_up(services: Services) -> object:
 
 async def _flush(services: Services) -> object:
     return await services.destinations.flush()
+
+
+async def _notice_destinations(services: Services) -> object:
+    await services.destinations.notice()
+    return None
 
 
 async def _close_days(services: Services) -> object:
@@ -97,6 +104,12 @@ JOBS = (
         "hand new events to the destinations",
         _flush,
         lambda services: IntervalTrigger(seconds=services.flush_interval_seconds),
+    ),
+    Job(
+        "destinations",
+        "notice destinations that were added, changed or removed",
+        _notice_destinations,
+        _every(seconds=2),
     ),
     Job(
         "close-days",

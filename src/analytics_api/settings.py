@@ -46,6 +46,17 @@ class Settings(BaseSettings):
     amplitude_url: str = "https://api2.amplitude.com"
     mixpanel_url: str = "https://api.mixpanel.com"
     mixpanel_project_id: str | None = None
+    webhook_url: str | None = None
+    webhook_secret: SecretStr | None = None
+    posthog_api_key: SecretStr | None = None
+    posthog_url: str = "https://us.i.posthog.com"
+    segment_write_key: SecretStr | None = None
+    segment_url: str = "https://api.segment.io"
+    ga4_measurement_id: str | None = None
+    ga4_api_secret: SecretStr | None = None
+    ga4_url: str = "https://www.google-analytics.com"
+    secret_key: SecretStr | None = Field(None, min_length=16)
+    allow_private_destinations: bool = False
 
     # The default project, when it is made.
     time_zone: str = "UTC"
@@ -70,6 +81,13 @@ class Settings(BaseSettings):
         "amplitude_api_key",
         "mixpanel_token",
         "mixpanel_project_id",
+        "webhook_url",
+        "webhook_secret",
+        "posthog_api_key",
+        "segment_write_key",
+        "ga4_measurement_id",
+        "ga4_api_secret",
+        "secret_key",
         "geoip_database",
         mode="before",
     )
@@ -102,7 +120,7 @@ class Settings(BaseSettings):
         ZoneInfo(value)
         return value
 
-    @field_validator("amplitude_url", "mixpanel_url")
+    @field_validator("amplitude_url", "mixpanel_url", "posthog_url", "segment_url", "ga4_url")
     @classmethod
     def _base_url(cls, value: str) -> str:
         if not value.startswith(("http://", "https://")):
@@ -149,6 +167,6 @@ def _sentence(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         return _unknown(variable, {PREFIX + field.upper() for field in Settings.model_fields})
     message = first["msg"].removeprefix("Value error, ")
-    secret = "KEY" in variable or "TOKEN" in variable or "URL" in variable
+    secret = any(mark in variable for mark in ("KEY", "TOKEN", "URL", "SECRET"))
     given = "" if secret else f" (got {first['input']!r})"
     return f"{variable}: {message[0].lower()}{message[1:]}{given}."

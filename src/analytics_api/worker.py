@@ -13,19 +13,22 @@ from typing import Never
 
 import httpx
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from pydantic import SecretStr
 
 from analytics_api.access.authenticator import Authenticator
 from analytics_api.aggregate.reader import RollupReader
+from analytics_api.deliver.providers.addresses import PublicOnlyTransport
 from analytics_api.deliver.service import DestinationConfig, Destinations
 from analytics_api.domain.clock import Clock, system_clock
-from analytics_api.errors import LeaseLost, Unavailable
+from analytics_api.errors import ConfigurationError, LeaseLost, Unavailable
 from analytics_api.schedule import JOBS, Job, Services
-from analytics_api.settings import Settings
+from analytics_api.settings import PREFIX, Settings
 from analytics_api.store.engine import Database
 from analytics_api.store.failures import AWAY
 from analytics_api.store.jobs import claim_job, finish_job, renew_job
 from analytics_api.store.leases import run_while_held
 from analytics_api.store.partitions import Partitions
+from analytics_api.store.secret_box import SecretBox, key_in
 from analytics_api.telemetry import job_run
 
 logger = logging.getLogger(__name__)
@@ -59,6 +62,7 @@ def make_services(
         partitions=partitions,
         rollups=RollupReader(database, owner, clock=clock),
         destinations=make_destinations(settings, database, client, owner, clock),
+        box=secret_box(settings),
         authenticator=authenticator,
         clock=clock,
         flush_interval_seconds=settings.flush_interval_seconds,
@@ -71,25 +75,70 @@ def make_services(
 def make_destinations(
     settings: Settings, database: Database, client: httpx.AsyncClient, owner: str, clock: Clock
 ) -> Destinations:
-    """The destinations that the settings name, all of the default project."""
-    configs = []
-    if settings.amplitude_api_key is not None:
-        key = settings.amplitude_api_key.get_secret_value()
-        configs.append(DestinationConfig("amplitude", {"api_key": key, "url": settings.amplitude_url}))
-    if settings.mixpanel_token is not None:
-        options = {"token": settings.mixpanel_token.get_secret_value(), "url": settings.mixpanel_url}
-        if settings.mixpanel_project_id is not None:
-            options["project_id"] = settings.mixpanel_project_id
-        configs.append(DestinationConfig("mixpanel", options))
+    """The destinations that the settings name, and those that are added while everything runs."""
+    guarded = None
+    if not settings.allow_private_destinations:
+        guarded = httpx.AsyncClient(transport=PublicOnlyTransport())
     return Destinations(
         database,
-        configs,
+        settings_destinations(settings),
         client,
         owner=owner,
         sandbox_mode=settings.sandbox_mode,
         batch_size=settings.batch_size,
+        box=secret_box(settings),
+        guarded=guarded,
         clock=clock,
     )
+
+
+def settings_destinations(settings: Settings) -> list[DestinationConfig]:
+    """The destinations that the settings name, all of the default project. Raises ConfigurationError."""
+    configs = []
+    for kind, (needed, others) in _SETTINGS.items():
+        options = {option: _text(settings, f"{kind}_{option}") for option in (*needed, *others)}
+        given = [option for option in needed if options[option]]
+        if not given:
+            continue
+        for option in needed:
+            if option not in given:
+                raise ConfigurationError(
+                    f"{PREFIX}{kind.upper()}_{option.upper()} is missing: {PREFIX}{kind.upper()}_{given[0].upper()} "
+                    "needs it."
+                )
+        configs.append(DestinationConfig(kind, {name: value for name, value in options.items() if value}))
+    return configs
+
+
+_SETTINGS = {
+    "amplitude": (("api_key",), ("url",)),
+    "mixpanel": (("token",), ("url", "project_id")),
+    "webhook": (("url", "secret"), ()),
+    "posthog": (("api_key",), ("url",)),
+    "segment": (("write_key",), ("url",)),
+    "ga4": (("measurement_id", "api_secret"), ("url",)),
+}
+"""Destinations that settings can name: the options without which it is not there, and the others."""
+
+
+def _text(settings: Settings, name: str) -> str:
+    value = getattr(settings, name)
+    return value.get_secret_value() if isinstance(value, SecretStr) else value or ""
+
+
+def secret_box(settings: Settings) -> SecretBox:
+    """What encrypts the secrets of destinations: with SECRET_KEY, or beside the embedded database with a file's key."""
+
+    def load() -> bytes:
+        if settings.secret_key is not None:
+            return settings.secret_key.get_secret_value().encode()
+        if settings.database_url is None:
+            return key_in(settings.data_dir)
+        raise ConfigurationError(
+            f"{PREFIX}SECRET_KEY is not set: set it to a text of 16 characters or more, the same in every process."
+        )
+
+    return SecretBox(load)
 
 
 class Worker:

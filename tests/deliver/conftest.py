@@ -8,11 +8,13 @@ import httpx
 import pytest
 
 from analytics_api.deliver.reader import DestinationReader
+from analytics_api.deliver.service import DestinationConfig, Destinations
 from analytics_api.domain.project import Project
 from analytics_api.store.engine import Database
 from tests.support.delivering import MovableClock, destination, make_reader
+from tests.support.destinations import BOX, serving
 from tests.support.events import make_project, open_database
-from tests.support.providers import AmplitudeStandIn, MixpanelStandIn
+from tests.support.providers import AmplitudeStandIn, MixpanelStandIn, WebhookStandIn
 
 
 @pytest.fixture
@@ -72,3 +74,34 @@ async def to_mixpanel(
 ) -> DestinationReader:
     to = destination("mixpanel", {"token": mixpanel.token, "url": mixpanel.url})
     return await make_reader(database, project, to, client, clock, batch_size=10)
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[WebhookStandIn]:
+    async with WebhookStandIn() as stand_in:
+        yield stand_in
+
+
+@pytest.fixture
+async def worker(
+    database: Database, project: Project, client: httpx.AsyncClient, amplitude: AmplitudeStandIn
+) -> AsyncIterator[Destinations]:
+    """Another process than the API's: it learns of everything from the table."""
+    configs = [DestinationConfig("amplitude", {"api_key": amplitude.api_key, "url": amplitude.url})]
+    made = Destinations(database, configs, client, owner="worker", box=BOX)
+    await made.ensure()
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def api(
+    database: Database, project: Project, client: httpx.AsyncClient, worker: Destinations
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A client with an admin key."""
+    destinations = Destinations(
+        database, [DestinationConfig("amplitude", {"api_key": "k"})], client, owner="api", box=BOX
+    )
+    async with await serving(database, project, destinations) as client:
+        yield client
+    await destinations.close()

@@ -50,7 +50,9 @@ class DestinationReader:
         batch_size: int = 100,
         lanes: int = LANES,
         clock: Clock = system_clock,
+        lock: asyncio.Lock | None = None,
     ) -> None:
+        """`lock`: that of the reader whose place this one takes, so that the former's run ends before one of this."""
         self.project = project
         self.destination = destination
         self._database = database
@@ -68,12 +70,13 @@ class DestinationReader:
             chunk=min(max(2 * lanes * batch_size, 1_000), 10_000),
             stopping=lambda: self._stopping,
         )
-        self._lock = asyncio.Lock()
+        self.lock = lock or asyncio.Lock()
+        """Held during a run."""
         self._stopping = False
 
     async def run_once(self) -> FlushReport:
         """Deliver what is due and can be read now; returns at once while the destination is paused or waits."""
-        async with self._lock:
+        async with self.lock:
             report = FlushReport(self.project.slug, self.destination.name)
             async with self._database.acquire() as connection:
                 state = await self._state(connection)
@@ -105,7 +108,7 @@ class DestinationReader:
 
     async def idle(self) -> None:
         """Wait until no run is under way."""
-        async with self._lock:
+        async with self.lock:
             return
 
     @property
@@ -117,7 +120,8 @@ class DestinationReader:
         state = await deliveries.reader_state(connection, self.project.id, self.destination.name)
         if state is None:
             raise RuntimeError(f"{self._name} has no reader; call Destinations.ensure() first")
-        if state.paused and state.credentials != self.destination.credentials:
+        # Without a fingerprint somebody has paused it by hand, and only a hand lets it go on.
+        if state.paused and state.credentials not in (None, self.destination.credentials):
             logger.info("%s goes on with new credentials", self._name)
             await readers.resume(
                 connection, self.project.id, reader_name(self.destination.name), self._clock()

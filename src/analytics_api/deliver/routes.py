@@ -46,6 +46,7 @@ def _destinations(request: Request) -> Destinations:
 async def overview(request: Request, caller: ReadCaller, database: DatabaseOf) -> DeliveryOverview:
     """Position, backlog, errors and counts of every destination, from one snapshot, so that the sums close."""
     destinations = _destinations(request)
+    await destinations.refresh()
     async with database.acquire() as connection:
         found = await delivery_views.overviews(connection, caller.project.id)
     names = destinations.names(caller.project)

@@ -74,7 +74,7 @@ class Run:
 
     @property
     def _over(self) -> bool:
-        return self._halted or self._desk.stopping()
+        return self._halted or self._lease.paused or self._desk.stopping()
 
     @property
     def _key(self) -> tuple[int, str]:

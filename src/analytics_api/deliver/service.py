@@ -9,15 +9,18 @@ from datetime import datetime
 
 import httpx
 
+from analytics_api.deliver.added import AddedDestinations
 from analytics_api.deliver.destination import Destination, DestinationConfig, open_destination
 from analytics_api.deliver.reader import DestinationReader
 from analytics_api.deliver.report import DeliveryState, FlushReport
 from analytics_api.domain.clock import Clock, system_clock
 from analytics_api.domain.project import Project
 from analytics_api.store import deliveries, readers
+from analytics_api.store.destinations import Key
 from analytics_api.store.engine import Database
 from analytics_api.store.log import safe_position
 from analytics_api.store.projects import list_projects
+from analytics_api.store.secret_box import SecretBox
 
 __all__ = ["DestinationConfig", "Destinations", "FlushReport"]
 
@@ -34,8 +37,9 @@ LATEST = 300.0
 class Destinations:
     """Keeps a reader for each destination of each project, and runs them side by side.
 
-    A destination gets the events of one project (`DestinationConfig.project`); in sandbox mode the sandbox gets those of
-    every project, and the configured providers pass their events over.
+    A destination gets the events of one project: those of the settings `DestinationConfig.project`, those that were added
+    over the API that of their row. In sandbox mode the sandbox gets the events of every project, and the others pass
+    theirs over.
     """
 
     def __init__(
@@ -47,12 +51,20 @@ class Destinations:
         owner: str,
         sandbox_mode: bool = False,
         batch_size: int = 100,
+        box: SecretBox | None = None,
+        guarded: httpx.AsyncClient | None = None,
         clock: Clock = system_clock,
     ) -> None:
-        """`owner` names this process among all; `batch_size` is events per request. Raises ConfigurationError."""
+        """`owner` names this process among all; `batch_size` is events per request. Raises ConfigurationError.
+
+        `box` opens the secrets of destinations that were added; without one they are not looked for. Their requests go
+        through `guarded`, which is closed with this object, or else through `client`.
+        """
         self.sandbox_mode = sandbox_mode
         self._database = database
         self._client = client
+        self._guarded = guarded
+        self._added = None if box is None else AddedDestinations(box, muted=sandbox_mode)
         self._owner = owner
         self._batch_size = batch_size
         self._clock = clock
@@ -60,10 +72,23 @@ class Destinations:
             (config.project, open_destination(config, muted=sandbox_mode)) for config in configs
         ]
         self._sandbox = open_destination(DestinationConfig(SANDBOX), muted=False) if sandbox_mode else None
-        self._readers: dict[tuple[int, str], DestinationReader] = {}
-        self._alarms: dict[tuple[int, str], asyncio.TimerHandle] = {}
+        self._readers: dict[Key, DestinationReader] = {}
+        self._retired: dict[Key, asyncio.Lock] = {}
+        self._refreshing = asyncio.Lock()
+        self._unnoticed: set[Key] = set()
+        """Destinations that have changed and that nothing has been delivered to since."""
+        self._alarms: dict[Key, asyncio.TimerHandle] = {}
         self._woken: set[asyncio.Task[FlushReport]] = set()
         self._closed = False
+
+    @property
+    def added(self) -> AddedDestinations | None:
+        """Those that were added, as this process knows them."""
+        return self._added
+
+    def from_settings(self, project: Project) -> list[Destination]:
+        """The destinations of a project that the settings name."""
+        return [destination for slug, destination in self._destinations if slug == project.slug]
 
     def names(self, project: Project) -> list[str]:
         """Names of the destinations that receive a project's events."""
@@ -78,6 +103,7 @@ class Destinations:
 
         The sandbox starts at the beginning of the log, so that a first look shows what is there.
         """
+        await self.refresh()
         async with self._database.read() as session:
             projects = await list_projects(session)
         async with self._database.acquire() as connection:
@@ -87,10 +113,37 @@ class Destinations:
                 await deliveries.forget_reader(connection, SANDBOX)
             for project in projects:
                 for destination in self._of(project):
-                    start = 0 if destination is self._sandbox else safe
-                    name = deliveries.reader_name(destination.name)
-                    await readers.ensure_reader(connection, project.id, name, start, self._clock())
+                    if not self._is_added(project, destination):
+                        start = 0 if destination is self._sandbox else safe
+                        name = deliveries.reader_name(destination.name)
+                        await readers.ensure_reader(connection, project.id, name, start, self._clock())
                     self._add_reader(project, destination)
+
+    async def refresh(self) -> None:
+        """Look for destinations that were added, changed or removed; the readers of those that changed begin anew."""
+        if self._added is None or self._closed:
+            return
+        # One at a time: an older view of the table must not replace a newer one.
+        async with self._refreshing:
+            async with self._database.acquire() as connection:
+                changed = await self._added.refresh(connection)
+            for key in changed:
+                self._retire(key)
+            self._unnoticed |= changed
+
+    async def notice(self) -> None:
+        """Refresh, and deliver at once to what is new or has changed. For the background work, every few seconds."""
+        await self.refresh()
+        changed, self._unnoticed = self._unnoticed, set()
+        if not changed or self._added is None:
+            return
+        async with self._database.read() as session:
+            projects = {project.id: project for project in await list_projects(session)}
+        for project_id, name in changed:
+            destination = self._added.find(project_id, name)
+            project = projects.get(project_id)
+            if project is not None and destination is not None and destination in self._of(project):
+                self._wake((project_id, name), self._add_reader(project, destination))
 
     async def flush(self, project: str | None = None) -> list[FlushReport]:
         """Deliver what is due now, of all projects or of one (slug). Destinations run side by side; none can fail another."""
@@ -118,25 +171,47 @@ class Destinations:
         for task in self._woken:
             task.cancel()
         await asyncio.gather(*self._woken, return_exceptions=True)
+        if self._guarded is not None:
+            await self._guarded.aclose()
 
     def _of(self, project: Project) -> list[Destination]:
-        chosen = [destination for slug, destination in self._destinations if slug == project.slug]
+        chosen = self.from_settings(project)
+        if self._added is not None:
+            names = {destination.name for destination in chosen}
+            chosen += [each for each in self._added.of(project.id) if each.name not in names]
         return chosen if self._sandbox is None else [*chosen, self._sandbox]
 
-    def _add_reader(self, project: Project, destination: Destination) -> None:
+    def _is_added(self, project: Project, destination: Destination) -> bool:
+        return self._added is not None and self._added.find(project.id, destination.name) is destination
+
+    def _add_reader(self, project: Project, destination: Destination) -> DestinationReader:
         key = (project.id, destination.name)
-        if key not in self._readers:
-            self._readers[key] = DestinationReader(
+        found = self._readers.get(key)
+        if found is None:
+            is_guarded = self._guarded is not None and self._is_added(project, destination)
+            found = self._readers[key] = DestinationReader(
                 self._database,
                 project,
                 destination,
-                self._client,
+                self._guarded if is_guarded and self._guarded is not None else self._client,
                 self._owner,
                 batch_size=self._batch_size,
                 clock=self._clock,
+                lock=self._retired.pop(key, None),
             )
+        return found
 
-    async def _run(self, key: tuple[int, str], reader: DestinationReader) -> FlushReport:
+    def _retire(self, key: Key) -> None:
+        """End the reader of a destination that has changed; the next one waits for what it has in flight."""
+        alarm = self._alarms.pop(key, None)
+        if alarm is not None:
+            alarm.cancel()
+        reader = self._readers.pop(key, None)
+        if reader is not None:
+            reader.stop()
+            self._retired[key] = reader.lock
+
+    async def _run(self, key: Key, reader: DestinationReader) -> FlushReport:
         try:
             report = await reader.run_once()
         except Exception as error:
@@ -149,10 +224,11 @@ class Destinations:
                 DeliveryState.ERROR,
                 reason=f"{type(error).__name__}: {error}",
             )
-        self._plan(key, reader, report.retry_at)
+        if self._readers.get(key) is reader:
+            self._plan(key, reader, report.retry_at)
         return report
 
-    def _plan(self, key: tuple[int, str], reader: DestinationReader, at: datetime | None) -> None:
+    def _plan(self, key: Key, reader: DestinationReader, at: datetime | None) -> None:
         """Come back when something is due before the next regular flush: waits are seconds, flushes may be minutes apart."""
         alarm = self._alarms.pop(key, None)
         if alarm is not None:
@@ -163,7 +239,7 @@ class Destinations:
         if delay <= LATEST:
             self._alarms[key] = asyncio.get_running_loop().call_later(delay, self._wake, key, reader)
 
-    def _wake(self, key: tuple[int, str], reader: DestinationReader) -> None:
+    def _wake(self, key: Key, reader: DestinationReader) -> None:
         task = asyncio.create_task(self._run(key, reader), name=f"retry-{reader.destination.name}")
         self._woken.add(task)
         task.add_done_callback(self._woken.discard)

@@ -27,6 +27,8 @@ class Lease:
     until: datetime
     failures: int
     retry_at: datetime | None
+    paused: bool = False
+    """Somebody has paused the reader since the lease was taken; seen at the next move."""
 
 
 async def ensure_reader(
@@ -145,7 +147,7 @@ async def advance(
         UPDATE readers SET position = $5, updated_at = $6, failures = CASE WHEN $7 THEN 0 ELSE failures END,
             retry_at = CASE WHEN $7 THEN NULL ELSE retry_at END
         WHERE project_id = $1 AND name = $2 AND lease_epoch = $3 AND position = $4
-        RETURNING failures, retry_at
+        RETURNING failures, retry_at, state = 'paused' AS paused
         """,
         lease.project_id,
         lease.name,
@@ -157,7 +159,13 @@ async def advance(
     )
     if moved is None:
         raise LeaseLost(f"reader {lease.name} of project {lease.project_id} has been taken over")
-    return replace(lease, position=position, failures=moved["failures"], retry_at=moved["retry_at"])
+    return replace(
+        lease,
+        position=position,
+        failures=moved["failures"],
+        retry_at=moved["retry_at"],
+        paused=moved["paused"],
+    )
 
 
 async def note_failure(
@@ -206,6 +214,27 @@ async def pause(
         reason[:2000],
         now,
         credentials,
+    )
+
+
+async def pause_by_hand(
+    connection: asyncpg.Connection, project_id: int, name: str, reason: str, now: datetime
+) -> bool:
+    """Stop a reader until somebody resumes it; new credentials do not. False when there is none.
+
+    Who holds the lease keeps it, so that what is in flight is settled, and stops after that.
+    """
+    return bool(
+        await connection.fetchval(
+            """
+            UPDATE readers SET state = 'paused', reason = $3, credentials = NULL, updated_at = $4
+            WHERE project_id = $1 AND name = $2 RETURNING 1
+            """,
+            project_id,
+            name,
+            reason,
+            now,
+        )
     )
 
 

@@ -25,7 +25,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 metadata = MetaData()
 
@@ -474,6 +474,21 @@ sandbox_payloads = Table(
     Column("payload", JSONB, nullable=False),
     _time("logged_at"),
     Index("sandbox_payloads_project", "project_id", "id"),
+)
+
+destinations = Table(
+    "destinations",
+    metadata,
+    Column("project_id", Integer, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("options", JSONB, nullable=False),
+    Column("secrets", LargeBinary),
+    Column("secret_names", ARRAY(Text), nullable=False),
+    Column("start", Text, nullable=False),
+    Column("version", Uuid, nullable=False, server_default=text("gen_random_uuid()")),
+    _time("created_at"),
+    _time("updated_at"),
 )
 
 # The API's own traffic

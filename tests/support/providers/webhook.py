@@ -28,6 +28,11 @@ class WebhookStandIn(StandIn):
         """The `webhook-id` of each request that was taken."""
         self._seen: set[str] = set()
 
+    def forget(self) -> None:
+        """Everything that was taken."""
+        self.stored.clear()
+        self._seen.clear()
+
     def too_large(self) -> Reply:
         return Reply(413, {"error": "too large"})
 

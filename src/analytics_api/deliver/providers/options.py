@@ -2,10 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from analytics_api.errors import ConfigurationError
+
+
+class WatchedOptions(Mapping[str, str]):
+    """Options that know which of them were asked for: the others mean nothing to the provider."""
+
+    def __init__(self, given: Mapping[str, str]) -> None:
+        self._given = given
+        self.asked: set[str] = set()
+
+    def __getitem__(self, name: str) -> str:
+        self.asked.add(name)
+        return self._given[name]
+
+    def __iter__(self) -> Iterator[str]:
+        self.asked.update(self._given)
+        return iter(self._given)
+
+    def __len__(self) -> int:
+        return len(self._given)
+
+    @property
+    def unknown(self) -> list[str]:
+        """Options that nobody asked for."""
+        return [name for name in self._given if name not in self.asked]
 
 
 def required(options: Mapping[str, str], name: str, provider: str) -> str:

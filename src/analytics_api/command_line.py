@@ -1,0 +1,50 @@
+"""What every command works with: the migrated database for its time, and a clean end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from analytics_api.domain.clock import system_clock
+from analytics_api.serve import database_url
+from analytics_api.settings import Settings
+from analytics_api.store.engine import Database
+from analytics_api.store.migrate import upgrade
+from analytics_api.store.projects import DEFAULT, ensure_project
+
+ProjectOption = Annotated[str, typer.Option("--project", "-p", help="Project by its slug.")]
+
+T = TypeVar("T")
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Database]:
+    """The migrated database, for the time of one command."""
+    with database_url(settings) as url:
+        await asyncio.to_thread(upgrade, url)
+        database = Database(url, pool_size=4)
+        try:
+            await database.open()
+            async with database.write() as connection:
+                await ensure_project(
+                    connection,
+                    DEFAULT,
+                    time_zone=settings.time_zone,
+                    currency=settings.currency,
+                    now=system_clock(),
+                )
+            yield database
+        finally:
+            await database.close()
+
+
+def run_command(work: Coroutine[Any, Any, T]) -> T:
+    """Run to the end; Ctrl-C is exit code 130."""
+    try:
+        return asyncio.run(work)
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None

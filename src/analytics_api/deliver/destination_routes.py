@@ -1,0 +1,169 @@
+"""/destinations: where a project's events go, added and changed while everything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import asyncpg
+from fastapi import APIRouter, Request, Response
+
+from analytics_api.access.dependencies import AdminCaller, DatabaseOf
+from analytics_api.deliver import administration
+from analytics_api.deliver.administration import NewDestination
+from analytics_api.deliver.destination_schemas import (
+    AddDestination,
+    ChangeDestination,
+    DestinationInfo,
+    DestinationList,
+)
+from analytics_api.deliver.providers.registry import known_providers
+from analytics_api.deliver.report import DeliveryState
+from analytics_api.deliver.service import SANDBOX, Destinations
+from analytics_api.domain.project import Project
+from analytics_api.errors import NotFound
+from analytics_api.store.deliveries import ReaderState, reader_state
+from analytics_api.store.destinations import StoredDestination, stored_destinations
+from analytics_api.store.secret_box import SecretBox
+
+router = APIRouter(prefix="/destinations", tags=["delivery"])
+
+
+def _destinations(request: Request) -> Destinations:
+    destinations: Destinations = request.app.state.services.destinations
+    return destinations
+
+
+def _box(request: Request) -> SecretBox:
+    box: SecretBox = request.app.state.services.box
+    return box
+
+
+def settings_of(destinations: Destinations, project: Project) -> Mapping[str, str]:
+    """Names that the settings use in a project, and where they are set."""
+    return {
+        each.name: f"ANALYTICS__{each.provider.name.upper()}_..."
+        for each in destinations.from_settings(project)
+    }
+
+
+@router.get("", summary="Where the events go", response_model=DestinationList)
+async def list_destinations(request: Request, caller: AdminCaller, database: DatabaseOf) -> DestinationList:
+    """All destinations of the project, those of the settings included. Secrets are never shown."""
+    destinations = _destinations(request)
+    await destinations.refresh()
+    async with database.acquire() as connection:
+        items = await _all(connection, destinations, caller.project)
+    kinds = [kind for kind in known_providers() if kind != SANDBOX]
+    return DestinationList(project=caller.project.slug, kinds=kinds, destinations=items)
+
+
+@router.post("", summary="Add a destination", status_code=201, response_model=DestinationInfo)
+async def add_destination(
+    body: AddDestination, request: Request, caller: AdminCaller, database: DatabaseOf
+) -> DestinationInfo:
+    """It gets events within seconds, from the start that is asked for. Secrets cannot be read again."""
+    destinations = _destinations(request)
+    new = NewDestination(body.kind, body.options, body.name, body.start)
+    async with database.acquire() as connection:
+        row = await administration.add(
+            connection,
+            _box(request),
+            caller.project,
+            new,
+            datetime.now(UTC),
+            taken=settings_of(destinations, caller.project),
+        )
+    return await _one(request, database, caller.project, row.name)
+
+
+@router.patch("/{name}", summary="Change, pause or resume a destination", response_model=DestinationInfo)
+async def change_destination(
+    name: str, body: ChangeDestination, request: Request, caller: AdminCaller, database: DatabaseOf
+) -> DestinationInfo:
+    """Running processes take over within seconds. One that was paused for its credentials goes on with new ones."""
+    now = datetime.now(UTC)
+    async with database.acquire() as connection:
+        if body.options is not None:
+            await administration.change(connection, _box(request), caller.project, name, body.options, now)
+        if body.state == "paused":
+            await administration.pause(connection, caller.project, name, now)
+        elif body.state == "running":
+            await administration.resume(connection, caller.project, name, now)
+    return await _one(request, database, caller.project, name)
+
+
+@router.delete("/{name}", summary="Remove a destination", status_code=204)
+async def remove_destination(
+    name: str, request: Request, caller: AdminCaller, database: DatabaseOf
+) -> Response:
+    """Its backlog, counts and dead letters go with it; the events stay in the log."""
+    taken = settings_of(_destinations(request), caller.project)
+    async with database.acquire() as connection:
+        await administration.remove(connection, caller.project, name, taken=taken)
+    await _destinations(request).refresh()
+    return Response(status_code=204)
+
+
+async def _one(request: Request, database: DatabaseOf, project: Project, name: str) -> DestinationInfo:
+    destinations = _destinations(request)
+    await destinations.refresh()
+    async with database.acquire() as connection:
+        for item in await _all(connection, destinations, project):
+            if item.name == name:
+                return item
+    raise NotFound(f"Project {project.slug} has no destination {name!r}.")
+
+
+async def _all(
+    connection: asyncpg.Connection, destinations: Destinations, project: Project
+) -> list[DestinationInfo]:
+    kinds = {each.name: each.provider.name for each in destinations.from_settings(project)}
+    stored: dict[str, StoredDestination | None] = dict.fromkeys(kinds)
+    for row in await stored_destinations(connection, project.id):
+        stored.setdefault(row.name, row)
+    return [
+        _info(
+            name,
+            kinds.get(name, ""),
+            held,
+            await reader_state(connection, project.id, name),
+            destinations.added.problem(project.id, name) if held and destinations.added else None,
+            muted=destinations.is_muted(name),
+        )
+        for name, held in sorted(stored.items())
+    ]
+
+
+def _info(
+    name: str,
+    kind: str,
+    row: StoredDestination | None,
+    reader: ReaderState | None,
+    problem: str | None,
+    *,
+    muted: bool,
+) -> DestinationInfo:
+    return DestinationInfo(
+        name=name,
+        kind=kind if row is None else row.kind,
+        origin="settings" if row is None else "api",
+        options={} if row is None else row.options,
+        secrets_set=[] if row is None else row.secret_names,
+        start=None if row is None else row.start,
+        state=_state(reader, problem, muted=muted),
+        reason=problem or (reader.reason if reader is not None else None),
+        created_at=None if row is None else row.created_at,
+        updated_at=None if row is None else row.updated_at,
+    )
+
+
+def _state(reader: ReaderState | None, problem: str | None, *, muted: bool) -> DeliveryState:
+    if problem is not None or reader is None:
+        return DeliveryState.UNCONFIGURED
+    if reader.paused:
+        return DeliveryState.PAUSED
+    if muted:
+        return DeliveryState.SANDBOX
+    waits = reader.retry_at is not None and reader.retry_at > datetime.now(UTC)
+    return DeliveryState.WAITING if waits else DeliveryState.RUNNING

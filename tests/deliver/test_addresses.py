@@ -1,0 +1,96 @@
+"""Requests to addresses that somebody typed in stay out of the operator's own network."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from ipaddress import ip_address
+from typing import Any
+
+import httpx
+import pytest
+
+from analytics_api.deliver.providers import addresses
+from analytics_api.deliver.providers.addresses import AddressRefused, PublicOnlyTransport, is_public
+from analytics_api.deliver.providers.registry import make_provider
+from analytics_api.domain.outcome import Paused, Retry
+from tests.support.providers import WebhookStandIn
+from tests.support.stored import stored_event
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "127.0.0.1",
+        "10.1.2.3",
+        "172.16.0.1",
+        "192.168.1.1",
+        "169.254.169.254",
+        "100.64.0.1",
+        "0.0.0.0",
+        "224.0.0.1",
+        "::1",
+        "::",
+        "fe80::1",
+        "fd00::1",
+        "::ffff:10.0.0.1",
+        "2002:7f00:1::",
+        "64:ff9b::a9fe:a9fe",
+        "ff02::1",
+    ],
+)
+def test_private(text: str) -> None:
+    assert not is_public(ip_address(text))
+
+
+@pytest.mark.parametrize("text", ["8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"])
+def test_public(text: str) -> None:
+    assert is_public(ip_address(text))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "2130706433", "0x7f.1"])
+async def test_nothing_reaches_this_machine_whatever_it_is_called(host: str) -> None:
+    async with WebhookStandIn() as receiver, httpx.AsyncClient(transport=PublicOnlyTransport()) as client:
+        url = f"http://{host}:{receiver.port}/hook"
+        provider = make_provider("webhook", {"url": url, "secret": receiver.secret})
+        rendered = provider.render(stored_event())
+        assert isinstance(rendered, list)
+        (outcome,) = await provider.send(client, rendered)
+        assert not receiver.requests
+    assert isinstance(outcome, Paused | Retry)
+    if isinstance(outcome, Paused):
+        assert "ALLOW_PRIVATE_DESTINATIONS" in outcome.words
+
+
+async def test_one_private_address_among_public_ones_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer_with(monkeypatch, ["8.8.8.8", "10.0.0.1"])
+    async with httpx.AsyncClient(transport=PublicOnlyTransport()) as client:
+        with pytest.raises(AddressRefused, match=r"10\.0\.0\.1"):
+            await client.post("http://rebind.example/")
+
+
+async def test_a_name_that_is_not_there_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fails(*_arguments: object, **_options: object) -> Any:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", fails)
+    async with httpx.AsyncClient(transport=PublicOnlyTransport()) as client:
+        with pytest.raises(httpx.ConnectError, match="cannot be resolved"):
+            await client.post("http://nowhere.example/")
+
+
+async def test_the_connection_goes_to_the_address_that_was_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With loopback declared public for once: the request arrives there under the name's Host header."""
+    monkeypatch.setattr(addresses, "is_public", lambda _address: True)
+    answer_with(monkeypatch, ["127.0.0.1"])
+    async with WebhookStandIn() as receiver, httpx.AsyncClient(transport=PublicOnlyTransport()) as client:
+        await client.post(f"http://hooks.example:{receiver.port}/hook", content=b"[]")
+        (request,) = receiver.requests
+    assert request.headers["host"] == f"hooks.example:{receiver.port}"
+
+
+def answer_with(monkeypatch: pytest.MonkeyPatch, found: list[str]) -> None:
+    async def answers(*_arguments: object, **_options: object) -> Any:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (text, 0)) for text in found]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", answers)
