@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -200,3 +203,45 @@ async def test_sandbox_mode_sends_nothing_to_an_added_one_either(
     assert reports["webhook"].skipped == 1
     assert not receiver.requests
     await quiet.close()
+
+
+ACME = """
+from analytics_api.deliver.providers.webhook.provider import Webhook
+
+class Acme(Webhook):
+    name = "acme"
+
+def make(options):
+    return Acme(options["address"], options["password"])
+"""
+
+
+async def test_a_kind_that_another_package_brings(
+    database: Database,
+    project: Project,
+    api: httpx.AsyncClient,
+    worker: Destinations,
+    receiver: WebhookStandIn,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An installed distribution with an entry point; its secrets are known by the port alone."""
+    (tmp_path / "acme_destination.py").write_text(ACME)
+    metadata = tmp_path / "acme_destination-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-destination\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[analytics_api.destinations]\nacme = acme_destination:make\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.invalidate_caches()
+    options = {"address": f"{receiver.url}/hook", "password": receiver.secret}
+    added = await call(
+        api, "POST", "/destinations", {"kind": "acme", "options": options, "start": "beginning"}, expect=201
+    )
+    assert added["secrets_set"] == ["password"]
+    assert "acme" in (await call(api, "GET", "/destinations"))["kinds"]
+    wrong = {"kind": "acme", "name": "b", "options": {**options, "adress": "x"}}
+    assert "did you mean address?" in (await call(api, "POST", "/destinations", wrong, expect=422))["detail"]
+    await write_events(database, [make_event(project)])
+    await worker.flush()
+    assert len(receiver.stored) == 1
+    monkeypatch.delitem(sys.modules, "acme_destination")

@@ -303,3 +303,47 @@ def test_a_200_with_an_error_inside(body: dict[str, Any]) -> None:
 
 def test_json_of_somebody_else() -> None:
     assert [type(found) for found in read(200, {"hello": "world"})] == [Unknown] * 3
+
+
+def test_what_intake_found_out_goes_to_mixpanels_default_properties() -> None:
+    context = {
+        "country": "DE",
+        "region": "Hamburg",
+        "city": "Altona",
+        "os": "iOS",
+        "browser": "Firefox",
+        "browser_version": "127",
+        "device": "mobile",
+    }
+    properties = record(stored_event(context=context))["properties"]
+    expected = {
+        "mp_country_code": "DE",
+        "$region": "Hamburg",
+        "$city": "Altona",
+        "$os": "iOS",
+        "$browser": "Firefox",
+        "$browser_version": "127",
+        "$device": "mobile",
+        "ip": 0,
+    }
+    assert expected.items() <= properties.items()
+
+
+def test_what_the_sender_says_in_objects_goes_there_too() -> None:
+    context = {
+        "location": {"country": "FR"},
+        "os": {"name": "Android", "version": "14"},
+        "device": {"model": "Pixel", "manufacturer": "Google"},
+        "app": {"version": "2.1"},
+    }
+    properties = record(stored_event(context=context))["properties"]
+    expected = {
+        "mp_country_code": "FR",
+        "$os": "Android",
+        "$os_version": "14",
+        "$model": "Pixel",
+        "$manufacturer": "Google",
+        "$app_version_string": "2.1",
+    }
+    assert expected.items() <= properties.items()
+    assert "$device" not in properties

@@ -56,6 +56,7 @@ class PublicOnlyTransport(httpx.AsyncBaseTransport):
 
     def __init__(self) -> None:
         self._hosts: dict[str, httpx.AsyncHTTPTransport] = {}
+        self._certificates = httpx.create_ssl_context()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request. Raises AddressRefused before anything is sent."""
@@ -67,14 +68,15 @@ class PublicOnlyTransport(httpx.AsyncBaseTransport):
                 f"{host} is the private address {refused}, to which nothing is sent: use a public one, or set "
                 "ANALYTICS__ALLOW_PRIVATE_DESTINATIONS=true"
             )
-        transport = self._hosts.setdefault(host, httpx.AsyncHTTPTransport())
+        if host not in self._hosts:
+            self._hosts[host] = httpx.AsyncHTTPTransport(verify=self._certificates)
         last: httpx.ConnectError | httpx.ConnectTimeout | None = None
         for address in addresses:
             request.url = request.url.copy_with(host=str(address))
             # The certificate is checked against the name; the Host header has been set from it already.
             request.extensions = {**request.extensions, "sni_hostname": host}
             try:
-                return await transport.handle_async_request(request)
+                return await self._hosts[host].handle_async_request(request)
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
                 last = error
         raise last or httpx.ConnectError(f"{host} has no address")
