@@ -50,7 +50,7 @@ def stream(bench: Bench, events: int, rate: float) -> float:
     """Send so many events; the seconds it took. Every batch must be answered with 202."""
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.stream", str(bench.port), EVENTS, bench.key, str(events), str(rate), str(CONNECTIONS)],
-        capture_output=True,
+        stdout=subprocess.PIPE,
         text=True,
         check=True,
     )  # fmt: skip

@@ -12,7 +12,7 @@ import resource
 import selectors
 import sys
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -58,7 +58,8 @@ def bodies(count: int) -> Iterator[bytes]:
 def run(port: int, path: str, key: str, events: int, rate: float, connections: int) -> dict[str, object]:
     """Send; a batch never goes out before its time, and at most one is in flight on a connection."""
     selector = selectors.DefaultSelector()
-    idle = []
+    # In turn, so that none is idle for as long as the server keeps it.
+    idle: deque[Connection] = deque()
     for _ in range(connections):
         connection = Connection(port)
         selector.register(connection.socket, selectors.EVENT_READ, connection)
@@ -72,7 +73,7 @@ def run(port: int, path: str, key: str, events: int, rate: float, connections: i
     while body is not None or len(idle) < connections:
         due = began + sent * BATCH / rate if rate else began
         if body is not None and idle and time.perf_counter() >= due:
-            idle.pop().send(render(path, key, body))
+            idle.popleft().send(render(path, key, body))
             body = next(pending, None)
             sent += 1
             continue

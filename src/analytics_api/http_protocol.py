@@ -1,6 +1,7 @@
-"""uvicorn's HTTP protocol, with head and body of an answer in one write.
+"""uvicorn's HTTP protocol, with two differences.
 
-Each write to a socket costs 8 µs here, a twelfth of a request that brings one event, and uvicorn makes two.
+Head and body of an answer go out in one write: each costs 8 µs, a twelfth of a request that brings one event. And a server
+that stops answers the first request of a connection that it has just accepted, instead of hanging up on it.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ import asyncio
 from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+FIRST_REQUEST_SECONDS = 1.0
 
 
 class JoinedWrites:
@@ -52,3 +55,15 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin, on a transport that joins writes."""
         super().connection_made(cast(asyncio.Transport, JoinedWrites(transport, self.loop)))
+
+    def shutdown(self) -> None:
+        """End the connection once nothing is owed on it. Called by a server that accepts no further ones."""
+        if self.cycle is None and not self.transport.is_closing():
+            # Its request is on the way.
+            self.loop.call_later(FIRST_REQUEST_SECONDS, self._shut_down)
+        else:
+            self._shut_down()
+
+    def _shut_down(self) -> None:
+        if not self.transport.is_closing():
+            super().shutdown()

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import gc
+import os
 import signal
 import socket
 from collections.abc import Iterator
@@ -33,6 +34,8 @@ COLLECT_AFTER = 100_000
 """Objects made before Python looks for cycles. At its default of 700 that took a quarter of the time of a large batch, whose
 thousands of dictionaries are all still in use; what intake makes has no cycles and goes by reference counts."""
 DRAIN_SECONDS = 15
+FIRST_FD = 3
+"""Where systemd puts the sockets that it keeps open (sd_listen_fds(3))."""
 
 
 @contextlib.contextmanager
@@ -43,7 +46,9 @@ def database_url(settings: Settings) -> Iterator[str]:
         return
     server = EmbeddedServer(settings.data_dir)
     try:
-        yield server.start()
+        url = server.start()
+        with server.kept_running():
+            yield url
     finally:
         server.stop()
 
@@ -131,7 +136,14 @@ async def _work(settings: Settings, url: str) -> None:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """The listening socket. Raises ConfigurationError when the address cannot be had."""
+    """The listening socket: the one that was handed to this process (systemd's protocol), else a new one.
+
+    Raises ConfigurationError when the address cannot be had.
+    """
+    if os.environ.get("LISTEN_FDS") == "1" and os.environ.get("LISTEN_PID", str(os.getpid())) == str(
+        os.getpid()
+    ):
+        return socket.socket(fileno=FIRST_FD)
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind, protocol)

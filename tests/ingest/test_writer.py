@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -196,3 +198,32 @@ async def test_a_partition_dropped_meanwhile_is_made_anew(database: Database, pr
         again = make_event(project, occurred_at=NOW - timedelta(days=500))
         assert await writer.write([again]) == [True]
     assert len(await stored(database)) == 1
+
+
+async def test_a_backend_that_is_stopped_is_given_up(
+    database: Database, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lane, "WRITE_SECONDS", 0.5)
+    async with writing(database) as writer:
+        for size in (1, 200):
+            await writer.write([make_event(project)])
+            backend = await database.pool.fetchval(
+                "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%event_keys%' "
+                "AND pid <> pg_backend_pid() ORDER BY query_start DESC LIMIT 1"
+            )
+            events = [make_event(project, event_id=f"{size}-{number}") for number in range(size)]
+            try:
+                os.kill(backend, signal.SIGSTOP)
+            except (PermissionError, ProcessLookupError):
+                pytest.skip("the database's processes are not ours to stop")
+            try:
+                with pytest.raises(Unavailable, match="too slow"):
+                    await writer.write(events)
+                assert await writer.write([make_event(project)]) == [True], "others go on"
+            finally:
+                os.kill(backend, signal.SIGCONT)
+            await writer.write(events)
+            ids = await database.pool.fetchval(
+                "SELECT count(*) FROM events WHERE event_id = ANY ($1)", [event.event_id for event in events]
+            )
+            assert ids == size, "stored by the stopped one or by the second sending, never by both"

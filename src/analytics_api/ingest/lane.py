@@ -19,6 +19,8 @@ from analytics_api.telemetry import write_group_events, write_group_seconds
 
 logger = logging.getLogger(__name__)
 
+WRITE_SECONDS = 30.0
+"""For a group. Longer than any lock or checkpoint should last; after that the connection is given up."""
 RETRY_SECONDS = 5.0
 """How long a group waits for a database that is away before its senders are told to come again."""
 
@@ -61,10 +63,15 @@ class Lane:
                 connection = await self._connected()
                 await ensure_partitions(connection, self._partitions, events)
                 began = time.perf_counter()
-                stored = await write_group(connection, self._partitions, events)
+                async with asyncio.timeout(WRITE_SECONDS):
+                    stored = await write_group(connection, self._partitions, events)
                 write_group_seconds.observe(time.perf_counter() - began)
                 write_group_events.observe(len(events))
                 return stored
+            except TimeoutError as error:
+                # Its process may be stopped and go on later: then they are stored after all.
+                await self.disconnect()
+                raise Unavailable("The database is too slow; send the same request again.") from error
             except CommitUnknown as error:
                 # Perhaps stored, perhaps not: only the sender can decide, with the same event ids.
                 await self.disconnect()

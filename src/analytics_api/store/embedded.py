@@ -8,7 +8,10 @@ from __future__ import annotations
 import logging
 import os
 import subprocess
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import URL
@@ -24,6 +27,11 @@ RECOVERY_SECONDS = 600
 """Replaying max_wal_size (4 GB) after a crash takes minutes on a slow disk; beyond this something is wrong."""
 SHUTDOWN_SECONDS = 120
 POLL_SECONDS = 0.02
+WATCH_SECONDS = 0.5
+LONGEST_WATCH_SECONDS = 30.0
+"""Between attempts to start a server that does not start, for example because the disk is full."""
+LAUNCH_CHECKS = 100
+"""Two seconds and the time of the checks; a longer recovery goes on by itself."""
 
 log = logging.getLogger(__name__)
 
@@ -91,6 +99,50 @@ class EmbeddedServer:
         self._take_start_lock()
         try:
             self._leave()
+        finally:
+            self._start_lock.release()
+
+    @contextmanager
+    def kept_running(self) -> Iterator[None]:
+        """While the block lasts, start the server again when it has ended without our doing: killed, crashed, disk full."""
+        ending = threading.Event()
+        watch = threading.Thread(target=self._watch, args=[ending], name="embedded-postgres", daemon=True)
+        watch.start()
+        try:
+            yield
+        finally:
+            ending.set()
+            watch.join()
+
+    def _watch(self, ending: threading.Event) -> None:
+        # Locks of its own: those of this object belong to the thread that starts and stops.
+        mine = EmbeddedServer(self._data_dir)
+        wait = WATCH_SECONDS
+        while not ending.wait(wait):
+            try:
+                wait = WATCH_SECONDS if mine.restart_if_dead() else min(wait * 2, LONGEST_WATCH_SECONDS)
+            except (EmbeddedServerError, OSError) as error:
+                log.error("PostgreSQL cannot be started again yet: %s", error)
+                wait = min(wait * 2, LONGEST_WATCH_SECONDS)
+
+    def restart_if_dead(self) -> bool:
+        """Start the server if no process of it is left. False when that did not help; then try again later. Blocks."""
+        if not self._start_lock.try_exclusive():
+            return True
+        try:
+            if self._server_alive():
+                return True
+            log.error("PostgreSQL has ended by itself; starting it again.")
+            self._launch()
+            for _ in range(LAUNCH_CHECKS):
+                if self._accepts_connections():
+                    log.info("PostgreSQL runs again.")
+                    return True
+                if not self._server_alive():
+                    log.error("PostgreSQL did not start; its last words:\n%s", self._cluster.last_log_lines())
+                    return False
+                time.sleep(POLL_SECONDS)
+            return True
         finally:
             self._start_lock.release()
 

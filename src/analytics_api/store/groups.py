@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
@@ -125,6 +126,10 @@ async def write_group(
     await transaction.start()
     try:
         stored = await _write(connection, partitions, events)
+    except asyncio.CancelledError:
+        # Whoever waits no longer does not wait for a rollback either.
+        connection.terminate()
+        raise
     except BaseException:
         try:
             await transaction.rollback()
