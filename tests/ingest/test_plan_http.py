@@ -285,7 +285,7 @@ async def test_the_quarantine_comes_in_pages(server: Served) -> None:
     await plan(server, "quarantine")
     await send(server, *([BAD] * 5))
     seen: list[str] = []
-    after: dict[str, str] = {}
+    after: dict[str, Any] = {}
     while True:
         page = await call(server, "GET", "/quarantine", limit=2, **after)
         seen += [item["event_id"] for item in page["items"]]

@@ -74,7 +74,7 @@ class EventSchema:
             return ()
         found: dict[Finding, None] = {}
         for error in self._validator.iter_errors(data):
-            found.update(dict.fromkeys(_findings(error)))
+            found.update(dict.fromkeys(_findings(error, data)))
             if len(found) >= MOST_FINDINGS:
                 break
         return tuple(found)[:MOST_FINDINGS]
@@ -94,12 +94,12 @@ def schema_text(schema: Schema) -> str:
     return text
 
 
-def _findings(error: jsonschema_rs.ValidationError) -> Iterator[Finding]:
+def _findings(error: jsonschema_rs.ValidationError, data: dict[str, Any]) -> Iterator[Finding]:
     base = [*error.instance_path]
     keyword = error.kind.name
-    if keyword in ("additionalProperties", "unevaluatedProperties"):
-        names: list[str] = error.kind.as_dict()["unexpected"]
-        for name in names[:MOST_FINDINGS]:
+    unexpected = _unexpected(error, data)
+    if unexpected:
+        for name in unexpected[:MOST_FINDINGS]:
             reason = f"{_place([*base, name])} is not in the schema"
             yield Finding(WarningKind.UNKNOWN_FIELD, _path([*base, name]), _cut(reason))
         return
@@ -108,6 +108,21 @@ def _findings(error: jsonschema_rs.ValidationError) -> Iterator[Finding]:
         yield Finding(WarningKind.SCHEMA, _path(base), _cut(f"{_place(base)} is required"))
         return
     yield Finding(WarningKind.SCHEMA, _path(base), _cut(f"{_place(base)}: {error.message}"))
+
+
+def _unexpected(error: jsonschema_rs.ValidationError, data: Any) -> list[str]:
+    """Names of the properties that a schema has no room for; none when something else is wrong."""
+    keywords = ("additionalProperties", "unevaluatedProperties")
+    if error.kind.name in keywords:
+        names: list[str] = error.kind.as_dict()["unexpected"]
+        return names
+    *before, last = error.schema_path or [""]
+    if error.kind.name != "falseSchema" or last not in keywords or before[-1:] == ["properties"]:
+        return []
+    # A schema that knows no property at all allows none.
+    for part in error.instance_path:
+        data = data[part]
+    return [*data] if isinstance(data, dict) else []
 
 
 def _place(path: list[str | int]) -> str:
