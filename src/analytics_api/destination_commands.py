@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Annotated
 
-import asyncpg
 import typer
 
 from analytics_api.command_line import ProjectOption, opened, run_command
@@ -21,8 +20,9 @@ from analytics_api.importing import parse_pairs
 from analytics_api.settings import PREFIX, Settings, load_settings
 from analytics_api.store.deliveries import reader_state
 from analytics_api.store.destinations import stored_destinations
+from analytics_api.store.engine import Database
 from analytics_api.store.projects import DEFAULT, get_project
-from analytics_api.worker import secret_box, settings_destinations
+from analytics_api.worker import added_client, secret_box, settings_destinations
 
 destinations_app = typer.Typer(help="Where a project's events go.", no_args_is_help=True)
 
@@ -30,12 +30,11 @@ Name = Annotated[str, typer.Argument(help="The destination's name, as `destinati
 
 
 @asynccontextmanager
-async def _opened(settings: Settings, slug: str) -> AsyncIterator[tuple[asyncpg.Connection, Project]]:
+async def _opened(settings: Settings, slug: str) -> AsyncIterator[tuple[Database, Project]]:
     async with opened(settings) as database:
         async with database.read() as session:
             project = await get_project(session, slug)
-        async with database.acquire() as connection:
-            yield connection, project
+        yield database, project
 
 
 def _taken(settings: Settings, project: str) -> dict[str, str]:
@@ -70,14 +69,15 @@ def add(
     options = {**parse_pairs("--option", option or []), **_asked(secret or [])}
 
     async def run() -> str:
-        async with _opened(settings, project) as (connection, owner):
+        async with _opened(settings, project) as (database, owner), added_client(settings) as client:
             row = await administration.add(
-                connection,
+                database,
                 secret_box(settings),
                 owner,
                 NewDestination(kind, options, name, start),
                 system_clock(),
                 taken=_taken(settings, project),
+                client=client,
             )
             return row.name
 
@@ -103,7 +103,7 @@ def list_(project: ProjectOption = DEFAULT) -> None:
     settings = load_settings()
 
     async def run() -> None:
-        async with _opened(settings, project) as (connection, owner):
+        async with _opened(settings, project) as (database, owner), database.acquire() as connection:
             rows = {row.name: row for row in await stored_destinations(connection, owner.id)}
             kinds = {
                 config.name or config.provider: config.provider
@@ -129,7 +129,7 @@ def remove(name: Name, project: ProjectOption = DEFAULT) -> None:
     settings = load_settings()
 
     async def run() -> None:
-        async with _opened(settings, project) as (connection, owner):
+        async with _opened(settings, project) as (database, owner), database.acquire() as connection:
             await administration.remove(connection, owner, name, taken=_taken(settings, project))
 
     run_command(run())
@@ -142,7 +142,7 @@ def pause(name: Name, project: ProjectOption = DEFAULT) -> None:
     settings = load_settings()
 
     async def run() -> None:
-        async with _opened(settings, project) as (connection, owner):
+        async with _opened(settings, project) as (database, owner), database.acquire() as connection:
             await administration.pause(connection, owner, name, system_clock())
 
     run_command(run())
@@ -155,7 +155,7 @@ def resume(name: Name, project: ProjectOption = DEFAULT) -> None:
     settings = load_settings()
 
     async def run() -> bool:
-        async with _opened(settings, project) as (connection, owner):
+        async with _opened(settings, project) as (database, owner), database.acquire() as connection:
             return await administration.resume(connection, owner, name, system_clock())
 
     was_paused = run_command(run())

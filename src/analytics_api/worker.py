@@ -76,9 +76,6 @@ def make_destinations(
     settings: Settings, database: Database, client: httpx.AsyncClient, owner: str, clock: Clock
 ) -> Destinations:
     """The destinations that the settings name, and those that are added while everything runs."""
-    guarded = None
-    if not settings.allow_private_destinations:
-        guarded = httpx.AsyncClient(transport=PublicOnlyTransport())
     return Destinations(
         database,
         settings_destinations(settings),
@@ -87,9 +84,16 @@ def make_destinations(
         sandbox_mode=settings.sandbox_mode,
         batch_size=settings.batch_size,
         box=secret_box(settings),
-        guarded=guarded,
+        guarded=added_client(settings),
         clock=clock,
     )
+
+
+def added_client(settings: Settings) -> httpx.AsyncClient:
+    """What requests to destinations that were added go through: to public addresses only, unless the settings say."""
+    if settings.allow_private_destinations:
+        return httpx.AsyncClient()
+    return httpx.AsyncClient(transport=PublicOnlyTransport())
 
 
 def settings_destinations(settings: Settings) -> list[DestinationConfig]:

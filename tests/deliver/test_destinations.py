@@ -221,6 +221,7 @@ async def test_a_kind_that_another_package_brings(
     project: Project,
     api: httpx.AsyncClient,
     worker: Destinations,
+    client: httpx.AsyncClient,
     receiver: WebhookStandIn,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -239,9 +240,22 @@ async def test_a_kind_that_another_package_brings(
     )
     assert added["secrets_set"] == ["password"]
     assert "acme" in (await call(api, "GET", "/destinations"))["kinds"]
+    nothing = await call(api, "POST", "/destinations", {"kind": "acme", "name": "b"}, expect=422)
+    assert nothing["detail"] == "options: acme cannot be made: KeyError: 'address'"
     wrong = {"kind": "acme", "name": "b", "options": {**options, "adress": "x"}}
     assert "did you mean address?" in (await call(api, "POST", "/destinations", wrong, expect=422))["detail"]
     await write_events(database, [make_event(project)])
     await worker.flush()
     assert len(receiver.stored) == 1
+
+    # The package is taken away while another destination goes on.
     monkeypatch.delitem(sys.modules, "acme_destination")
+    (tmp_path / "acme_destination.py").write_text("raise RuntimeError('broken')")
+    importlib.invalidate_caches()
+    await call(api, "POST", "/destinations", webhook(receiver, start="beginning"), expect=201)
+    other = Destinations(database, [], client, owner="other", box=BOX)
+    reports = {report.destination: report for report in await other.flush()}
+    assert reports.keys() == {"webhook"}
+    assert other.added is not None
+    assert "RuntimeError: broken" in (other.added.problem(project.id, "acme") or "")
+    await other.close()

@@ -19,6 +19,7 @@ from analytics_api.domain.outcome import Dead, Delivered, Skipped, SkipReason
 from analytics_api.domain.project import Project
 from analytics_api.store.engine import Database
 from tests.support.delivering import MovableClock, destination, make_reader, overview, run_until_quiet, total
+from tests.support.destinations import call
 from tests.support.events import make_event, write_events
 from tests.support.providers import Fault, GoogleAnalyticsStandIn
 from tests.support.stored import stored_event
@@ -160,3 +161,25 @@ async def test_one_client_a_request_and_a_lost_answer_is_unknown_not_sent_again(
         assert all(event["user_id"] == f"u{event['params']['n'] % 3}" for event in google.stored)
     found = await overview(database, project, "ga4")
     assert (total(found, "unknown"), total(found, "delivered"), found.parked) == (4, 8, 0)
+
+
+async def test_google_is_asked_when_it_is_saved_and_stores_nothing(
+    api: httpx.AsyncClient,
+) -> None:
+    async with GoogleAnalyticsStandIn() as google:
+        body = {"kind": "ga4", "options": options_of(google)}
+        google.complaints = [
+            {
+                "fieldPath": "measurement_id",
+                "description": "Measurement ID is not valid.",
+                "validationCode": "VALUE_INVALID",
+            }
+        ]
+        refused = await call(api, "POST", "/destinations", body, expect=422)
+        assert refused["detail"] == "options: ga4 says: Measurement ID is not valid."
+        google.complaints = []
+        added = await call(api, "POST", "/destinations", body, expect=201)
+        assert added["secrets_set"] == ["api_secret"]
+        assert not google.stored
+    # Google away: that is no reason to refuse.
+    await call(api, "PATCH", "/destinations/ga4", {"options": {"old_events": "send"}})

@@ -96,6 +96,15 @@ def test_a_session_that_is_a_uuid_is_posthogs() -> None:
     assert event_of(session_id=session)["properties"]["$session_id"] == session
 
 
+def test_a_property_with_a_name_of_posthogs_own_gets_an_underscore() -> None:
+    event = event_of(event_data={"$set": {"plan": "free"}, "token": "t", "token_": 1, "distinct_id": "x"})
+    properties = event["properties"]
+    assert "$set" not in properties
+    assert properties["$set_"] == {"plan": "free"}
+    assert (properties["token__"], properties["token_"]) == ("t", 1)
+    assert (event["distinct_id"], properties["distinct_id_"]) == ("ada", "x")
+
+
 def test_nobody() -> None:
     assert render(stored_event(user_id=None)) == Skipped(SkipReason.NO_PERSON)
     assert render(stored_event("$alias")) == Skipped(SkipReason.FILTER)

@@ -68,8 +68,13 @@ class AddedDestinations:
         try:
             return _Entry(row.version, open_destination(config_of(row, self._box), muted=self._muted), None)
         except ConfigurationError as error:
-            logger.error("destination %s cannot be used: %s", row.name, error.detail)
-            return _Entry(row.version, None, error.detail)
+            problem = error.detail
+        except Exception as error:
+            # Another package's mistake must not stop the other destinations.
+            logger.exception("provider %s failed while it was made", row.kind)
+            problem = f"{row.kind} cannot be made: {type(error).__name__}: {error}"
+        logger.error("destination %s cannot be used: %s", row.name, problem)
+        return _Entry(row.version, None, problem)
 
 
 def place_of(project_id: int, name: str) -> str:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import difflib
+import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 
 import asyncpg
+import httpx
 
 from analytics_api.deliver.added import place_of
 from analytics_api.deliver.providers.options import WatchedOptions
+from analytics_api.deliver.providers.port import Checkable, Provider
 from analytics_api.deliver.providers.registry import known_providers, make_provider
 from analytics_api.domain.project import Project
 from analytics_api.errors import ConfigurationError, Conflict, NotFound, Unprocessable
@@ -25,8 +28,11 @@ from analytics_api.store.destinations import (
     position_before,
     update_destination,
 )
+from analytics_api.store.engine import Database
 from analytics_api.store.log import safe_position
 from analytics_api.store.secret_box import SecretBox
+
+logger = logging.getLogger(__name__)
 
 NOW, BEGINNING = "now", "beginning"
 BY_HAND = "paused by hand"
@@ -48,15 +54,16 @@ class NewDestination:
 
 
 async def add(
-    connection: asyncpg.Connection,
+    database: Database,
     box: SecretBox,
     project: Project,
     new: NewDestination,
     now: datetime,
     *,
     taken: Mapping[str, str],
+    client: httpx.AsyncClient,
 ) -> StoredDestination:
-    """Add a destination. `taken`: names that the settings use, and which setting that is.
+    """Add a destination. `taken`: names that the settings use, and which setting that is. `client` asks the provider.
 
     Raises Unprocessable naming the field, Conflict when the name is taken, WriterBusy when where to start is not known yet.
     """
@@ -67,51 +74,55 @@ async def add(
         raise Conflict(f"name: {name!r} is in use by the settings ({taken[name]}); choose another name.")
     if new.kind == _SANDBOX or name == _SANDBOX:
         raise Unprocessable("kind: the sandbox comes with ANALYTICS__SANDBOX_MODE and cannot be added.")
-    options, secrets = _checked(new.kind, new.options)
-    position = await _first_position(connection, project, new.start, now)
-    return await insert_destination(
-        connection,
-        project.id,
-        name,
-        new.kind,
-        options=options,
-        secrets=_sealed(box, secrets, project.id, name),
-        secret_names=sorted(secrets),
-        start=new.start,
-        position=position,
-        now=now,
-    )
+    options, secrets = await _checked(new.kind, new.options, client)
+    sealed = _sealed(box, secrets, project.id, name)
+    async with database.acquire() as connection:
+        return await insert_destination(
+            connection,
+            project.id,
+            name,
+            new.kind,
+            options=options,
+            secrets=sealed,
+            secret_names=sorted(secrets),
+            start=new.start,
+            position=await _first_position(connection, project, new.start, now),
+            now=now,
+        )
 
 
 async def change(
-    connection: asyncpg.Connection,
+    database: Database,
     box: SecretBox,
     project: Project,
     name: str,
     options: Mapping[str, str | None],
     now: datetime,
+    *,
+    client: httpx.AsyncClient,
 ) -> StoredDestination:
     """Change options; None takes one away. Running processes take over within seconds, a paused one goes on.
 
     Raises NotFound, Conflict, and Unprocessable, also when the address changes and the secrets are not given again:
     else whoever may set an address could have the stored secrets sent there.
     """
-    before = await _found(connection, project, name)
+    async with database.acquire() as connection:
+        before = await find_destination(connection, project.id, name)
+    if before is None:
+        raise _unknown(project, name)
     old = {} if before.secrets is None else _opened(box, before, options)
     merged = {**before.options, **old, **options}
     if merged.get("url") != before.options.get("url"):
         missing = sorted(set(before.secret_names) - options.keys())
         if missing:
             raise Unprocessable(f"options.url: with another address, give {', '.join(missing)} again, too.")
-    plain, secrets = _checked(before.kind, {key: value for key, value in merged.items() if value is not None})
-    return await update_destination(
-        connection,
-        before,
-        options=plain,
-        secrets=_sealed(box, secrets, project.id, name),
-        secret_names=sorted(secrets),
-        now=now,
-    )
+    kept = {key: value for key, value in merged.items() if value is not None}
+    plain, secrets = await _checked(before.kind, kept, client)
+    sealed = _sealed(box, secrets, project.id, name)
+    async with database.acquire() as connection:
+        return await update_destination(
+            connection, before, options=plain, secrets=sealed, secret_names=sorted(secrets), now=now
+        )
 
 
 async def pause(connection: asyncpg.Connection, project: Project, name: str, now: datetime) -> None:
@@ -144,32 +155,40 @@ def _unknown(project: Project, name: str) -> NotFound:
     return NotFound(f"Project {project.slug} has no destination {name!r}.")
 
 
-async def _found(connection: asyncpg.Connection, project: Project, name: str) -> StoredDestination:
-    found = await find_destination(connection, project.id, name)
-    if found is None:
-        raise _unknown(project, name)
-    return found
-
-
-def _checked(kind: str, options: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+async def _checked(
+    kind: str, options: Mapping[str, str], client: httpx.AsyncClient
+) -> tuple[dict[str, str], dict[str, str]]:
     """Options that may be shown, and secrets: those values that the provider names as such."""
-    if kind not in known_providers():
-        raise Unprocessable(f"kind: {kind!r} is not known; use one of {', '.join(known_providers())}.")
     for name, value in options.items():
         if len(value) > _LONGEST_VALUE or not value.isprintable():
             raise Unprocessable(f"options.{name}: use up to {_LONGEST_VALUE} printable characters.")
+    provider = _provider(kind, options)
+    if isinstance(provider, Checkable):
+        complaints = await provider.check(client)
+        if complaints:
+            raise Unprocessable(f"options: {kind} says: {'; '.join(complaints)}")
+    # Blanks around a key are left out by the provider.
+    secrets = {name: value for name, value in options.items() if value.strip() in provider.secrets}
+    return {name: value for name, value in options.items() if name not in secrets}, secrets
+
+
+def _provider(kind: str, options: Mapping[str, str]) -> Provider:
+    if kind not in known_providers():
+        raise Unprocessable(f"kind: {kind!r} is not known; use one of {', '.join(known_providers())}.")
     watched = WatchedOptions(options)
     try:
         provider = make_provider(kind, watched)
     except ConfigurationError as error:
         raise Unprocessable(f"options: {error.detail}") from None
+    except Exception as error:
+        # Another package's factory that does not name what it misses.
+        logger.exception("provider %s failed while it was made", kind)
+        raise Unprocessable(f"options: {kind} cannot be made: {type(error).__name__}: {error}") from None
     for name in watched.unknown:
         close = difflib.get_close_matches(name, watched.asked, n=1)
         hint = f"did you mean {close[0]}?" if close else f"it takes {', '.join(sorted(watched.asked))}."
         raise Unprocessable(f"options.{name}: {kind} has no such option; {hint}")
-    # Blanks around a key are left out by the provider.
-    secrets = {name: value for name, value in options.items() if value.strip() in provider.secrets}
-    return {name: value for name, value in options.items() if name not in secrets}, secrets
+    return provider
 
 
 def _sealed(box: SecretBox, secrets: Mapping[str, str], project_id: int, name: str) -> bytes | None:

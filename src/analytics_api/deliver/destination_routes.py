@@ -64,16 +64,15 @@ async def add_destination(
 ) -> DestinationInfo:
     """It gets events within seconds, from the start that is asked for. Secrets cannot be read again."""
     destinations = _destinations(request)
-    new = NewDestination(body.kind, body.options, body.name, body.start)
-    async with database.acquire() as connection:
-        row = await administration.add(
-            connection,
-            _box(request),
-            caller.project,
-            new,
-            datetime.now(UTC),
-            taken=settings_of(destinations, caller.project),
-        )
+    row = await administration.add(
+        database,
+        _box(request),
+        caller.project,
+        NewDestination(body.kind, body.options, body.name, body.start),
+        datetime.now(UTC),
+        taken=settings_of(destinations, caller.project),
+        client=destinations.client_of_added,
+    )
     return await _one(request, database, caller.project, row.name)
 
 
@@ -83,9 +82,12 @@ async def change_destination(
 ) -> DestinationInfo:
     """Running processes take over within seconds. One that was paused for its credentials goes on with new ones."""
     now = datetime.now(UTC)
+    if body.options is not None:
+        client = _destinations(request).client_of_added
+        await administration.change(
+            database, _box(request), caller.project, name, body.options, now, client=client
+        )
     async with database.acquire() as connection:
-        if body.options is not None:
-            await administration.change(connection, _box(request), caller.project, name, body.options, now)
         if body.state == "paused":
             await administration.pause(connection, caller.project, name, now)
         elif body.state == "running":

@@ -86,6 +86,11 @@ class Destinations:
         """Those that were added, as this process knows them."""
         return self._added
 
+    @property
+    def client_of_added(self) -> httpx.AsyncClient:
+        """What requests to destinations that were added go through."""
+        return self._client if self._guarded is None else self._guarded
+
     def from_settings(self, project: Project) -> list[Destination]:
         """The destinations of a project that the settings name."""
         return [destination for slug, destination in self._destinations if slug == project.slug]
@@ -188,12 +193,11 @@ class Destinations:
         key = (project.id, destination.name)
         found = self._readers.get(key)
         if found is None:
-            is_guarded = self._guarded is not None and self._is_added(project, destination)
             found = self._readers[key] = DestinationReader(
                 self._database,
                 project,
                 destination,
-                self._guarded if is_guarded and self._guarded is not None else self._client,
+                self.client_of_added if self._is_added(project, destination) else self._client,
                 self._owner,
                 batch_size=self._batch_size,
                 clock=self._clock,

@@ -32,12 +32,16 @@ class GoogleAnalyticsStandIn(StandIn):
         """Events with the client's id put in; a repetition is there twice."""
         self.dropped: list[Any] = []
         """Thrown away without a word."""
+        self.complaints: list[JSON] = []
+        """What the validation server says."""
         self.user_properties: dict[str, JSON] = {}
 
     def too_large(self) -> Reply:
         return Reply(413, {"error": "too large"})
 
     def handle(self, request: Received) -> Reply:
+        if request.path == "/debug/mp/collect":
+            return Reply(200, {"validationMessages": self.complaints})
         try:
             body = strict_json(request.body)
         except ValueError:

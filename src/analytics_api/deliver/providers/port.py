@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import httpx
 
@@ -60,4 +60,13 @@ class Provider(Protocol):
 
         Raises nothing but cancellation: what goes wrong on the network is an outcome, too.
         """
+        ...
+
+
+@runtime_checkable
+class Checkable(Protocol):
+    """A provider that can be asked whether it would take what it is sent, without storing anything."""
+
+    async def check(self, client: httpx.AsyncClient) -> list[str]:
+        """What the other side finds wrong, in its words; nothing when all is well or it could not be asked."""
         ...

@@ -78,3 +78,12 @@ def without_words_for(operations: dict[str, Any], spoken: Iterable[str]) -> dict
     """The operations on user properties that a provider has no word for; they travel with the event as data."""
     known = set(spoken)
     return {name: value for name, value in operations.items() if name not in known and value}
+
+
+def free_name(name: str, data: dict[str, Any], taken: frozenset[str]) -> str:
+    """The name, or where the provider has taken it, the name with as many underscores behind it as it takes to be free."""
+    while name in taken:
+        name += "_"
+        while name in data:
+            name += "_"
+    return name

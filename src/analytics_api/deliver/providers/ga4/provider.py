@@ -16,6 +16,7 @@ from analytics_api.deliver.providers.ga4.render import render, too_old
 from analytics_api.deliver.providers.http import Answer, common_outcome, post
 from analytics_api.deliver.providers.options import base_url, choice, required
 from analytics_api.deliver.providers.port import Limits, Payload, Rendered
+from analytics_api.deliver.providers.stored import json_bytes
 from analytics_api.domain.event import StoredEvent
 from analytics_api.domain.outcome import Dead, Delivered, Outcome, Refused, Retry, TooLarge, Unknown
 
@@ -37,6 +38,7 @@ class GoogleAnalytics:
     ) -> None:
         self.secrets: tuple[str, ...] = (api_secret,)
         self._url = f"{url}/mp/collect"
+        self._debug_url = f"{url}/debug/mp/collect"
         self._params = {"measurement_id": measurement_id, "api_secret": api_secret}
         self._refuses_old = old_events == REFUSE
 
@@ -57,6 +59,18 @@ class GoogleAnalytics:
             outcome = read_answer(answer) if isinstance(answer, Answer) else answer
         dead = Dead("older than 72 hours: GA4 would count it at another time (option old_events)")
         return [dead if is_old else outcome for is_old in old]
+
+    async def check(self, client: httpx.AsyncClient) -> list[str]:
+        """What Google's validation server finds wrong with an event of this stream. It does not look at the secret."""
+        body = json_bytes({"client_id": "check", "events": [{"name": "page_view", "params": {}}]})
+        answer = await post(client, self._debug_url, body, params=self._params)
+        found = answer.json_object() if isinstance(answer, Answer) and answer.status == 200 else None
+        messages = (found or {}).get("validationMessages")
+        return [
+            str(message.get("description") or message.get("validationCode"))
+            for message in (messages if isinstance(messages, list) else ())
+            if isinstance(message, dict)
+        ]
 
 
 def read_answer(answer: Answer) -> Outcome:

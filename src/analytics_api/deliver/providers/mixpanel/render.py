@@ -19,6 +19,7 @@ from analytics_api.deliver.providers.stored import (
     OS,
     REGION,
     first_text,
+    free_name,
     json_object,
     milliseconds,
     page_properties,
@@ -216,7 +217,7 @@ def _properties(event: StoredEvent, distinct_id: str) -> dict[str, Any]:
         # Original ID Merge joins by these two; Simplified ID Merge by $device_id and $user_id.
         ours |= {"$identified_id": distinct_id, "$anon_id": f"$device:{event.anonymous_id}"}
     data = json_object(event.event_data)
-    given = {_free_name(name, data): _nested(value) for name, value in data.items()}
+    given = {free_name(name, data, _TAKEN): _nested(value) for name, value in data.items()}
     return {**_about(event, context), **given, **ours}
 
 
@@ -232,15 +233,6 @@ def _about(event: StoredEvent, context: dict[str, Any]) -> dict[str, Any]:
     if event.revenue is not None:
         about |= {"revenue": float(event.revenue), "currency": event.currency}
     return about
-
-
-def _free_name(name: str, data: dict[str, Any]) -> str:
-    """The name, or where Mixpanel has taken it, the name with as many underscores behind it as it takes to be free."""
-    while name in _TAKEN:
-        name += "_"
-        while name in data:
-            name += "_"
-    return name
 
 
 def _nested(value: Any) -> Any:

@@ -12,6 +12,7 @@ from analytics_api.deliver.providers.stored import (
     OS,
     REGION,
     first_text,
+    free_name,
     json_bytes,
     json_object,
     text_at,
@@ -47,6 +48,19 @@ _CONTEXT = {
     "$geoip_city_name": CITY,
 }
 _SPOKEN = ("$set", "$set_once", "$unset")
+_TAKEN = frozenset(
+    {
+        *_SPOKEN,
+        "distinct_id",
+        "token",
+        "$anon_distinct_id",
+        "$process_person_profile",
+        "$ip",
+        "$geoip_disable",
+    }
+    | {"$group_type", "$group_key", "$group_set", "$groups", "$lib", "user_property_changes"}
+)
+"""Names by which PostHog is told what to do; an event's property of that name goes as `NAME_`."""
 
 
 def render(event: StoredEvent) -> Rendered:
@@ -110,7 +124,9 @@ def _properties(event: StoredEvent) -> dict[str, Any]:
     ip = text_at(context, "ip")
     # Without an address PostHog would take that of our server for the visitor's.
     ours |= {"$ip": ip} if ip is not None else {"$geoip_disable": True}
-    return {**about, **json_object(event.event_data), **ours, "$lib": "analytics-api"}
+    data = json_object(event.event_data)
+    given = {free_name(name, data, _TAKEN): value for name, value in data.items()}
+    return {**about, **given, **ours, "$lib": "analytics-api"}
 
 
 def _is_uuid(text: str) -> bool:
