@@ -10,6 +10,7 @@ from datetime import timedelta
 import asyncpg
 import pytest
 
+from analytics_api.aggregate.reader import RollupReader
 from analytics_api.domain.plan import Finding, HeldEvent, WarningKind
 from analytics_api.domain.project import Project
 from analytics_api.errors import Unavailable
@@ -123,6 +124,30 @@ async def test_a_release_that_breaks_changes_nothing(
     assert (report.released, report.next) == (1, None)
     assert await held(database) == []
     assert await database.pool.fetchval("SELECT received_at FROM events") == NOW
+
+
+async def test_events_are_counted_when_they_are_released_and_not_before(
+    database: Database, project: Project, holder: Holder
+) -> None:
+    await holder.hold(
+        [HeldEvent(make_event(project, f"type-{n}", event_id=f"id-{n}"), WHY) for n in range(3)]
+    )
+    reader = RollupReader(database, "test")
+
+    async def counted() -> int | None:
+        await reader.run_once()
+        total: int | None = await database.pool.fetchval("SELECT sum(events)::int FROM event_days")
+        return total
+
+    try:
+        assert await counted() is None
+        chosen = Selection(project.id, event_type="type-1")
+        await release_events(database, Partitions(), chosen, None, after=None, now=NOW)
+        assert await counted() == 1
+        again = await release_events(database, Partitions(), chosen, None, after=None, now=NOW)
+        assert (again.released, await counted()) == (0, 1)
+    finally:
+        await reader.disconnect()
 
 
 async def test_retention_ends_quarantine(database: Database, project: Project, holder: Holder) -> None:

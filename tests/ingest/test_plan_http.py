@@ -323,6 +323,37 @@ async def test_event_types_one_by_one(server: Served) -> None:
     await call(server, "GET", "/tracking-plan/event-types/shop/purchase", None, 404)
 
 
+async def test_removing_what_is_not_there_makes_no_plan(server: Served) -> None:
+    await call(server, "DELETE", "/tracking-plan/event-types/purchase", None, 404)
+    assert (await call(server, "GET", "/tracking-plan"))["version"] == 0
+    assert "warnings" not in (await send(server, GOOD))[0]
+
+
+async def test_what_the_pipeline_finds_is_listed_without_a_plan(server: Served) -> None:
+    await send(
+        server,
+        {"event_type": "a", "event_data": {"email": "a@b.c", "n": 1}, "userId": 7, "properties": {}},
+        {"event_type": "a", "timestamp": "3000-01-01T00:00:00Z"},
+        {"event_type": ""},
+        {"event_type": "a", "event_id": "x" * 600},
+        "no event",  # type: ignore[arg-type]
+    )
+    found = await warnings(server, 7)
+    assert set(found) == {
+        ("personal_data", "event_data.email"),
+        ("unknown_field", "userId"),
+        ("unknown_field", "properties"),
+        ("time_clamped", "timestamp"),
+        ("rejected", "event_type"),
+        ("rejected", "event_id"),
+        ("rejected", ""),
+    }
+    # The value itself is nowhere.
+    assert found["personal_data", "event_data.email"]["sample"] == {"n": 1}
+    assert "a@b.c" not in str(found)
+    assert len((await call(server, "GET", "/warnings", limit=2))["warnings"]) == 2
+
+
 @pytest.mark.parametrize(
     ("schema", "place"),
     [

@@ -41,7 +41,7 @@ def key(path: str, project_id: int = 1) -> WarningKey:
 
 async def rows(database: Database, project_id: int = 1) -> dict[tuple[str, str], int]:
     async with database.acquire() as connection:
-        found = await list_warnings(connection, project_id, kind=None, event_type=None)
+        found = await list_warnings(connection, project_id)
     return {(one.kind, one.path): one.events for one in found}
 
 
@@ -62,7 +62,7 @@ async def test_counts_of_several_processes_are_added(database: Database) -> None
             for one in await list_warnings(connection, 1, kind=WarningKind.SCHEMA, event_type="purchase")
             if one.path == "a"
         ]
-        assert await list_warnings(connection, 1, kind=WarningKind.MONEY, event_type=None) == []
+        assert await list_warnings(connection, 1, kind=WarningKind.MONEY) == []
     assert (one.first_seen, one.last_seen, one.sample) == (NOW, NOW + timedelta(seconds=4), '{"x": 1}')
 
 

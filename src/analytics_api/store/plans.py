@@ -127,11 +127,13 @@ async def delete_type(
 ) -> bool:
     """Take an event type out of the plan. False: it is not in it."""
     async with connection.transaction():
-        await _touch(connection, project_id, now)
         status = await connection.execute(
             "DELETE FROM plan_event_types WHERE project_id = $1 AND event_type = $2", project_id, event_type
         )
-    return bool(status != "DELETE 0")
+        found = bool(status != "DELETE 0")
+        if found:
+            await _touch(connection, project_id, now)
+    return found
 
 
 async def newest_data(

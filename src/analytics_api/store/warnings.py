@@ -106,19 +106,26 @@ async def add_warnings(
 
 
 async def list_warnings(
-    connection: asyncpg.Connection, project_id: int, *, kind: WarningKind | None, event_type: str | None
+    connection: asyncpg.Connection,
+    project_id: int,
+    *,
+    kind: WarningKind | None = None,
+    event_type: str | None = None,
+    limit: int = MOST_WARNINGS,
 ) -> list[StoredWarning]:
-    """A project's warnings, the newest first; there are never more than about MOST_WARNINGS."""
+    """A project's warnings, the newest first."""
     rows = await connection.fetch(
         """
         SELECT kind, event_type, path, events, first_seen, last_seen, message, sample
         FROM ingestion_warnings
         WHERE project_id = $1 AND ($2::text IS NULL OR kind = $2) AND ($3::text IS NULL OR event_type = $3)
         ORDER BY last_seen DESC, events DESC, kind, event_type, path
+        LIMIT $4
         """,
         project_id,
         kind,
         event_type,
+        limit,
     )
     return [StoredWarning(**row) for row in rows]
 

@@ -23,7 +23,8 @@ WRITE_SECONDS = 5.0
 """A database that takes longer is as good as away; a stopping process waits no longer for it."""
 MOST_KEYS = 200
 """Different warnings of one project between two writes; more are counted as `other`."""
-MOST_PROJECTS = 1_000
+MOST_HELD = 5_000
+"""Of all projects. With its sample and texts one takes up to 3 KB; while there is no room, new ones are not counted."""
 SAMPLE_BYTES = 1_000
 LONGEST = 300
 """Characters of a path or message."""
@@ -70,8 +71,7 @@ class WarningCounter:
     def _room_for(self, key: WarningKey, message: str, data: dict[str, Any] | None) -> WarningCount | None:
         project_id, now = key.project_id, self._clock()
         number = self._per_project[project_id]
-        if number == 0 and len(self._per_project) > MOST_PROJECTS:
-            del self._per_project[project_id]
+        if len(self._counts) >= MOST_HELD:
             return None
         if number >= MOST_KEYS:
             key, message, data = WarningKey(project_id, WarningKind.OTHER, "", ""), OTHER_MESSAGE, None

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from analytics_api.domain.plan import HeldEvent, WarningKind
 from analytics_api.ingest.draft import Draft, Rejected, Result, Status
+from analytics_api.ingest.payloads import EVENT_FIELDS
 from analytics_api.ingest.plan.counter import WarningCounter
 from analytics_api.ingest.plan.holding import Holder
 from analytics_api.ingest.plan.plans import Plans
 from analytics_api.ingest.steps.plan import PlanBroken
 from analytics_api.store.engine import Database
+
+_FIRST_WORD = re.compile(r"[a-z_]*")
 
 
 class PlanDesk:
@@ -68,7 +72,8 @@ class PlanDesk:
                     )
             else:
                 # Neither its type nor its data have been found fit to be stored.
-                self.warnings.add(project_id, WarningKind.REJECTED, "", "", str(error))
+                reason = str(error)
+                self.warnings.add(project_id, WarningKind.REJECTED, "", _field(reason), reason)
         for draft in drafts:
             for warning in draft.warnings:
                 self.warnings.add(
@@ -79,3 +84,9 @@ class PlanDesk:
                     warning.text,
                     draft.event_data,
                 )
+
+
+def _field(reason: str) -> str:
+    """The field of an event that a reason begins with, or nothing."""
+    found = _FIRST_WORD.match(reason)
+    return found[0] if found is not None and found[0] in EVENT_FIELDS else ""

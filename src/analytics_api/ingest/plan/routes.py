@@ -119,10 +119,13 @@ async def warnings(
     database: DatabaseOf,
     kind: WarningKind | None = None,
     event_type: Annotated[TypeName | None, Query(description="Only of this event type.")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000, description="Most items.")] = 100,
 ) -> WarningList:
     """Events that broke the plan, and fields that were dropped or changed; counted, a few seconds late."""
     async with database.acquire() as connection:
-        found = await list_warnings(connection, caller.project.id, kind=kind, event_type=event_type)
+        found = await list_warnings(
+            connection, caller.project.id, kind=kind, event_type=event_type, limit=limit
+        )
     return WarningList(project=caller.project.slug, warnings=[_warning(one) for one in found])
 
 
