@@ -19,6 +19,7 @@ from analytics_api.deliver.destination_routes import router as destination_route
 from analytics_api.deliver.routes import router as deliver_router
 from analytics_api.domain.api_request import ApiRequest
 from analytics_api.domain.clock import system_clock
+from analytics_api.domain.project import KeyKind
 from analytics_api.ingest.api_requests import ApiRequestRecorder
 from analytics_api.ingest.enrichment.addresses import TrustedProxies
 from analytics_api.ingest.enrichment.countries import open_places
@@ -138,7 +139,14 @@ async def _open(
             session, DEFAULT, time_zone=settings.time_zone, currency=settings.currency, now=system_clock()
         )
     client = await stack.enter_async_context(httpx.AsyncClient())
-    authenticator = Authenticator(database, open_on_loopback=settings.sandbox_mode and settings.loopback)
+    authenticator = Authenticator(
+        database,
+        open_on_loopback=settings.sandbox_mode and settings.loopback,
+        rates={
+            KeyKind.WRITE: settings.write_key_events_per_second,
+            KeyKind.SERVER: settings.server_key_events_per_second,
+        },
+    )
     stack.push_async_callback(_write_last_use, authenticator)
     services = make_services(settings, database, client, partitions=partitions, authenticator=authenticator)
     await services.destinations.ensure()

@@ -150,6 +150,10 @@ def keys_create(
     project: ProjectOption = DEFAULT,
     name: Annotated[str, typer.Option(help="What it is for.")] = "",
     expires_days: Annotated[int | None, typer.Option(min=1, help="Days until it ends.")] = None,
+    rate: Annotated[
+        int | None,
+        typer.Option(min=0, help="Events a second it may send; 0: no limit.", show_default="its kind's"),
+    ] = None,
 ) -> None:
     """Make a key. It is printed alone on the last line and cannot be read again."""
     settings = load_settings()
@@ -159,7 +163,15 @@ def keys_create(
         async with opened(settings) as database, database.write() as connection:
             owner = await get_project(connection, project)
             expires_at = now + timedelta(days=expires_days) if expires_days else None
-            return await create_key(connection, owner.id, kind, name=name, expires_at=expires_at, now=now)
+            return await create_key(
+                connection,
+                owner.id,
+                kind,
+                name=name,
+                expires_at=expires_at,
+                events_per_second=rate,
+                now=now,
+            )
 
     key = run_command(create())
     typer.echo(f"A {kind.value} key of project {project}; keep it, it is not stored:", err=True)

@@ -85,7 +85,7 @@ async def test_one_bad_row_fails_alone(database: Database, project: Project) -> 
 
 async def test_a_full_queue_refuses_and_takes_again_later(database: Database, project: Project) -> None:
     blocker = await database.connect()
-    async with writing(database, queue_bytes=2_000) as writer:
+    async with writing(database, queue_bytes=4_000) as writer:
         await writer.write([make_event(project, "first")])
         async with blocker.transaction():
             await blocker.execute("LOCK TABLE event_groups IN EXCLUSIVE MODE")
@@ -99,6 +99,36 @@ async def test_a_full_queue_refuses_and_takes_again_later(database: Database, pr
         assert writer.queued_bytes == 0
     await blocker.close()
     assert await stored(database) == ["first"] + ["waits"] * 4 + ["again"]
+
+
+async def test_a_project_that_floods_is_refused_and_another_is_stored_before_its_queue(
+    database: Database, project: Project
+) -> None:
+    other = await make_project(database, "other")
+    blocker = await database.connect()
+    async with writing(database, queue_bytes=8_000_000) as writer:
+        await writer.write([make_event(project, "first")])
+        async with blocker.transaction():
+            await blocker.execute("LOCK TABLE event_groups IN EXCLUSIVE MODE")
+            flood = [
+                asyncio.create_task(writer.write([make_event(project, "flood") for _ in range(100)]))
+                for _ in range(100)
+            ]
+            await asyncio.sleep(0.1)
+            refused = [task for task in flood if task.done()]
+            assert len(refused) == 20, "half of the queue is 8,000 events"
+            single = asyncio.create_task(writer.write([make_event(other, "single")]))
+            await asyncio.sleep(0.1)
+            assert not single.done()
+        assert await single == [True]
+        answers = await asyncio.gather(*flood, return_exceptions=True)
+    await blocker.close()
+    assert sum(isinstance(answer, Unavailable) for answer in answers) == 20
+    assert sum(answer == [True] * 100 for answer in answers) == 80
+    order = await stored(database)
+    assert len(order) == 8_002
+    # Four groups of 500 were under way; a first-come queue would put it last.
+    assert order.index("single") < 4_500
 
 
 async def test_a_batch_larger_than_the_queue_is_taken_when_the_queue_is_empty(

@@ -48,12 +48,16 @@ async def stored(url: str, columns: str = "event_type") -> list[Any]:
     return [row[0] if len(row) == 1 else tuple(row) for row in rows]
 
 
-async def make_key(url: str, kind: KeyKind, project: str | None = None) -> str:
+async def make_key(
+    url: str, kind: KeyKind, project: str | None = None, events_per_second: int | None = None
+) -> str:
     async with open_database(url) as database, database.write() as connection:
         project_id = 1
         if project is not None:
             project_id = (await create_project(connection, project, now=system_clock())).id
-        return await create_key(connection, project_id, kind, now=system_clock())
+        return await create_key(
+            connection, project_id, kind, events_per_second=events_per_second, now=system_clock()
+        )
 
 
 async def test_every_form_of_body(server: Served, database_url: str) -> None:
@@ -224,6 +228,30 @@ async def test_keys(database_url: str) -> None:
     assert await stored(database_url, "trusted, project_id") == [
         (False, 1), (True, 1), (True, 1), (False, 2), (False, 2),
     ]  # fmt: skip
+
+
+async def test_a_key_that_sends_too_fast_is_told_when_to_come_again(database_url: str) -> None:
+    async with api(database_url, sandbox_mode=False, write_key_events_per_second=20) as server:
+        fast, other = [await make_key(database_url, KeyKind.WRITE) for _ in range(2)]
+        own = await make_key(database_url, KeyKind.WRITE, events_per_second=0)
+        batch = [{"event_type": "fast", "event_id": str(uuid.uuid4())} for _ in range(210)]
+
+        async def post(key: str, *, in_body: bool = False) -> httpx.Response:
+            if in_body:
+                return await server.client.post(EVENTS, json={"events": batch, "key": key})
+            return await server.client.post(EVENTS, json=batch, headers={"X-API-Key": key})
+
+        assert (await post(fast)).status_code == 202
+        for answer in (await post(fast), await post(fast, in_body=True)):
+            assert answer.status_code == 429
+            assert answer.headers["content-type"] == "application/problem+json"
+            assert "20 events a second" in answer.json()["detail"]
+            assert int(answer.headers["retry-after"]) == 1
+        assert (await post(other)).status_code == 202, "its bucket is its own"
+        assert [(await post(own)).status_code for _ in range(3)] == [202] * 3
+        await asyncio.sleep(int(answer.headers["retry-after"]))
+        assert (await post(fast)).status_code == 202
+    assert await stored(database_url) == ["fast"] * 210
 
 
 async def test_pages_of_any_origin_may_send(server: Served) -> None:

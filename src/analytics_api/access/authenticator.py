@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Generic, TypeVar
 
@@ -14,7 +14,7 @@ from starlette.requests import HTTPConnection
 from analytics_api.access.caller import Caller, Right
 from analytics_api.access.local import is_foreign_page, is_local
 from analytics_api.domain.clock import Clock, system_clock
-from analytics_api.domain.project import Project
+from analytics_api.domain.project import KeyKind, Project
 from analytics_api.errors import Forbidden, NotFound, Unauthorized
 from analytics_api.store.engine import Database
 from analytics_api.store.keys import find_key, hash_key, note_use
@@ -67,11 +67,13 @@ class Authenticator:
         database: Database,
         *,
         open_on_loopback: bool,
+        rates: Mapping[KeyKind, int] | None = None,
         clock: Clock = system_clock,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
         self._open_on_loopback = open_on_loopback
+        self._rates = rates or {}
         self._clock = clock
         self._callers: _Memory[bytes, Caller] = _Memory(monotonic)
         # Apart from the valid ones, so that made-up keys cannot push those out.
@@ -143,7 +145,13 @@ class Authenticator:
                 self._unknown.put(digest, True)
                 return None
             projects = {project.id: project for project in await list_projects(connection)}
-        caller = Caller.with_key(projects[found.project_id], found.kind, found.id)
+        rate = found.events_per_second
+        caller = Caller.with_key(
+            projects[found.project_id],
+            found.kind,
+            found.id,
+            events_per_second=self._rates.get(found.kind, 0) if rate is None else rate,
+        )
         self._callers.put(digest, caller)
         return caller
 

@@ -33,11 +33,13 @@ class Caller:
     rights: frozenset[Right]
     name: str
     key_id: int | None = None
+    events_per_second: int = 0
+    """How fast the key may send in the long run; 0: as it likes."""
 
     @classmethod
-    def with_key(cls, project: Project, kind: KeyKind, key_id: int) -> Caller:
+    def with_key(cls, project: Project, kind: KeyKind, key_id: int, *, events_per_second: int = 0) -> Caller:
         """The holder of a key."""
-        return cls(project, _RIGHTS[kind], f"{kind.value}:{key_id}", key_id)
+        return cls(project, _RIGHTS[kind], f"{kind.value}:{key_id}", key_id, events_per_second)
 
     @classmethod
     def local(cls, project: Project) -> Caller:

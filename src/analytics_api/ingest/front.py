@@ -21,6 +21,7 @@ from starlette.types import Message, Receive, Scope, Send
 from analytics_api.access.authenticator import Authenticator, require
 from analytics_api.access.caller import Caller, Right
 from analytics_api.access.cors import RESPONSE_HEADERS
+from analytics_api.access.rate_limits import RateLimits
 from analytics_api.domain.api_request import ApiRequest
 from analytics_api.errors import BadRequest, PayloadTooLarge, RequestTimeout, Unprocessable
 from analytics_api.ingest.answers import answer
@@ -66,6 +67,7 @@ class IntakeFront:
         self.intake = intake
         self.authenticator = authenticator
         self.proxies = proxies
+        self.rates = RateLimits()
         self._note = note
         self._reading: dict[_Exchange, float] = {}
         self._task: asyncio.Task[None] | None = None
@@ -163,21 +165,24 @@ class _Exchange:
 
     async def _take(self) -> bytes:
         """Take the events in; the body of the 202."""
-        intake, authenticator = self._front.intake, self._front.authenticator
+        intake, authenticator, rates = self._front.intake, self._front.authenticator, self._front.rates
         connection = HTTPConnection(self._scope)
         query = self._scope["query_string"]
         project = parse_qs(query.decode("latin-1")).get("project", [None])[0] if query else None
         key = self._key()
         if key is not None:
-            # A wrong key is told so before its body is read.
+            # A wrong key, and one that sends too fast, is told so before its body is read.
             self._caller = await authenticator.holder(connection, key, project)
             require(self._caller, Right.SEND)
+            rates.check(self._caller)
         limit = intake.limits.batch_bytes
         plain = unpack(await self._read(limit), self._header(b"content-encoding"), limit)
         body = parse_body(plain, self._header(b"content-type"))
         if self._caller is None:
             self._caller = await authenticator.holder(connection, body.key, project)
             require(self._caller, Right.SEND)
+            rates.check(self._caller)
+        rates.charge(self._caller, len(body.events))
         client = self._scope.get("client")
         peer = client[0] if client else None
         lines, proxies = self._scope["headers"], self._front.proxies

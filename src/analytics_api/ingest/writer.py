@@ -31,6 +31,7 @@ LANE_ROWS = 250
 
 @dataclass(slots=True)
 class _Submission:
+    project: int
     events: Sequence[NewEvent]
     size: int
     done: asyncio.Future[list[Outcome]]
@@ -41,7 +42,8 @@ class Writer:
 
     def __init__(self, database: Database, partitions: Partitions, *, queue_bytes: int) -> None:
         self._queue_bytes = queue_bytes
-        self._queue: deque[_Submission] = deque()
+        self._queues: dict[int, deque[_Submission]] = {}
+        self._held: dict[int, int] = {}
         self._held_bytes = 0
         self._queued_rows = 0
         self._wake = [asyncio.Event() for _ in range(LANES)]
@@ -81,12 +83,20 @@ class Writer:
         size = sum(event.size for event in events)
         if self._closing or not self.alive:
             raise Unavailable("The server is stopping; send the same request again.")
-        if self._held_bytes and self._held_bytes + size > self._queue_bytes:
+        project = events[0].project_id
+        held = self._held.get(project, 0)
+        # A project may hold as many bytes as are free: one alone half of the queue, n of them 1/(n+1) each. So there
+        # is always room for a project that holds nothing yet.
+        if self._held_bytes and self._held_bytes + held + size > self._queue_bytes:
             raise Unavailable("The intake queue is full; send the same request again.")
+        self._held[project] = held + size
         self._held_bytes += size
         self._queued_rows += len(events)
-        submission = _Submission(events, size, asyncio.get_running_loop().create_future())
-        self._queue.append(submission)
+        submission = _Submission(project, events, size, asyncio.get_running_loop().create_future())
+        queue = self._queues.get(project)
+        if queue is None:
+            queue = self._queues[project] = deque()
+        queue.append(submission)
         self._wake[0].set()
         if self._queued_rows >= LANE_ROWS:
             for wake in self._wake[1:]:
@@ -111,16 +121,33 @@ class Writer:
                 logger.exception("a group of events could not be written")
                 _fail(group, Unavailable(f"The events could not be stored: {type(error).__name__}."))
             finally:
-                self._held_bytes -= sum(submission.size for submission in group)
+                self._release(group)
 
     def _take(self) -> list[_Submission]:
-        group = [self._queue.popleft()]
-        rows = len(group[0].events)
-        while self._queue and rows + len(self._queue[0].events) <= FULL_GROUP:
-            group.append(self._queue.popleft())
+        group: list[_Submission] = []
+        rows = 0
+        while self._queues:
+            # One request of each project in turn: nobody waits behind the whole queue of another.
+            project, queue = next(iter(self._queues.items()))
+            if group and rows + len(queue[0].events) > FULL_GROUP:
+                break
+            group.append(queue.popleft())
             rows += len(group[-1].events)
+            if not queue:
+                del self._queues[project]
+            elif len(self._queues) > 1:
+                self._queues[project] = self._queues.pop(project)
         self._queued_rows -= rows
         return group
+
+    def _release(self, group: Sequence[_Submission]) -> None:
+        for submission in group:
+            self._held_bytes -= submission.size
+            left = self._held.get(submission.project, 0) - submission.size
+            if left:
+                self._held[submission.project] = left
+            else:
+                self._held.pop(submission.project, None)
 
     async def _serve(self, lane: Lane, group: list[_Submission]) -> None:
         events = [event for submission in group for event in submission.events]

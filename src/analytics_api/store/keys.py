@@ -29,6 +29,8 @@ class ApiKey:
     expires_at: datetime | None
     last_used_at: datetime | None
     revoked_at: datetime | None
+    events_per_second: int | None
+    """A limit of its own; 0: none; nothing: that of its kind."""
 
 
 def hash_key(key: str) -> bytes:
@@ -43,6 +45,7 @@ async def create_key(
     *,
     name: str = "",
     expires_at: datetime | None = None,
+    events_per_second: int | None = None,
     now: datetime,
 ) -> str:
     """Make a key and return it. It cannot be read again."""
@@ -56,6 +59,7 @@ async def create_key(
             key_hash=hash_key(key),
             created_at=now,
             expires_at=expires_at,
+            events_per_second=events_per_second,
         )
     )
     return key

@@ -66,6 +66,7 @@ api_keys = Table(
     _time("expires_at", nullable=True),
     _time("last_used_at", nullable=True),
     _time("revoked_at", nullable=True),
+    Column("events_per_second", Integer),
 )
 
 # The log
