@@ -10,10 +10,10 @@ LOCK_VENV := $(VENV)/.lock
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run setup test check format lock bench clean
+.PHONY: help run setup test check format lock bench bench-full clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 run: $(VENV)/.run ## start everything on http://127.0.0.1:8000 (database, server, worker); Ctrl-C stops it
 	@$(BIN)/analytics-api run
@@ -35,6 +35,9 @@ format: $(VENV)/.dev ## format the code and apply the safe lint fixes
 
 bench: $(VENV)/.dev ## measure throughput and latency against the bare limits of this machine
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+bench-full: $(VENV)/.dev ## the benchmarks that take hours (ARGS="--minutes 10 --millions 5" takes one)
+	@$(BIN)/python -m benchmarks.long $(ARGS)
 
 lock: ## pin the dependencies of pyproject.toml again (UV_FLAGS=--upgrade takes newer versions)
 	@$(PYTHON) -m venv --clear $(LOCK_VENV)

@@ -24,6 +24,7 @@ from sqlalchemy import make_url
 
 from analytics_api.store.embedded import EmbeddedServer
 from benchmarks import bare, realistic
+from benchmarks.importing import measure
 
 EVENTS = "/api/v1/analytics/events"
 BATCH = 500
@@ -188,12 +189,20 @@ def compare_singles(bench: Bench, rounds: int, requests: int) -> None:
              f"ratio {idle / (route + 5 * commit):.2f} (wanted at most 1.00)")  # fmt: skip
 
 
+def compare_import(rows: int) -> None:
+    """The import command, and a COPY of the same rows."""
+    rates = measure(rows)
+    line("CSV import", f"{rates.imported:,.0f} rows/s (wanted 25,000)", f"COPY {rates.copied:,.0f}",
+         f"ratio {rates.imported / rates.copied:.2f}")  # fmt: skip
+
+
 def main() -> None:
     """Run the benchmarks and print the ratios."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--batches", type=int, default=80)
     parser.add_argument("--requests", type=int, default=8000)
+    parser.add_argument("--rows", type=int, default=200_000, help="lines of the imported file")
     parser.add_argument(
         "--without-worker", action="store_true", help="the web process alone, readers elsewhere"
     )
@@ -208,6 +217,7 @@ def main() -> None:
         compare_singles(bench, options.rounds, options.requests)
         memory = bench.server.memory_info().rss / 2**20
         line("memory of the web process", f"{memory:.0f} MB (wanted below 250)")
+    compare_import(options.rows)
     print(OTHERS)
 
 

@@ -1,8 +1,7 @@
-"""Import of a CSV file by the real command, as a ratio to a bare binary COPY of the same rows: `python -m benchmarks.importing`."""
+"""Import of a CSV file by the real command, and a bare binary COPY of the same rows."""
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import csv
 import os
@@ -31,11 +30,6 @@ class Rates:
 
     imported: float
     copied: float
-
-    @property
-    def ratio(self) -> float:
-        """Share of the bare COPY's speed."""
-        return self.imported / self.copied
 
 
 def write_csv(path: Path, rows: int) -> None:
@@ -89,17 +83,3 @@ def measure(rows: int) -> Rates:
         finally:
             server.stop()
     return Rates(imported, copied)
-
-
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=300_000)
-    rates = measure(parser.parse_args().rows)
-    print(f"CSV import   {rates.imported:8,.0f} rows/s")
-    print(f"bare COPY    {rates.copied:8,.0f} rows/s")
-    print(f"ratio        {rates.ratio:8.2f}")
-
-
-if __name__ == "__main__":
-    main()

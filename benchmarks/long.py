@@ -17,7 +17,6 @@ import psutil
 
 from benchmarks import bare, realistic
 from benchmarks.__main__ import BATCH, EVENTS, Bench, line, running
-from benchmarks.importing import measure
 
 CONNECTIONS = 4
 WINDOW = 200_000
@@ -131,16 +130,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--share", type=float, default=0.25, help="of the speed of COPY")
     parser.add_argument("--millions", type=int, default=20)
-    parser.add_argument("--rows", type=int, default=300_000, help="lines of the imported file")
     options = parser.parse_args()
-    if options.rows:
-        rates = measure(options.rows)
-        line(
-            "CSV import",
-            f"{rates.imported:,.0f} rows/s (wanted 25,000)",
-            f"COPY {rates.copied:,.0f}",
-            f"ratio {rates.ratio:.2f}",
-        )
     if options.minutes:
         sustain(options.minutes, options.share)
     if options.millions:
