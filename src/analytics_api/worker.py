@@ -17,10 +17,10 @@ from pydantic import SecretStr
 
 from analytics_api.access.authenticator import Authenticator
 from analytics_api.aggregate.reader import RollupReader
-from analytics_api.deliver.providers.addresses import PublicOnlyTransport
 from analytics_api.deliver.service import DestinationConfig, Destinations
 from analytics_api.domain.clock import Clock, system_clock
 from analytics_api.errors import ConfigurationError, LeaseLost, Unavailable
+from analytics_api.outbound.addresses import PublicOnlyTransport
 from analytics_api.schedule import JOBS, Job, Services
 from analytics_api.settings import PREFIX, Settings
 from analytics_api.store.engine import Database

@@ -11,7 +11,6 @@ import pytest
 
 from analytics_api.deliver.providers.amplitude.answer import QUOTA_SECONDS, THROTTLED_SECONDS, read_answer
 from analytics_api.deliver.providers.amplitude.provider import Amplitude, make
-from analytics_api.deliver.providers.http import Answer
 from analytics_api.deliver.providers.port import Payload
 from analytics_api.domain.event import StoredEvent
 from analytics_api.domain.outcome import (
@@ -27,6 +26,7 @@ from analytics_api.domain.outcome import (
     Throttled,
 )
 from analytics_api.errors import ConfigurationError
+from analytics_api.outbound.http import Answer
 from tests.support.providers import AmplitudeStandIn
 from tests.support.stored import stored_event
 

@@ -11,10 +11,10 @@ from typing import Any
 import httpx
 import pytest
 
-from analytics_api.deliver.providers.addresses import PublicOnlyTransport
 from analytics_api.deliver.service import Destinations
 from analytics_api.domain.project import KeyKind, Project
 from analytics_api.errors import ConfigurationError
+from analytics_api.outbound.addresses import PublicOnlyTransport
 from analytics_api.store.engine import Database
 from analytics_api.store.projects import create_project
 from analytics_api.store.secret_box import SecretBox

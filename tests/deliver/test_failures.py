@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from analytics_api.deliver.providers import http
 from analytics_api.deliver.reader import DestinationReader
 from analytics_api.deliver.report import DeliveryState
 from analytics_api.domain.project import Project
+from analytics_api.outbound import http
 from analytics_api.store import delivery_views
 from analytics_api.store.engine import Database
 from tests.support.delivering import (

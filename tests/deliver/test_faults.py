@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
 from analytics_api.deliver.destination import Destination
-from analytics_api.deliver.providers import http
 from analytics_api.deliver.reader import DestinationReader
 from analytics_api.domain.project import Project
+from analytics_api.outbound import http
 from analytics_api.store import delivery_views, readers
 from analytics_api.store.deliveries import reader_name
 from analytics_api.store.engine import Database

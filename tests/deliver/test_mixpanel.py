@@ -10,7 +10,6 @@ from typing import Any
 import httpx
 import pytest
 
-from analytics_api.deliver.providers.http import Answer
 from analytics_api.deliver.providers.mixpanel.answer import read_answer
 from analytics_api.deliver.providers.mixpanel.provider import Mixpanel, make
 from analytics_api.deliver.providers.port import Payload
@@ -27,6 +26,7 @@ from analytics_api.domain.outcome import (
     Unknown,
 )
 from analytics_api.errors import ConfigurationError
+from analytics_api.outbound.http import Answer
 from tests.support.providers import MixpanelStandIn
 from tests.support.stored import NOW, stored_event
 

@@ -14,7 +14,6 @@ from hypothesis import HealthCheck, given, settings
 
 from analytics_api.deliver.dispatch import Dispatch
 from analytics_api.deliver.parcel import Parcel, RequestSize
-from analytics_api.deliver.providers import http
 from analytics_api.deliver.providers.port import Payload
 from analytics_api.domain.clock import system_clock
 from analytics_api.domain.event import StoredEvent
@@ -29,6 +28,7 @@ from analytics_api.domain.outcome import (
     TooLarge,
     Unknown,
 )
+from analytics_api.outbound import http
 from tests.providers_contract.conftest import Case
 from tests.support.providers import Fault, StandIn
 from tests.support.stored import STORED_EVENTS, stored_event

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from urllib.parse import urlsplit
 
 from analytics_api.errors import ConfigurationError
+from analytics_api.outbound.addresses import checked_url
 
 
 class WatchedOptions(Mapping[str, str]):
@@ -47,18 +47,7 @@ def base_url(options: Mapping[str, str], default: str, provider: str) -> str:
 
 def address(url: str, provider: str) -> str:
     """A URL that can be sent to. Raises ConfigurationError when it is none, or holds a password that would show."""
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
-        raise ConfigurationError(
-            f"destination {provider}: url must start with http:// or https:// and name a host."
-        )
-    if parts.username or parts.password:
-        raise ConfigurationError(f"destination {provider}: url must not hold a user name or password.")
-    return url
+    return checked_url(url, f"destination {provider}")
 
 
 def choice(options: Mapping[str, str], name: str, choices: Sequence[str], provider: str) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from analytics_api.deliver.providers.http import Answer, common_outcome
 from analytics_api.deliver.providers.port import Payload
 from analytics_api.domain.outcome import (
     Dead,
@@ -22,6 +21,7 @@ from analytics_api.domain.outcome import (
     TooLarge,
     Unknown,
 )
+from analytics_api.outbound.http import Answer, common_outcome
 
 THROTTLED_SECONDS = 15.0
 """For /batch; the HTTP V2 API asks for 30."""

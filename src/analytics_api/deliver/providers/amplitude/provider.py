@@ -9,12 +9,12 @@ import httpx
 
 from analytics_api.deliver.providers.amplitude.answer import read_answer
 from analytics_api.deliver.providers.amplitude.render import ENDPOINT, render
-from analytics_api.deliver.providers.http import Answer, post
 from analytics_api.deliver.providers.options import base_url, required
 from analytics_api.deliver.providers.port import Limits, Payload, Rendered
 from analytics_api.deliver.providers.stored import json_bytes
 from analytics_api.domain.event import StoredEvent
 from analytics_api.domain.outcome import Outcome
+from analytics_api.outbound.http import Answer, post
 
 DEFAULT_URL = "https://api2.amplitude.com"
 

@@ -13,12 +13,12 @@ from datetime import UTC, datetime, timedelta
 import httpx
 
 from analytics_api.deliver.providers.ga4.render import render, too_old
-from analytics_api.deliver.providers.http import Answer, common_outcome, post
 from analytics_api.deliver.providers.options import base_url, choice, required
 from analytics_api.deliver.providers.port import Limits, Payload, Rendered
 from analytics_api.deliver.providers.stored import json_bytes
 from analytics_api.domain.event import StoredEvent
 from analytics_api.domain.outcome import Dead, Delivered, Outcome, Refused, Retry, TooLarge, Unknown
+from analytics_api.outbound.http import Answer, common_outcome, post
 
 DEFAULT_URL = "https://www.google-analytics.com"
 REFUSE, SEND = "refuse", "send"

@@ -11,9 +11,9 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from analytics_api.deliver.providers.http import Answer, common_outcome
 from analytics_api.deliver.providers.port import Payload
 from analytics_api.domain.outcome import Dead, Delivered, Outcome, Refused, Retry, TooLarge, Unknown
+from analytics_api.outbound.http import Answer, common_outcome
 
 logger = logging.getLogger(__name__)
 

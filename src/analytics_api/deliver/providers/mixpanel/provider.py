@@ -7,13 +7,13 @@ from datetime import timedelta
 
 import httpx
 
-from analytics_api.deliver.providers.http import Answer, post
 from analytics_api.deliver.providers.mixpanel.answer import read_answer
 from analytics_api.deliver.providers.mixpanel.render import IMPORT, Renderer
 from analytics_api.deliver.providers.options import base_url, required
 from analytics_api.deliver.providers.port import Limits, Payload, Rendered
 from analytics_api.domain.event import StoredEvent
 from analytics_api.domain.outcome import Outcome
+from analytics_api.outbound.http import Answer, post
 
 DEFAULT_URL = "https://api.mixpanel.com"
 

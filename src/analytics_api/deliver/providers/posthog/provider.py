@@ -7,13 +7,13 @@ from datetime import timedelta
 
 import httpx
 
-from analytics_api.deliver.providers.http import Answer, common_outcome, post
 from analytics_api.deliver.providers.options import base_url, required
 from analytics_api.deliver.providers.port import Limits, Payload, Rendered
 from analytics_api.deliver.providers.posthog.render import ENDPOINT, render
 from analytics_api.deliver.providers.stored import json_bytes
 from analytics_api.domain.event import StoredEvent
 from analytics_api.domain.outcome import Delivered, Outcome, Refused, Retry, TooLarge, Unknown
+from analytics_api.outbound.http import Answer, common_outcome, post
 
 DEFAULT_URL = "https://us.i.posthog.com"
 

@@ -10,12 +10,12 @@ from datetime import timedelta
 
 import httpx
 
-from analytics_api.deliver.providers.http import Answer, common_outcome, post
 from analytics_api.deliver.providers.options import base_url, required
 from analytics_api.deliver.providers.port import Limits, Payload, Rendered
 from analytics_api.deliver.providers.segment.render import render
 from analytics_api.domain.event import StoredEvent
 from analytics_api.domain.outcome import Delivered, Outcome, Paused, Refused, Retry, TooLarge, Unknown
+from analytics_api.outbound.http import Answer, common_outcome, post
 
 DEFAULT_URL = "https://api.segment.io"
 

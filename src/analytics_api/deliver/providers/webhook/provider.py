@@ -1,21 +1,14 @@
-"""A signed webhook: a JSON array of events, taken or refused as a whole, signed as Standard Webhooks says.
-
-Source of headers and signature: https://www.standardwebhooks.com (specification 1.0, symmetric signatures).
-"""
+"""A signed webhook: a JSON array of events, taken or refused as a whole, signed as Standard Webhooks says."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
-import hmac
 import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 import httpx
 
-from analytics_api.deliver.providers.http import Answer, common_outcome, post
 from analytics_api.deliver.providers.options import address, required
 from analytics_api.deliver.providers.port import Limits, Payload, Rendered
 from analytics_api.deliver.providers.stored import event_object, json_bytes
@@ -30,10 +23,8 @@ from analytics_api.domain.outcome import (
     SkipReason,
     TooLarge,
 )
-from analytics_api.errors import ConfigurationError
-
-_ENCODED = "whsec_"
-_SHORTEST_SECRET = 16
+from analytics_api.outbound.http import Answer, common_outcome, post
+from analytics_api.outbound.signing import signed_headers, signing_key
 
 
 class Webhook:
@@ -48,7 +39,7 @@ class Webhook:
     def __init__(self, url: str, secret: str) -> None:
         self.secrets: tuple[str, ...] = (secret,)
         self._url = url
-        self._key = signing_key(secret)
+        self._key = signing_key(secret, "destination webhook")
 
     def render(self, event: StoredEvent) -> Rendered:
         """The whole event, also one of nobody. Requests to this API go to no provider."""
@@ -60,37 +51,14 @@ class Webhook:
     async def send(self, client: httpx.AsyncClient, payloads: Sequence[Payload]) -> list[Outcome]:
         """One signed request."""
         body = b"[" + b",".join(payload.body for payload in payloads) + b"]"
-        answer = await post(
-            client, self._url, body, headers=signed_headers(self._key, body, int(time.time()))
-        )
+        headers = signed_headers(self._key, name_of(body), body, int(time.time()))
+        answer = await post(client, self._url, body, headers=headers)
         return [_read(answer) if isinstance(answer, Answer) else answer] * len(payloads)
 
 
-def signing_key(secret: str) -> bytes:
-    """The bytes of a secret: base64 behind `whsec_`, any other text as it is. Raises ConfigurationError."""
-    try:
-        key = (
-            base64.b64decode(secret.removeprefix(_ENCODED), validate=True)
-            if secret.startswith(_ENCODED)
-            else secret.encode()
-        )
-    except (binascii.Error, ValueError):
-        raise ConfigurationError("destination webhook: secret: behind whsec_ it must be base64.") from None
-    if len(key) < _SHORTEST_SECRET:
-        raise ConfigurationError(f"destination webhook: secret must have at least {_SHORTEST_SECRET} bytes.")
-    return key
-
-
-def signed_headers(key: bytes, body: bytes, seconds: int) -> dict[str, str]:
-    """The headers of a request: an id that is the same for the same events, the time, and the signature of all three."""
-    name = f"msg_{hashlib.sha256(body).hexdigest()[:32]}"
-    signature = hmac.digest(key, b"%s.%d.%s" % (name.encode(), seconds, body), "sha256")
-    return {
-        "webhook-id": name,
-        "webhook-timestamp": str(seconds),
-        "webhook-signature": f"v1,{base64.b64encode(signature).decode()}",
-        "Idempotency-Key": name,
-    }
+def name_of(body: bytes) -> str:
+    """The id of a request: the same for the same events."""
+    return f"msg_{hashlib.sha256(body).hexdigest()[:32]}"
 
 
 def _read(answer: Answer) -> Outcome:

@@ -10,10 +10,10 @@ from typing import Any
 import httpx
 import pytest
 
-from analytics_api.deliver.providers import addresses
-from analytics_api.deliver.providers.addresses import AddressRefused, PublicOnlyTransport, is_public
 from analytics_api.deliver.providers.registry import make_provider
 from analytics_api.domain.outcome import Paused, Retry
+from analytics_api.outbound import addresses
+from analytics_api.outbound.addresses import AddressRefused, PublicOnlyTransport, is_public
 from tests.support.providers import WebhookStandIn
 from tests.support.stored import stored_event
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import socket
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from urllib.parse import urlsplit
 
 import httpx
+
+from analytics_api.errors import ConfigurationError
 
 _NAT64 = IPv6Network("64:ff9b::/96")
 
@@ -15,6 +18,23 @@ Address = IPv4Address | IPv6Address
 
 class AddressRefused(httpx.TransportError):
     """The address is inside the operator's own network."""
+
+
+def checked_url(url: str, place: str) -> str:
+    """A URL that can be sent to. Raises ConfigurationError when it is none, or holds a password that would show.
+
+    `place` says in the error whose URL that is.
+    """
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ConfigurationError(f"{place}: url must start with http:// or https:// and name a host.")
+    if parts.username or parts.password:
+        raise ConfigurationError(f"{place}: url must not hold a user name or password.")
+    return url
 
 
 def is_public(address: Address) -> bool:

@@ -1,4 +1,4 @@
-"""One HTTP request and its fate: what came back, or whether it may have arrived. Shared by the providers."""
+"""One HTTP request and its fate: what came back, or whether it may have arrived. Shared by destinations and alerts."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Any
 
 import httpx
 
-from analytics_api.deliver.providers.addresses import AddressRefused
 from analytics_api.domain.outcome import Outcome, Paused, Retry, Unknown
+from analytics_api.outbound.addresses import AddressRefused
 
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 TOTAL_SECONDS = 30.0
