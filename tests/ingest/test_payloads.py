@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import tracemalloc
 import zlib
 from datetime import UTC, datetime
 
@@ -92,8 +93,15 @@ def test_gzip() -> None:
     assert unpack(b"plain", None, 100) == b"plain"
     with pytest.raises(BadRequest, match="ends too early"):
         unpack(packed[:-9], "gzip", 100)
-    with pytest.raises(BadRequest, match="not gzip"):
-        unpack(b"plain", "gzip", 100)
+    assert (
+        unpack(packed + gzip.compress(b"\n") + packed, "gzip", 100)
+        == b'{"event_type": "a"}\n{"event_type": "a"}'
+    )
+    for body in (b"plain", packed + b"garbage"):
+        with pytest.raises(BadRequest, match="not gzip to its end"):
+            unpack(body, "gzip", 100)
+    with pytest.raises(BadRequest, match="more than 100 members"):
+        unpack(gzip.compress(b"") * 101, "gzip", 100)
     with pytest.raises(BadRequest, match="not supported"):
         unpack(b"plain", "br", 100)
 
@@ -104,3 +112,39 @@ def test_a_gzip_bomb_is_not_unpacked() -> None:
     assert len(bomb) < 250_000
     with pytest.raises(PayloadTooLarge, match="larger than 5242880 bytes when unpacked"):
         unpack(bomb, "gzip", 5_242_880)
+    half = gzip.compress(bytes(60))
+    with pytest.raises(PayloadTooLarge):
+        unpack(half + half, "gzip", 100)
+
+
+def test_a_batch_has_a_number_of_events() -> None:
+    for body, kind in (
+        (b"[1,2,3]", None),
+        (b'{"events":[1,2,3]}', None),
+        (b"1\n\n2\n3", "application/x-ndjson"),
+    ):
+        assert len(parse_body(body, kind, 3).events) == 3
+        with pytest.raises(PayloadTooLarge, match="The batch has 3 events; the limit is 2"):
+            parse_body(body, kind, 2)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" + b"1," * 2_600_000 + b"1]",
+        b'["\\ud800",' + b"[]," * 1_700_000 + b"1]",
+        b'{"a":[' + b"{}," * 1_700_000 + b"1]}",
+        b"1\n" * 2_600_000,
+        b"[" + b"\n" * 5_000_000 + b"]",
+    ],
+    ids=["numbers", "lists", "objects", "lines", "nothing"],
+)
+def test_a_body_of_nothing_but_commas_takes_no_memory(body: bytes) -> None:
+    tracemalloc.start()
+    try:
+        for kind in ("application/json", "application/x-ndjson"):
+            with pytest.raises(PayloadTooLarge, match=r"The body has \d+ values"):
+                parse_body(body, kind)
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()

@@ -79,6 +79,13 @@ def refusal(event: Any, reception: Reception = SERVER) -> str:
             {"event_type": "a", "revenue": "ten"},
             "revenue is not an amount: send a number or decimal text such as 19.99",
         ),
+        *(
+            (
+                {"event_type": "a", "revenue": amount},
+                "revenue is not a usable amount: finite, below 10^15, at most 9 decimal places",
+            )
+            for amount in ("NaN", "1e15", "1e-10", "1e999999999", "-1e999999999", "0e999999999")
+        ),
         (
             {"event_type": "a", "revenue": -1},
             "revenue is negative: send payment_refunded for money given back",

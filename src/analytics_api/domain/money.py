@@ -17,7 +17,9 @@ def parse_amount(value: object, field: str) -> Decimal:
         amount = Decimal(repr(value) if isinstance(value, float) else value)
     except (InvalidOperation, ValueError):
         raise ValueError(f"{field} is not an amount: send a number or decimal text such as 19.99") from None
-    if not amount.is_finite() or abs(amount) >= _LARGEST or int(amount.as_tuple().exponent) < -9:
+    exponent = amount.as_tuple().exponent
+    # Sizes first, and not by abs(): it rounds to the context's precision, which overflows for 1e999999999.
+    if not isinstance(exponent, int) or not -9 <= exponent <= 15 or amount.copy_abs() >= _LARGEST:
         raise ValueError(f"{field} is not a usable amount: finite, below 10^15, at most 9 decimal places")
     return amount
 

@@ -176,8 +176,11 @@ class _Exchange:
             require(self._caller, Right.SEND)
             rates.check(self._caller)
         limit = intake.limits.batch_bytes
-        plain = unpack(await self._read(limit), self._header(b"content-encoding"), limit)
-        body = parse_body(plain, self._header(b"content-type"))
+        body = parse_body(
+            unpack(await self._read(limit), self._header(b"content-encoding"), limit),
+            self._header(b"content-type"),
+            intake.limits.batch_events,
+        )
         if self._caller is None:
             self._caller = await authenticator.holder(connection, body.key, project)
             require(self._caller, Right.SEND)

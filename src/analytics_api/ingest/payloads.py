@@ -37,7 +37,20 @@ class _Envelope(msgspec.Struct):
     key: str | None = None
 
 
+class _Object(msgspec.Struct):
+    """What tells an event from an envelope."""
+
+    event_type: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    events: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
 EVENT_FIELDS = frozenset(EventPayload.__struct_fields__)
+MOST_MEMBERS = 100
+"""Of a gzip body (RFC 1952, section 2.2). Each costs a copy of what is behind it."""
+VALUES_PER_EVENT = 100
+LEAST_VALUES = 100_000
+"""A body may hold VALUES_PER_EVENT values for each event that a batch may have, and LEAST_VALUES in any case. Nothing but
+commas would take thirty times its size in memory."""
 
 
 class _StrictPayload(EventPayload, forbid_unknown_fields=True):
@@ -47,6 +60,7 @@ class _StrictPayload(EventPayload, forbid_unknown_fields=True):
 _strict = msgspec.json.Decoder(_StrictPayload).decode
 _array = msgspec.json.Decoder(list[msgspec.Raw])
 _envelope = msgspec.json.Decoder(_Envelope)
+_object = msgspec.json.Decoder(_Object)
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 decode_event = msgspec.json.Decoder(EventPayload).decode
 """An event from its JSON, without its unknown fields. Raises msgspec.DecodeError naming the field that is wrong."""
@@ -79,21 +93,41 @@ def unpack(body: bytes, encoding: str | None, limit: int) -> bytes:
         return body
     if coding not in ("gzip", "x-gzip"):
         raise BadRequest(f"Content-Encoding {coding!r} is not supported: send gzip or none.")
-    unpacker = zlib.decompressobj(wbits=31)
-    try:
-        # One byte more than allowed is enough to know; a bomb is never unpacked whole.
-        plain = unpacker.decompress(body, limit + 1)
-    except zlib.error:
-        raise BadRequest("The body is not gzip, though Content-Encoding says so.") from None
-    if len(plain) > limit:
-        raise PayloadTooLarge(f"The body is larger than {limit} bytes when unpacked: send smaller batches.")
-    if not unpacker.eof:
-        raise BadRequest("The gzip body ends too early.")
-    return plain
+    plain = b""
+    for _ in range(MOST_MEMBERS):
+        unpacker = zlib.decompressobj(wbits=31)
+        try:
+            # One byte more than allowed is enough to know; a bomb is never unpacked whole.
+            plain += unpacker.decompress(body, limit + 1 - len(plain))
+        except zlib.error:
+            raise BadRequest("The body is not gzip to its end, though Content-Encoding says so.") from None
+        if len(plain) > limit:
+            raise PayloadTooLarge(
+                f"The body is larger than {limit} bytes when unpacked: send smaller batches."
+            )
+        if not unpacker.eof:
+            raise BadRequest("The gzip body ends too early.")
+        body = unpacker.unused_data
+        if not body:
+            return plain
+    raise BadRequest(f"The gzip body has more than {MOST_MEMBERS} members: compress it as a whole.")
 
 
-def parse_body(body: bytes, content_type: str | None) -> Body:
-    """Split a body into events. Raises BadRequest when it is no event, no array and no envelope."""
+def parse_body(body: bytes, content_type: str | None, most: int = 5_000) -> Body:
+    """Split a body into at most that many events.
+
+    Raises BadRequest when it is no event, no array and no envelope, and PayloadTooLarge when it has more.
+    """
+    values = body.count(b",") + body.count(b"\n")
+    if values > max(LEAST_VALUES, VALUES_PER_EVENT * most):
+        raise PayloadTooLarge(f"The body has {values} values, more than can be read at once: split it.")
+    found = _split(body, content_type)
+    if len(found.events) > most:
+        raise PayloadTooLarge(f"The batch has {len(found.events)} events; the limit is {most}: split it.")
+    return found
+
+
+def _split(body: bytes, content_type: str | None) -> Body:
     kind = (content_type or "").partition(";")[0].strip().lower()
     if kind in ("application/x-ndjson", "application/ndjson", "application/jsonl"):
         return Body([line for line in body.split(b"\n") if line.strip()], single=False)
@@ -113,8 +147,8 @@ def parse_body(body: bytes, content_type: str | None) -> Body:
 
 
 def _parse_object(body: bytes) -> Body:
-    fields = _fields.decode(body)
-    if "events" not in fields or "event_type" in fields:
+    found = _object.decode(body)
+    if found.events is msgspec.UNSET or found.event_type is not msgspec.UNSET:
         return Body([body], single=True)
     try:
         envelope = _envelope.decode(body)

@@ -13,7 +13,6 @@ from analytics_api.domain.clock import Clock, system_clock
 from analytics_api.domain.event import NewEvent
 from analytics_api.domain.plan import HeldEvent
 from analytics_api.domain.times import PUBLIC_REACH, clock_skew
-from analytics_api.errors import PayloadTooLarge
 from analytics_api.ingest.draft import Draft, Reception, Rejected, Result, Status
 from analytics_api.ingest.enrichment.visitors import Enricher, default_enricher
 from analytics_api.ingest.payloads import Body
@@ -65,11 +64,7 @@ class Intake:
         user_agent: str | None = None,
         edge_country: str | None = None,
     ) -> list[Result]:
-        """Check, clean and store the events of a body. Raises PayloadTooLarge and Unavailable for the whole of it."""
-        if len(body.events) > self.limits.batch_events:
-            raise PayloadTooLarge(
-                f"The batch has {len(body.events)} events; the limit is {self.limits.batch_events}: split it."
-            )
+        """Check, clean and store the events of a body, and take them out of it. Raises Unavailable for all of them."""
         received_at = self._clock()
         trusted = caller.may(Right.TRUSTED)
         reception = Reception(
@@ -94,44 +89,40 @@ class Intake:
             ]
         return await self._store(body.events, reception)
 
-    async def _store(self, raws: Sequence[bytes | msgspec.Raw | str], reception: Reception) -> list[Result]:
-        results: list[Result | None] = []
-        drafts: list[Draft] = []
-        events: list[NewEvent] = []
-        held: list[tuple[Draft, HeldEvent]] = []
-        refused: list[Rejected] = []
+    async def _store(self, raws: list[bytes | msgspec.Raw | str], reception: Reception) -> list[Result]:
+        results: list[Result | None] = [None] * len(raws)
+        events: list[tuple[int, NewEvent, tuple[str, ...]]] = []
+        held: list[tuple[int, HeldEvent, tuple[str, ...]]] = []
         for index, raw in enumerate(raws):
             try:
                 draft = draft_event(raw, index, self.limits.event_bytes)
                 event = run_steps(draft, reception)
             except Rejected as error:
-                results.append(Result(index, None, Status.REJECTED, str(error)))
-                refused.append(error)
+                results[index] = Result(index, None, Status.REJECTED, str(error))
+                if self._desk is not None:
+                    self._desk.note_refused(reception.project.id, error)
                 continue
-            results.append(None)
-            if draft.held is None:
-                events.append(event)
-                drafts.append(draft)
-            else:
-                held.append((draft, HeldEvent(event, draft.held)))
-        for draft, event, outcome in zip(drafts, events, await self._writer.write(events), strict=True):
             warnings = _told(draft) if draft.warnings else ()
-            if isinstance(outcome, str):
-                results[draft.index] = Result(draft.index, event.event_id, Status.REJECTED, outcome)
-            elif outcome:
-                results[draft.index] = Result(draft.index, event.event_id, Status.ACCEPTED, None, warnings)
+            if draft.warnings and self._desk is not None:
+                self._desk.note(reception.project.id, draft)
+            if draft.held is None:
+                events.append((index, event, warnings))
             else:
-                results[draft.index] = Result(
-                    draft.index,
-                    event.event_id,
-                    Status.DUPLICATE,
-                    "an event with this id is stored already",
-                    warnings,
-                )
+                held.append((index, HeldEvent(event, draft.held), warnings))
+        # What waits now is only what the queue counts: decoded, an event can take fifty times its size.
+        raws.clear()
+        outcomes = await self._writer.write([event for _, event, _ in events])
+        for (index, event, warnings), outcome in zip(events, outcomes, strict=True):
+            if isinstance(outcome, str):
+                results[index] = Result(index, event.event_id, Status.REJECTED, outcome)
+            elif outcome:
+                results[index] = Result(index, event.event_id, Status.ACCEPTED, None, warnings)
+            else:
+                reason = "an event with this id is stored already"
+                results[index] = Result(index, event.event_id, Status.DUPLICATE, reason, warnings)
         if self._desk is not None:
             for result in await self._desk.hold(held):
                 results[result.index] = result
-            self._desk.note(reception.project.id, refused, [*drafts, *(draft for draft, _ in held)])
         finished = [result for result in results if result is not None]
         if len(finished) == 1:
             count_events(finished[0].status)

@@ -26,7 +26,9 @@ def _project(row: Row[object]) -> Project:
 
 
 async def find_project(connection: AsyncConnection, slug: str) -> Project | None:
-    """The project of that name."""
+    """The project of that name. Text that can be no name is asked nobody about."""
+    if not _SLUG.fullmatch(slug):
+        return None
     row = (await connection.execute(select(projects).where(projects.c.slug == slug))).one_or_none()
     return _project(row) if row is not None else None
 

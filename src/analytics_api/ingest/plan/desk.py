@@ -37,53 +37,46 @@ class PlanDesk:
         await self.warnings.stop()
         await self.plans.stop()
 
-    async def hold(self, held: Sequence[tuple[Draft, HeldEvent]]) -> list[Result]:
-        """Put events into quarantine; what returns is committed. Raises Unavailable."""
+    async def hold(self, held: Sequence[tuple[int, HeldEvent, tuple[str, ...]]]) -> list[Result]:
+        """Put events, each with its place and what its sender is told, into quarantine.
+
+        What returns is committed. Raises Unavailable.
+        """
         if not held:
             return []
-        outcomes = await self._holder.hold([one for _, one in held])
+        outcomes = await self._holder.hold([one for _, one, _ in held])
         results = []
-        for (draft, one), outcome in zip(held, outcomes, strict=True):
+        for (index, one, warnings), outcome in zip(held, outcomes, strict=True):
             event_id = one.event.event_id
             if isinstance(outcome, str):
-                result = Result(draft.index, event_id, Status.REJECTED, outcome)
+                result = Result(index, event_id, Status.REJECTED, outcome)
             elif outcome:
-                warnings = tuple(warning.text for warning in draft.warnings if warning.told)
-                result = Result(draft.index, event_id, Status.QUARANTINED, one.finding.reason, warnings)
+                result = Result(index, event_id, Status.QUARANTINED, one.finding.reason, warnings)
             else:
                 reason = "an event with this id is in quarantine or stored already"
-                result = Result(draft.index, event_id, Status.DUPLICATE, reason)
+                result = Result(index, event_id, Status.DUPLICATE, reason)
             results.append(result)
         return results
 
-    def note(self, project_id: int, refused: Sequence[Rejected], drafts: Sequence[Draft]) -> None:
-        """Count what was odd."""
-        for error in refused:
-            if isinstance(error, PlanBroken):
-                broken = error.draft
-                for one in error.findings:
-                    self.warnings.add(
-                        project_id,
-                        one.kind,
-                        broken.payload.event_type,
-                        one.path,
-                        one.reason,
-                        broken.event_data,
-                    )
-            else:
-                # Neither its type nor its data have been found fit to be stored.
-                reason = str(error)
-                self.warnings.add(project_id, WarningKind.REJECTED, "", _field(reason), reason)
-        for draft in drafts:
-            for warning in draft.warnings:
+    def note_refused(self, project_id: int, error: Rejected) -> None:
+        """Count what was wrong with an event that was refused."""
+        if isinstance(error, PlanBroken):
+            broken = error.draft
+            for one in error.findings:
                 self.warnings.add(
-                    project_id,
-                    warning.kind,
-                    draft.payload.event_type,
-                    warning.path,
-                    warning.text,
-                    draft.event_data,
+                    project_id, one.kind, broken.payload.event_type, one.path, one.reason, broken.event_data
                 )
+        else:
+            # Neither its type nor its data have been found fit to be stored.
+            reason = str(error)
+            self.warnings.add(project_id, WarningKind.REJECTED, "", _field(reason), reason)
+
+    def note(self, project_id: int, draft: Draft) -> None:
+        """Count what was odd about an event that is taken."""
+        for one in draft.warnings:
+            self.warnings.add(
+                project_id, one.kind, draft.payload.event_type, one.path, one.text, draft.event_data
+            )
 
 
 def _field(reason: str) -> str:
