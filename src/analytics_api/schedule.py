@@ -64,6 +64,11 @@ async def _notice_destinations(services: Services) -> object:
     return None
 
 
+async def _notice_replays(services: Services) -> object:
+    await services.destinations.replays.notice()
+    return None
+
+
 async def _close_days(services: Services) -> object:
     return await close_due_days(services.database, services.clock(), late_days=services.late_days)
 
@@ -111,6 +116,7 @@ JOBS = (
         _notice_destinations,
         _every(seconds=2),
     ),
+    Job("replays", "go on with replays", _notice_replays, _every(seconds=1)),
     Job(
         "close-days",
         # Hourly, because 01:00 comes at another hour in each project's zone, and a missed one is made up for.

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
-import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 import httpx
@@ -16,56 +13,25 @@ import pytest
 
 from analytics_api.domain.project import Project
 from analytics_api.store.engine import Database
+from tests.support.children import Child, Start, starting
 from tests.support.delivering import MovableClock, destination, make_reader, overview, run_until_quiet, total
 from tests.support.events import make_event, write_events
 from tests.support.providers import AmplitudeStandIn, Fault, MixpanelStandIn
 from tests.support.providers.server import StandIn
 
-Start = Callable[..., "asyncio.Future[Child]"]
-
-
-class Child:
-    """A delivering process."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self.process = process
-
-    def signal(self, number: signal.Signals) -> None:
-        self.process.send_signal(number)
-
-    async def end(self) -> int:
-        """Exit code; the output is shown when it is not 0 and not a kill."""
-        output, _ = await self.process.communicate()
-        code = self.process.returncode
-        assert code in (0, -signal.SIGKILL), output.decode()
-        return code
-
 
 @pytest.fixture
-async def start(database_url: str) -> AsyncIterator[Callable[..., asyncio.Future[Child]]]:
-    """Starts a process: `await start("amplitude", stand_in, options, owner)`."""
-    children: list[Child] = []
+async def start(database_url: str) -> AsyncIterator[Start]:
+    """Starts a delivering process: `await start("amplitude", options, owner)`."""
+    async with starting() as spawn:
 
-    async def begin(
-        provider: str, options: dict[str, str], owner: str, *, lease: float = 60, batch: int = 100
-    ) -> Child:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tests.support.delivery_process"),
-            *(database_url, provider, json.dumps(options), owner, str(lease), str(batch)),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
-        )
-        children.append(Child(process))
-        return children[-1]
+        async def begin(
+            provider: str, options: dict[str, str], owner: str, *, lease: float = 60, batch: int = 100
+        ) -> Child:
+            arguments = (provider, json.dumps(options), owner, str(lease), str(batch))
+            return await spawn("tests.support.delivery_process", database_url, *arguments)
 
-    yield begin  # type: ignore[misc]
-    for child in children:
-        if child.process.returncode is None:
-            with suppress(ProcessLookupError):
-                child.process.kill()
-            await child.process.communicate()
+        yield begin
 
 
 async def until_asked(stand_in: StandIn, requests: int) -> None:
@@ -95,7 +61,7 @@ async def test_killed_between_sending_and_committing(
     project: Project,
     client: httpx.AsyncClient,
     amplitude: AmplitudeStandIn,
-    start: Callable[..., asyncio.Future[Child]],
+    start: Start,
     requests: int,
 ) -> None:
     written = await write(database, project, 2_500)
@@ -136,7 +102,7 @@ async def test_killed_during_an_update_that_must_not_be_repeated(
     project: Project,
     client: httpx.AsyncClient,
     mixpanel: MixpanelStandIn,
-    start: Callable[..., asyncio.Future[Child]],
+    start: Start,
 ) -> None:
     written = await write(database, project, 80, user_properties={"$add": {"visits": 1}})
     mixpanel.faults.append(None)
@@ -163,7 +129,7 @@ async def test_two_processes_at_once(
     database: Database,
     project: Project,
     amplitude: AmplitudeStandIn,
-    start: Callable[..., asyncio.Future[Child]],
+    start: Start,
 ) -> None:
     written = await write(database, project, 3_000)
     options = {"api_key": amplitude.api_key, "url": amplitude.url}
@@ -178,7 +144,7 @@ async def test_a_stopped_process_wakes_up_after_it_was_replaced(
     database: Database,
     project: Project,
     amplitude: AmplitudeStandIn,
-    start: Callable[..., asyncio.Future[Child]],
+    start: Start,
 ) -> None:
     written = await write(database, project, 2_500)
     amplitude.faults.extend([None] * 12)

@@ -31,7 +31,8 @@ from tests.support.delivering import (
     total,
 )
 from tests.support.events import make_event, make_project, write_events
-from tests.support.providers import AmplitudeStandIn, Fault, MixpanelStandIn
+from tests.support.fault_strategies import FAULTS
+from tests.support.providers import AmplitudeStandIn, MixpanelStandIn
 
 PROVIDERS = ["amplitude", "mixpanel"]
 USERS = ["ada", "bob", "cyd"]
@@ -152,22 +153,6 @@ async def world(provider: str, database: Database, client: httpx.AsyncClient) ->
         reader = await make_reader(database, project, to, client, clock, batch_size=4)
         yield World(database, client, clock, project, stand_in, to, reader)
 
-
-FAULTS = st.one_of(
-    st.none(),
-    st.builds(Fault, st.sampled_from(["reset", "truncate", "html", "garbage", "hang"]), taken=st.booleans()),
-    st.builds(
-        lambda status, taken, headers: Fault("status", taken=taken, status=status, headers=headers),
-        st.sampled_from([500, 502, 504]),
-        st.booleans(),
-        st.sampled_from([{}, {"Retry-After": "3"}]),
-    ),
-    st.builds(
-        lambda status, headers: Fault("status", status=status, headers=headers),
-        st.sampled_from([503, 429, 302, 404, 401]),
-        st.sampled_from([{}, {"Retry-After": "3"}]),
-    ),
-)
 
 ACTIONS = st.one_of(
     st.tuples(st.just("write"), st.integers(1, 12), st.integers(0, 3), st.booleans(), st.booleans()),

@@ -18,7 +18,7 @@ from analytics_api.deliver.providers.port import Checkable, Provider
 from analytics_api.deliver.providers.registry import known_providers, make_provider
 from analytics_api.domain.project import Project
 from analytics_api.errors import ConfigurationError, Conflict, NotFound, Unprocessable
-from analytics_api.store import delivery_views, readers
+from analytics_api.store import readers
 from analytics_api.store.deliveries import reader_name
 from analytics_api.store.destinations import (
     StoredDestination,
@@ -136,7 +136,7 @@ async def resume(connection: asyncpg.Connection, project: Project, name: str, no
 
     Raises NotFound.
     """
-    if not await delivery_views.probe_now(connection, project.id, name):
+    if not await readers.probe_now(connection, project.id, reader_name(name)):
         raise _unknown(project, name)
     return await readers.resume(connection, project.id, reader_name(name), now)
 

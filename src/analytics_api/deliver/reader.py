@@ -18,7 +18,7 @@ from analytics_api.deliver.destination import Destination
 from analytics_api.deliver.dispatch import LANES
 from analytics_api.deliver.parcel import RequestSize
 from analytics_api.deliver.report import DeliveryState, FlushReport
-from analytics_api.deliver.run import Desk, Run
+from analytics_api.deliver.run import Desk, Run, Stream
 from analytics_api.domain.clock import Clock, system_clock
 from analytics_api.domain.project import Project
 from analytics_api.errors import LeaseLost, WriterBusy
@@ -36,6 +36,12 @@ RENEWALS = 3
 """Per lease: a request may last half of it."""
 
 
+def live_stream(project: Project, destination: Destination) -> Stream:
+    """The stream of the events as they come."""
+    name = destination.name
+    return Stream(name, reader_name(name), f"destination {name} of project {project.slug}", name)
+
+
 class DestinationReader:
     """Delivers one project's events to one destination. In one process its runs queue; among processes a lease decides."""
 
@@ -51,15 +57,21 @@ class DestinationReader:
         lanes: int = LANES,
         clock: Clock = system_clock,
         lock: asyncio.Lock | None = None,
+        stream: Stream | None = None,
     ) -> None:
-        """`lock`: that of the reader whose place this one takes, so that the former's run ends before one of this."""
+        """`lock`: that of the reader whose place this one takes, so that the former's run ends before one of this.
+
+        `stream`: another than that of the live events.
+        """
         self.project = project
         self.destination = destination
         self._database = database
         self._owner = owner
         self._clock = clock
+        self._stream = stream or live_stream(project, destination)
         self._desk = Desk(
             database,
+            self._stream,
             project,
             destination,
             client,
@@ -79,7 +91,7 @@ class DestinationReader:
         async with self.lock:
             report = FlushReport(self.project.slug, self.destination.name)
             async with self._database.acquire() as connection:
-                state = await self._state(connection)
+                state = await self._found(connection)
                 try:
                     safe = await safe_position(connection)
                 except WriterBusy:
@@ -94,13 +106,13 @@ class DestinationReader:
                 report.position = state.position
                 return report
             try:
-                await self._guarded(lease, safe, report)
+                await self._guarded(lease, Run(self._desk, lease, safe, report))
             except LeaseLost:
-                logger.warning("%s has been taken over by another process", self._name)
+                logger.warning("%s has been taken over by another process", self._stream.title)
                 report.state = DeliveryState.HELD_ELSEWHERE
                 return report
             async with self._database.acquire() as connection:
-                return self._told(report, await self._state(connection), safe)
+                return self._told(report, await self._found(connection), safe)
 
     def stop(self) -> None:
         """Let what is in flight come to its end and begin nothing more."""
@@ -111,21 +123,25 @@ class DestinationReader:
         async with self.lock:
             return
 
-    @property
-    def _name(self) -> str:
-        return f"destination {self.destination.name} of project {self.project.slug}"
-
-    async def _state(self, connection: asyncpg.Connection) -> ReaderState:
-        """The reader's state; a paused one goes on when its credentials have changed."""
-        state = await deliveries.reader_state(connection, self.project.id, self.destination.name)
+    async def _found(self, connection: asyncpg.Connection) -> ReaderState:
+        state = await self._state(connection)
         if state is None:
-            raise RuntimeError(f"{self._name} has no reader; call Destinations.ensure() first")
+            raise RuntimeError(f"{self._stream.title} has no reader; call Destinations.ensure() first")
+        return state
+
+    async def _state(self, connection: asyncpg.Connection) -> ReaderState | None:
+        """The reader's state; a paused one goes on when its credentials have changed. None when there is no reader."""
+        state = await deliveries.reader_state(
+            connection, self.project.id, self._stream.key, reader=self._stream.reader
+        )
         # Without a fingerprint somebody has paused it by hand, and only a hand lets it go on.
-        if state.paused and state.credentials not in (None, self.destination.credentials):
-            logger.info("%s goes on with new credentials", self._name)
-            await readers.resume(
-                connection, self.project.id, reader_name(self.destination.name), self._clock()
-            )
+        if (
+            state is not None
+            and state.paused
+            and state.credentials not in (None, self.destination.credentials)
+        ):
+            logger.info("%s goes on with new credentials", self._stream.title)
+            await readers.resume(connection, self.project.id, self._stream.reader, self._clock())
             return await self._state(connection)
         return state
 
@@ -142,7 +158,7 @@ class DestinationReader:
         return await readers.claim(
             connection,
             self.project.id,
-            reader_name(self.destination.name),
+            self._stream.reader,
             self._owner,
             self._clock(),
             LEASE,
@@ -163,10 +179,10 @@ class DestinationReader:
             report.retry_at = state.retry_at if left else None
         return report
 
-    async def _guarded(self, lease: Lease, safe: int, report: FlushReport) -> None:
+    async def _guarded(self, lease: Lease, run: Run) -> None:
         """Deliver while another task renews the lease; stop at once when it is lost."""
         try:
-            await run_while_held(Run(self._desk, lease, safe, report).drain(), self._keep(lease))
+            await run_while_held(run.drain(), self._keep(lease))
         finally:
             await self._release(lease)
 
@@ -179,12 +195,14 @@ class DestinationReader:
                     lease = await readers.renew(connection, lease, self._clock(), LEASE)
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 if self._clock() >= lease.until:
-                    raise LeaseLost(f"the lease of {self._name} could not be renewed") from error
-                logger.warning("the lease of %s could not be renewed yet: %s", self._name, error)
+                    raise LeaseLost(f"the lease of {self._stream.title} could not be renewed") from error
+                logger.warning("the lease of %s could not be renewed yet: %s", self._stream.title, error)
 
     async def _release(self, lease: Lease) -> None:
         try:
             async with self._database.acquire() as connection:
                 await readers.release(connection, lease)
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            logger.warning("the lease of %s could not be given back and will run out: %s", self._name, error)
+            logger.warning(
+                "the lease of %s could not be given back and will run out: %s", self._stream.title, error
+            )

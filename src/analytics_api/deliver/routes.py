@@ -152,7 +152,7 @@ async def retry_dead_letters(body: RetryDeadLetters, caller: AdminCaller, databa
 async def resume(destination: str, caller: AdminCaller, database: DatabaseOf) -> Resumed:
     """Resume a paused destination, or try one that waits after a failure at the next run instead of at `retry_at`."""
     async with database.acquire() as connection:
-        if not await delivery_views.probe_now(connection, caller.project.id, destination):
+        if not await readers.probe_now(connection, caller.project.id, reader_name(destination)):
             raise NotFound(f"Project {caller.project.slug} has no destination {destination!r}.")
         resumed = await readers.resume(
             connection, caller.project.id, reader_name(destination), datetime.now(UTC)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import asyncpg
 import httpx
 
 from analytics_api.deliver.destination import Destination
@@ -36,10 +37,25 @@ _ANY_TIME = timedelta(days=36_500)
 
 
 @dataclass(frozen=True, slots=True)
+class Stream:
+    """One way through the log to a destination: that of the live events, or a replay with a place of its own."""
+
+    key: str
+    """What parked and dead events, counts and begun attempts are kept under; the live stream's is the destination's name."""
+    reader: str
+    """The name of its reader."""
+    title: str
+    """For people."""
+    metric: str
+    """For Prometheus: of a closed set."""
+
+
+@dataclass(frozen=True, slots=True)
 class Desk:
     """What a destination's runs work with."""
 
     database: Database
+    stream: Stream
     project: Project
     destination: Destination
     client: httpx.AsyncClient
@@ -78,7 +94,7 @@ class Run:
 
     @property
     def _key(self) -> tuple[int, str]:
-        return self._desk.project.id, self._desk.destination.name
+        return self._desk.project.id, self._desk.stream.key
 
     async def _due(self) -> list[Parcel]:
         """The next parked events; those that have been deleted meanwhile are counted and forgotten."""
@@ -115,21 +131,24 @@ class Run:
             await self._commit(settled)
 
     async def _next_stretch(self) -> None:
-        desk, lease = self._desk, self._lease
-        events: list[StoredEvent] = []
         waiting: dict[UUID, datetime] = {}
         begun: set[int] = set()
-        async with desk.database.acquire() as connection:
-            chunk = await next_chunk(connection, desk.project.id, lease.position, self._safe, desk.chunk)
-            if chunk is not None:
-                events = await read_chunk(connection, chunk)
+        async with self._desk.database.acquire() as connection:
+            events, upto = await self._read(connection)
+            if events:
                 persons = {event.person_id for event in events}
                 waiting = await deliveries.parked_persons(connection, *self._key, persons)
                 begun = await deliveries.begun_attempts(
                     connection, *self._key, [(event.person_id, event.seq) for event in events]
                 )
         parcels = [Parcel(event, single_begun=event.seq in begun) for event in events]
-        await self._deliver(parcels, chunk.upto if chunk is not None else self._safe, waiting)
+        await self._deliver(parcels, upto, waiting)
+
+    async def _read(self, connection: asyncpg.Connection) -> tuple[list[StoredEvent], int]:
+        """The next events, and the position after which nothing of them is left."""
+        desk = self._desk
+        chunk = await next_chunk(connection, desk.project.id, self._lease.position, self._safe, desk.chunk)
+        return ([], self._safe) if chunk is None else (await read_chunk(connection, chunk), chunk.upto)
 
     async def _deliver(self, parcels: list[Parcel], upto: int, waiting: dict[UUID, datetime]) -> None:
         """Send a piece of work and commit what became of it."""
@@ -156,7 +175,7 @@ class Run:
         keys = [(parcel.event.person_id, parcel.event.seq) for parcel in parcels]
         async with self._desk.database.acquire() as connection:
             await deliveries.begin_attempts(
-                connection, self._desk.destination.name, self._lease, keys, self._desk.clock()
+                connection, self._desk.stream.key, self._lease, keys, self._desk.clock()
             )
 
     async def _settle(
@@ -183,17 +202,17 @@ class Run:
         self._log(settled)
 
     async def _commit(self, settled: Settlement) -> None:
-        name = self._desk.destination.name
+        stream = self._desk.stream
         async with self._desk.database.acquire() as connection:
-            self._lease = await settle(connection, name, self._lease, settled, self._desk.clock())
+            self._lease = await settle(connection, stream.key, self._lease, settled, self._desk.clock())
         report = self._report
         report.parked += len(settled.parked)
         for key, number in settled.counts.items():
-            count_deliveries(name, key.outcome, number)
+            count_deliveries(stream.metric, key.outcome, number)
             report.add(key.outcome, number)
 
     def _log(self, settled: Settlement) -> None:
-        name = f"destination {self._desk.destination.name} of project {self._desk.project.slug}"
+        name = self._desk.stream.title
         if settled.failure is not None:
             logger.warning(
                 "%s does not take events (%s); it is tried again at %s",

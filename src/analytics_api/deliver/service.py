@@ -12,6 +12,7 @@ import httpx
 from analytics_api.deliver.added import AddedDestinations
 from analytics_api.deliver.destination import Destination, DestinationConfig, open_destination
 from analytics_api.deliver.reader import DestinationReader
+from analytics_api.deliver.replays import Replays, Target
 from analytics_api.deliver.report import DeliveryState, FlushReport
 from analytics_api.domain.clock import Clock, system_clock
 from analytics_api.domain.project import Project
@@ -20,6 +21,7 @@ from analytics_api.store.destinations import Key
 from analytics_api.store.engine import Database
 from analytics_api.store.log import safe_position
 from analytics_api.store.projects import list_projects
+from analytics_api.store.replays import forget_replays
 from analytics_api.store.secret_box import SecretBox
 
 __all__ = ["DestinationConfig", "Destinations", "FlushReport"]
@@ -80,6 +82,7 @@ class Destinations:
         self._alarms: dict[Key, asyncio.TimerHandle] = {}
         self._woken: set[asyncio.Task[FlushReport]] = set()
         self._closed = False
+        self.replays = Replays(database, self._target, owner=owner, batch_size=batch_size, clock=clock)
 
     @property
     def added(self) -> AddedDestinations | None:
@@ -99,6 +102,10 @@ class Destinations:
         """Names of the destinations that receive a project's events."""
         return [destination.name for destination in self._of(project)]
 
+    def find(self, project: Project, name: str) -> Destination | None:
+        """One that receives a project's events and can be sent to from here."""
+        return next((each for each in self._of(project) if each.name == name), None)
+
     def is_muted(self, name: str) -> bool:
         """Whether a destination passes its events over, because sandbox mode is on."""
         return self.sandbox_mode and name != SANDBOX
@@ -116,6 +123,7 @@ class Destinations:
             if self._sandbox is None:
                 # It owes nobody anything, and where it stands must not hold retention back.
                 await deliveries.forget_reader(connection, SANDBOX)
+                await forget_replays(connection, SANDBOX)
             for project in projects:
                 for destination in self._of(project):
                     if not self._is_added(project, destination):
@@ -168,7 +176,7 @@ class Destinations:
         self._alarms.clear()
         for reader in self._readers.values():
             reader.stop()
-        idle = asyncio.gather(*(reader.idle() for reader in self._readers.values()))
+        idle = asyncio.gather(self.replays.close(), *(reader.idle() for reader in self._readers.values()))
         try:
             await asyncio.wait_for(idle, CLOSE_SECONDS)
         except TimeoutError:
@@ -189,6 +197,13 @@ class Destinations:
     def _is_added(self, project: Project, destination: Destination) -> bool:
         return self._added is not None and self._added.find(project.id, destination.name) is destination
 
+    def _client_of(self, project: Project, destination: Destination) -> httpx.AsyncClient:
+        return self.client_of_added if self._is_added(project, destination) else self._client
+
+    def _target(self, project: Project, name: str) -> Target | None:
+        destination = self.find(project, name)
+        return None if destination is None else Target(destination, self._client_of(project, destination))
+
     def _add_reader(self, project: Project, destination: Destination) -> DestinationReader:
         key = (project.id, destination.name)
         found = self._readers.get(key)
@@ -197,7 +212,7 @@ class Destinations:
                 self._database,
                 project,
                 destination,
-                self.client_of_added if self._is_added(project, destination) else self._client,
+                self._client_of(project, destination),
                 self._owner,
                 batch_size=self._batch_size,
                 clock=self._clock,

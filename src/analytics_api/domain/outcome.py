@@ -18,6 +18,8 @@ class SkipReason(StrEnum):
     """Sandbox mode is on: nothing leaves this machine."""
     EMPTY = "empty"
     """The event says nothing that the destination could hold, such as `$identify` without properties."""
+    REPETITION = "repetition"
+    """A replay leaves out what the destination would count twice."""
     GONE = "gone"
     """The event was deleted (retention, erasure) while it waited."""
 

@@ -128,9 +128,11 @@ class Settlement:
 
 
 async def reader_state(
-    connection: asyncpg.Connection, project_id: int, destination: str
+    connection: asyncpg.Connection, project_id: int, destination: str, *, reader: str | None = None
 ) -> ReaderState | None:
-    """The state of a destination's reader; None when it has not been made."""
+    """The state of a destination's reader, or of the `reader` whose parked events are under `destination`; None when it has not
+    been made.
+    """
     row = await connection.fetchrow(
         """
         SELECT position, state = 'paused' AS paused, reason, credentials, failures, retry_at,
@@ -138,7 +140,7 @@ async def reader_state(
         FROM readers WHERE project_id = $1 AND name = $2
         """,
         project_id,
-        reader_name(destination),
+        reader or reader_name(destination),
         destination,
     )
     return ReaderState(*row.values()) if row is not None else None

@@ -11,7 +11,7 @@ from uuid import UUID
 import asyncpg
 
 from analytics_api.domain.outcome import EndState
-from analytics_api.store.deliveries import PREFIX, CountKey, reader_name
+from analytics_api.store.deliveries import PREFIX, CountKey
 from analytics_api.store.delivery_settling import add_counts
 from analytics_api.store.engine import QUERY_TIMEOUT_MS
 
@@ -189,17 +189,6 @@ def _uncounted(rows: Sequence[asyncpg.Record]) -> Counter[CountKey]:
     for row in rows:
         counts[CountKey.of(row["received_at"], row["event_type"], EndState.DEAD)] -= 1
     return counts
-
-
-async def probe_now(connection: asyncpg.Connection, project_id: int, destination: str) -> bool:
-    """Let a destination that waits after a failure be tried at once. False when there is no such destination."""
-    return bool(
-        await connection.fetchval(
-            "UPDATE readers SET retry_at = NULL WHERE project_id = $1 AND name = $2 RETURNING 1",
-            project_id,
-            reader_name(destination),
-        )
-    )
 
 
 async def sandbox_payloads(

@@ -12,6 +12,7 @@ import asyncpg
 from analytics_api.errors import Conflict
 from analytics_api.store.deliveries import reader_name
 from analytics_api.store.readers import ensure_reader
+from analytics_api.store.replays import forget_replays
 
 Key = tuple[int, str]
 """Project and name."""
@@ -160,7 +161,8 @@ async def update_destination(
 async def delete_destination(connection: asyncpg.Connection, project_id: int, name: str) -> bool:
     """Remove one with all state of its deliveries. False when there was neither."""
     async with connection.transaction():
-        # The reader's row first: a process that is delivering loses its lease and writes nothing afterwards.
+        # Readers' rows first: a process that is delivering loses its lease and writes nothing afterwards.
+        await forget_replays(connection, name, project_id)
         gone = await connection.execute(
             "DELETE FROM readers WHERE project_id = $1 AND name = $2", project_id, reader_name(name)
         )

@@ -106,7 +106,7 @@ async def read_chunk(
     """The events of a stretch in the order of the log."""
     rows = await connection.fetch(
         f"""
-        SELECT seq, {", ".join(_STORED[1:])} FROM events
+        SELECT seq, {", ".join(STORED[1:])} FROM events
         WHERE project_id = $1 AND seq > $2 AND seq <= $3 AND occurred_at >= $4 AND occurred_at < $5
         ORDER BY seq LIMIT $6
         """,
@@ -126,7 +126,7 @@ async def read_events(
     """Single events by (person_id, occurred_at, seq), in the order of the log; those that are gone are left out."""
     rows = await connection.fetch(
         f"""
-        SELECT e.seq, {", ".join("e." + name for name in _STORED[1:])}
+        SELECT e.seq, {", ".join("e." + name for name in STORED[1:])}
         FROM unnest($1::uuid[], $2::timestamptz[], $3::bigint[]) AS wanted (person_id, occurred_at, seq)
         JOIN events e USING (person_id, occurred_at, seq)
         WHERE e.occurred_at >= $4 AND e.occurred_at <= $5
@@ -141,7 +141,8 @@ async def read_events(
     return [StoredEvent(*row.values()) for row in rows]
 
 
-_STORED = tuple(StoredEvent.__slots__)
+STORED = tuple(StoredEvent.__slots__)
+"""The columns of an event, in the order of its fields."""
 
 
 async def fold_groups(connection: asyncpg.Connection, safe: int) -> int:

@@ -37,7 +37,7 @@ async def ensure_reader(
     """Make a reader that starts after `position`; leave it alone when it exists."""
     await connection.execute(
         """
-        INSERT INTO readers (project_id, name, position, updated_at) VALUES ($1, $2, $3, $4)
+        INSERT INTO readers (project_id, name, position, start_position, updated_at) VALUES ($1, $2, $3, $3, $4)
         ON CONFLICT DO NOTHING
         """,
         project_id,
@@ -234,6 +234,17 @@ async def pause_by_hand(
             name,
             reason,
             now,
+        )
+    )
+
+
+async def probe_now(connection: asyncpg.Connection, project_id: int, name: str) -> bool:
+    """Let a reader that waits after a failure try at once. False when there is no such reader."""
+    return bool(
+        await connection.fetchval(
+            "UPDATE readers SET retry_at = NULL WHERE project_id = $1 AND name = $2 RETURNING 1",
+            project_id,
+            name,
         )
     )
 

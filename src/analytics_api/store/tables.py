@@ -186,6 +186,7 @@ readers = Table(
     Column("last_error", Text),
     _time("last_error_at", nullable=True),
     _time("updated_at"),
+    Column("start_position", BigInteger),
 )
 
 jobs = Table(
@@ -490,6 +491,28 @@ destinations = Table(
     Column("version", Uuid, nullable=False, server_default=text("gen_random_uuid()")),
     _time("created_at"),
     _time("updated_at"),
+)
+
+replays = Table(
+    "replays",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("project_id", Integer, nullable=False),
+    Column("destination", Text, nullable=False),
+    Column("backfill", Boolean, nullable=False),
+    Column("choice", JSONB, nullable=False),
+    Column("after_seq", BigInteger, nullable=False),
+    Column("upto_seq", BigInteger, nullable=False),
+    Column("allow_repetitions", Boolean, nullable=False),
+    Column("estimated", BigInteger),
+    Column("position", BigInteger, nullable=False),
+    Column("events_per_second", Integer, nullable=False),
+    _time("next_at"),
+    Column("state", Text, nullable=False, server_default=text("'running'")),
+    Column("reason", Text),
+    _time("created_at"),
+    _time("finished_at", nullable=True),
+    Index("replays_destination", "project_id", "destination", "id"),
 )
 
 # The API's own traffic

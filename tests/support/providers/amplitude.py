@@ -62,6 +62,11 @@ class AmplitudeStandIn(StandIn):
         self.repeated: Counter[str] = Counter()
         self._keys: set[tuple[str, str]] = set()
 
+    def forget(self) -> None:
+        """Everything that was taken."""
+        self.stored.clear()
+        self._keys.clear()
+
     def too_large(self) -> Reply:
         return Reply(413, {"code": 413, "error": "Payload too large"})
 
