@@ -1,4 +1,4 @@
-"""Head and body of an answer in one write, and streams whose head does not wait for a body."""
+"""Requests that are read and answered directly, beside ordinary ones on the same connection."""
 
 from __future__ import annotations
 
@@ -9,22 +9,27 @@ from contextlib import asynccontextmanager
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from analytics_api.http_protocol import HttpProtocol
+from analytics_api.http_protocol import EXTENSION, HttpProtocol
 
-GO_ON = asyncio.Event()
+ONE_PIECE = b"POST /direct HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nwhole"
+LARGE = b"x" * 4_000_000
 
 
-async def application(scope: Scope, _receive: Receive, send: Send) -> None:
-    """Answers `/` at once, and `/stream` in two parts, the second when it is told to."""
-    if scope["type"] != "http":
-        return
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"10")]})
-    if scope["path"] == "/stream":
-        await GO_ON.wait()
-        await send({"type": "http.response.body", "body": b"HTTP/", "more_body": True})
-        await send({"type": "http.response.body", "body": b"1.1 x"})
-    else:
-        await send({"type": "http.response.body", "body": b"0123456789"})
+async def application(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers `/direct` with how the body came and the body; everything else by messages."""
+    direct = scope["extensions"][EXTENSION]
+    body, how = direct.body(), b"direct "
+    if body is None:
+        how, body, more = b"received ", b"", True
+        while more:
+            message = await receive()
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+    answer = LARGE if scope["path"] == "/large" else how + body
+    if scope["path"] == "/send" or not direct.answer(200, b"x-way: direct\r\n", answer):
+        headers = [(b"content-length", b"%d" % len(answer)), (b"x-way", b"send")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": answer})
 
 
 @asynccontextmanager
@@ -47,29 +52,66 @@ async def connected() -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.Strea
         await serving
 
 
-async def test_an_answer_arrives_in_one_piece_and_the_connection_lives_on() -> None:
+async def answered(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
+    """The head and the body of the next answer."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = next(
+        int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")
+    )
+    return head, await reader.readexactly(length)
+
+
+async def test_a_connection_lives_on_and_each_answer_arrives_in_one_piece() -> None:
     async with connected() as (reader, writer):
         for _ in range(50):
-            writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            writer.write(ONE_PIECE)
             piece = await reader.read(65_536)
-            assert piece.startswith(b"HTTP/1.1 200 OK\r\n")
-            assert piece.endswith(b"\r\n\r\n0123456789")
+            head, _, body = piece.partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+            assert b"\r\ndate: " in head
+            assert b"connection" not in head
+            assert body == b"direct whole"
 
 
-async def test_the_head_of_a_stream_does_not_wait_for_its_body() -> None:
-    GO_ON.clear()
+async def test_a_body_that_comes_later_is_received() -> None:
     async with connected() as (reader, writer):
-        writer.write(b"GET /stream HTTP/1.1\r\nHost: a\r\n\r\n")
-        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 OK")
-        GO_ON.set()
-        assert await reader.readexactly(10) == b"HTTP/1.1 x"
+        for expectation in (b"", b"Expect: 100-continue\r\n"):
+            writer.write(b"POST /direct HTTP/1.1\r\nHost: a\r\n%bContent-Length: 5\r\n\r\n" % expectation)
+            if expectation:
+                assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+            else:
+                await asyncio.sleep(0.05)
+            writer.write(b"later")
+            assert (await answered(reader))[1] == b"received later"
+        writer.write(ONE_PIECE)
+        assert (await answered(reader))[1] == b"direct whole"
 
 
-async def test_pipelined_requests_and_a_close_are_answered_in_full() -> None:
+async def test_pipelined_requests_of_both_kinds_and_a_close_are_answered_in_order() -> None:
+    sent = ONE_PIECE.replace(b"/direct", b"/send")
     async with connected() as (reader, writer):
-        writer.write(
-            b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 2
-            + b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
-        )
+        writer.write(ONE_PIECE + sent + ONE_PIECE.replace(b"Host: a", b"Connection: close"))
+        heads = [await answered(reader) for _ in range(3)]
+        assert await reader.read() == b""
+    assert [b"x-way: direct" in head for head, _ in heads] == [True, False, True]
+    assert {body for _, body in heads} == {b"direct whole"}
+    assert b"connection: close" in heads[2][0]
+
+
+async def test_the_connection_of_an_old_client_is_closed() -> None:
+    async with connected() as (reader, writer):
+        writer.write(ONE_PIECE.replace(b"HTTP/1.1", b"HTTP/1.0"))
         everything = await reader.read()
-    assert everything.count(b"\r\n\r\n0123456789") == 3
+    assert everything.endswith(b"\r\n\r\ndirect whole")
+    assert b"connection: close" in everything
+
+
+async def test_a_client_that_does_not_read_is_waited_for() -> None:
+    large = ONE_PIECE.replace(b"/direct", b"/large")
+    async with connected() as (reader, writer):
+        writer.write(large * 3)
+        await asyncio.sleep(0.2)
+        answers = [await answered(reader) for _ in range(3)]
+    assert all(body == LARGE for _, body in answers)
+    assert b"x-way: direct" in answers[0][0]
+    assert any(b"x-way: send" in head for head, _ in answers), "the rest waited until there was room"

@@ -6,10 +6,12 @@ from typing import Any
 
 from analytics_api.ingest.draft import Result, Status
 
+_STATUSES = tuple(Status)
+
 
 def answer(results: list[Result]) -> dict[str, Any]:
     """Counts by status and one entry for each event."""
-    counts = dict.fromkeys(Status, 0)
+    counts = dict.fromkeys(_STATUSES, 0)
     listed: list[dict[str, Any]] = []
     for result in results:
         counts[result.status] += 1

@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Protocol
 from urllib.parse import parse_qs
 
 import orjson
@@ -43,7 +44,21 @@ _CORS = [
     (b"access-control-expose-headers", ", ".join(RESPONSE_HEADERS).encode()),
 ]
 
+_CORS_LINES = b"".join(b"%b: %b\r\n" % line for line in _CORS)
+
 Headers = dict[bytes, bytes]
+
+
+class Direct(Protocol):
+    """A request that is read and answered without ASGI's messages (`http_protocol.Direct`)."""
+
+    def body(self) -> bytes | None:
+        """The body, if all of it is here."""
+        ...
+
+    def answer(self, status: int, head: bytes, body: bytes) -> bool:
+        """Write the whole answer; False: `send` has to be used."""
+        ...
 
 
 class Disconnected(Exception):
@@ -75,7 +90,7 @@ class IntakeFront:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         exchange = _Exchange(self, scope, receive, send)
-        began = self._reading[exchange] = time.perf_counter()
+        began = time.perf_counter()
         current = given_or_new_id(exchange.headers.get(b"x-request-id", b""))
         token = request_id.set(current)
         try:
@@ -83,12 +98,15 @@ class IntakeFront:
         except Disconnected:
             logger.debug("a client hung up before its request was complete")
         finally:
-            self._reading.pop(exchange, None)
             request_id.reset(token)
             self._note(exchange.noted(time.perf_counter() - began))
 
+    def reads(self, exchange: _Exchange) -> None:
+        """A body is not here yet."""
+        self._reading[exchange] = time.perf_counter()
+
     def has_read(self, exchange: _Exchange) -> None:
-        """The body is complete: from here on the server is what takes time."""
+        """Its body is complete: from here on the server is what takes time."""
         self._reading.pop(exchange, None)
 
     def start(self) -> None:
@@ -115,6 +133,7 @@ class _Exchange:
 
     __slots__ = (
         "_caller",
+        "_direct",
         "_front",
         "_given_up",
         "_receive",
@@ -132,8 +151,10 @@ class _Exchange:
         self._send = send
         self._caller: Caller | None = None
         self._status = 499
-        self._task = asyncio.current_task()
+        self._task: asyncio.Task[object] | None = None
         self._given_up = False
+        extensions = scope.get("extensions")
+        self._direct: Direct | None = extensions.get("analytics.direct") if extensions else None
         self.headers: Headers = dict(scope["headers"])
 
     def give_up(self) -> None:
@@ -152,8 +173,13 @@ class _Exchange:
             response = response_to(error)
             await self._reply(response.status_code, response.raw_headers, bytes(response.body), current)
         else:
-            head = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-            await self._reply(202, head, body, current)
+            self._status = 202
+            head = b"content-type: application/json\r\nx-request-id: %b\r\n" % current
+            if b"origin" in self.headers:
+                head += _CORS_LINES
+            if self._direct is None or not self._direct.answer(202, head, body):
+                lengths = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+                await self._reply(202, lengths, body, current)
 
     async def _reply(self, status: int, head: list[tuple[bytes, bytes]], body: bytes, current: bytes) -> None:
         self._status = status
@@ -213,6 +239,11 @@ class _Exchange:
             raise PayloadTooLarge(
                 f"The body has {int(declared)} bytes; the limit is {limit}: send smaller batches."
             )
+        whole = self._direct.body() if self._direct is not None else None
+        if whole is not None:
+            return self._bounded(whole, limit)
+        self._task = asyncio.current_task()
+        self._front.reads(self)
         try:
             message = await self._receive()
             parts = [self._part(message, limit)]
@@ -228,13 +259,16 @@ class _Exchange:
             raise RequestTimeout(
                 f"The body did not arrive within {BODY_SECONDS:.0f} s; send it again, or in smaller batches."
             ) from None
-        self._front.has_read(self)
+        finally:
+            self._front.has_read(self)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _part(self, message: Message, room: int) -> bytes:
         if message["type"] == "http.disconnect":
             raise Disconnected
-        part: bytes = message.get("body", b"")
+        return self._bounded(message.get("body", b""), room)
+
+    def _bounded(self, part: bytes, room: int) -> bytes:
         if len(part) > room:
             raise PayloadTooLarge("The body is larger than it may be: send smaller batches.")
         return part
