@@ -15,6 +15,7 @@ from analytics_api import __version__, control, health, problems
 from analytics_api.access.authenticator import Authenticator
 from analytics_api.access.cors import IntakeCors
 from analytics_api.aggregate.routes import router as money_router
+from analytics_api.alert.routes import router as alert_router
 from analytics_api.deliver.destination_routes import router as destination_router
 from analytics_api.deliver.replay_routes import router as replay_router
 from analytics_api.deliver.routes import router as deliver_router
@@ -103,6 +104,7 @@ def create_app(settings: Settings, url: str, *, with_worker: bool = False) -> Ap
         replay_router,
         destination_router,
         control.router,
+        alert_router,
         plan_router,
         quarantine_router,
     ):
@@ -153,6 +155,7 @@ async def _open(
     services = make_services(settings, database, client, partitions=partitions, authenticator=authenticator)
     await services.destinations.ensure()
     stack.push_async_callback(services.destinations.close)
+    stack.push_async_callback(services.alerts.close)
     stack.push_async_callback(services.rollups.disconnect)
 
     writer = Writer(database, partitions, queue_bytes=settings.intake_queue_bytes)

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from analytics_api import __version__, ops
+from analytics_api.alert_commands import alerts_app
 from analytics_api.command_line import ProjectOption, opened, run_command
 from analytics_api.destination_commands import destinations_app
 from analytics_api.domain.clock import system_clock
@@ -40,12 +41,14 @@ app.add_typer(projects_app, name="projects")
 app.add_typer(keys_app, name="keys")
 app.add_typer(destinations_app, name="destinations")
 app.add_typer(plan_app, name="plan")
+app.add_typer(alerts_app, name="alerts")
 
 
 def main() -> None:
     """Run the command line; a known error is one sentence on standard error and exit code 2."""
     try:
-        app(standalone_mode=False)
+        # typer hands an exit code back instead of raising it.
+        sys.exit(app(standalone_mode=False))
     except AnalyticsError as error:
         typer.echo(f"analytics-api: {error.detail}", err=True)
         sys.exit(2)

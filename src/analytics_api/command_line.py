@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+import getpass
+import sys
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, TypeVar
 
 import typer
 
 from analytics_api.domain.clock import system_clock
+from analytics_api.errors import ConfigurationError
 from analytics_api.serve import database_url
 from analytics_api.settings import Settings
 from analytics_api.store.engine import Database
@@ -48,3 +51,16 @@ def run_command(work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(work)
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
+
+
+def asked_secrets(names: Sequence[str]) -> dict[str, str]:
+    """Secrets from the terminal or from standard input, so that they show in no list of processes."""
+    found = {}
+    for name in names:
+        value = getpass.getpass(f"{name}: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
+        if not value:
+            raise ConfigurationError(
+                f"--secret {name}: nothing was given; write it as a line to standard input."
+            )
+        found[name] = value
+    return found

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import getpass
-import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated
 
 import typer
 
-from analytics_api.command_line import ProjectOption, opened, run_command
+from analytics_api.command_line import ProjectOption, asked_secrets, opened, run_command
 from analytics_api.deliver import administration
 from analytics_api.deliver.administration import NOW, NewDestination
 from analytics_api.domain.clock import system_clock
 from analytics_api.domain.project import Project
-from analytics_api.errors import ConfigurationError
 from analytics_api.importing import parse_pairs
 from analytics_api.settings import PREFIX, Settings, load_settings
 from analytics_api.store.deliveries import reader_state
@@ -66,7 +63,7 @@ def add(
 ) -> None:
     """Add a destination. It gets events within seconds; its secrets cannot be read again."""
     settings = load_settings()
-    options = {**parse_pairs("--option", option or []), **_asked(secret or [])}
+    options = {**parse_pairs("--option", option or []), **asked_secrets(secret or [])}
 
     async def run() -> str:
         async with _opened(settings, project) as (database, owner), added_client(settings) as client:
@@ -82,19 +79,6 @@ def add(
             return row.name
 
     typer.echo(f"Destination {run_command(run())} of project {project} is there and starts: {start}.")
-
-
-def _asked(names: Sequence[str]) -> dict[str, str]:
-    """Secrets from the terminal or from standard input, so that they show in no list of processes."""
-    found = {}
-    for name in names:
-        value = getpass.getpass(f"{name}: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
-        if not value:
-            raise ConfigurationError(
-                f"--secret {name}: nothing was given; write it as a line to standard input."
-            )
-        found[name] = value
-    return found
 
 
 @destinations_app.command("list")

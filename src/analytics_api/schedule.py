@@ -13,6 +13,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from analytics_api.access.authenticator import Authenticator
 from analytics_api.aggregate.closing import close_due_days
 from analytics_api.aggregate.reader import RollupReader
+from analytics_api.alert.service import Alerts
 from analytics_api.deliver.service import Destinations
 from analytics_api.domain.clock import Clock
 from analytics_api.privacy.retention import apply_retention
@@ -30,6 +31,7 @@ class Services:
     partitions: Partitions
     rollups: RollupReader
     destinations: Destinations
+    alerts: Alerts
     box: SecretBox
     authenticator: Authenticator | None
     clock: Clock
@@ -49,6 +51,8 @@ class Job:
     trigger: Callable[[Services], BaseTrigger]
     once_in: timedelta | None = None
     at_start: bool = False
+    overdue_after: timedelta | None = None
+    """Without a success for so long something is wrong: the rule `job_not_run` alerts. Only for jobs with `once_in`."""
 
 
 async def _roll_up(services: Services) -> object:
@@ -92,6 +96,15 @@ async def _retain(services: Services) -> object:
     )
 
 
+async def _evaluate_alerts(services: Services) -> object:
+    return await services.alerts.evaluate()
+
+
+async def _send_alerts(services: Services) -> object:
+    await services.alerts.start_due()
+    return None
+
+
 async def _note_key_use(services: Services) -> object:
     if services.authenticator is not None:
         await services.authenticator.write_last_use()
@@ -125,6 +138,7 @@ JOBS = (
         lambda _services: CronTrigger(minute=0, timezone="UTC"),
         once_in=timedelta(minutes=30),
         at_start=True,
+        overdue_after=timedelta(hours=3),
     ),
     Job(
         "partitions",
@@ -132,6 +146,8 @@ JOBS = (
         _make_partitions,
         lambda _services: CronTrigger(hour=3, minute=10, timezone="UTC"),
         once_in=timedelta(hours=12),
+        at_start=True,
+        overdue_after=timedelta(hours=50),
     ),
     Job(
         "fold-groups",
@@ -139,6 +155,7 @@ JOBS = (
         _fold_groups,
         _every(minutes=1),
         once_in=timedelta(seconds=30),
+        overdue_after=timedelta(minutes=30),
     ),
     Job(
         "retention",
@@ -148,6 +165,19 @@ JOBS = (
         once_in=timedelta(hours=12),
         # A laptop is off at night.
         at_start=True,
+        overdue_after=timedelta(hours=50),
     ),
+    Job(
+        "alerts",
+        "look whether alert rules fire or are over",
+        _evaluate_alerts,
+        _every(minutes=1),
+        once_in=timedelta(seconds=50),
+        at_start=True,
+    ),
+    Job("alert-messages", "send what people are told of alerts", _send_alerts, _every(seconds=5)),
     Job("key-use", "store when API keys were last used", _note_key_use, _every(seconds=30)),
 )
+
+JOB_LIMITS = {job.name: job.overdue_after for job in JOBS if job.overdue_after is not None}
+"""How long each job may go without a success."""

@@ -58,6 +58,14 @@ class Settings(BaseSettings):
     secret_key: SecretStr | None = Field(None, min_length=16)
     allow_private_destinations: bool = False
 
+    # The mail server, for alerts.
+    smtp_host: str | None = None
+    smtp_port: int = Field(587, ge=1, le=65535)
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    smtp_username: str | None = None
+    smtp_password: SecretStr | None = None
+    smtp_from: str | None = Field(None, pattern=r"^[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+@[A-Za-z0-9.-]+$")
+
     # The default project, when it is made.
     time_zone: str = "UTC"
     currency: str = Field("USD", pattern="^[A-Z]{3}$")
@@ -90,6 +98,10 @@ class Settings(BaseSettings):
         "ga4_measurement_id",
         "ga4_api_secret",
         "secret_key",
+        "smtp_host",
+        "smtp_username",
+        "smtp_password",
+        "smtp_from",
         "geoip_database",
         mode="before",
     )
@@ -169,6 +181,6 @@ def _sentence(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         return _unknown(variable, {PREFIX + field.upper() for field in Settings.model_fields})
     message = first["msg"].removeprefix("Value error, ")
-    secret = any(mark in variable for mark in ("KEY", "TOKEN", "URL", "SECRET"))
+    secret = any(mark in variable for mark in ("KEY", "TOKEN", "URL", "SECRET", "PASSWORD"))
     given = "" if secret else f" (got {first['input']!r})"
     return f"{variable}: {message[0].lower()}{message[1:]}{given}."

@@ -17,11 +17,13 @@ from pydantic import SecretStr
 
 from analytics_api.access.authenticator import Authenticator
 from analytics_api.aggregate.reader import RollupReader
+from analytics_api.alert.mailer import Mailer
+from analytics_api.alert.service import Alerts
 from analytics_api.deliver.service import DestinationConfig, Destinations
 from analytics_api.domain.clock import Clock, system_clock
 from analytics_api.errors import ConfigurationError, LeaseLost, Unavailable
 from analytics_api.outbound.addresses import PublicOnlyTransport
-from analytics_api.schedule import JOBS, Job, Services
+from analytics_api.schedule import JOB_LIMITS, JOBS, Job, Services
 from analytics_api.settings import PREFIX, Settings
 from analytics_api.store.engine import Database
 from analytics_api.store.failures import AWAY
@@ -62,6 +64,7 @@ def make_services(
         partitions=partitions,
         rollups=RollupReader(database, owner, clock=clock),
         destinations=make_destinations(settings, database, client, owner, clock),
+        alerts=make_alerts(settings, database, clock),
         box=secret_box(settings),
         authenticator=authenticator,
         clock=clock,
@@ -89,8 +92,40 @@ def make_destinations(
     )
 
 
+def make_alerts(settings: Settings, database: Database, clock: Clock = system_clock) -> Alerts:
+    """Alerts, with the mail server of the settings. Raises ConfigurationError."""
+    return Alerts(
+        database,
+        secret_box(settings),
+        added_client(settings),
+        settings_mailer(settings),
+        jobs=JOB_LIMITS,
+        muted=settings.sandbox_mode,
+        clock=clock,
+    )
+
+
+def settings_mailer(settings: Settings) -> Mailer | None:
+    """The mail server that the settings name. Raises ConfigurationError when half of it is missing."""
+    if settings.smtp_host is None and settings.smtp_from is None:
+        return None
+    if settings.smtp_host is None or settings.smtp_from is None:
+        missing, given = ("HOST", "FROM") if settings.smtp_host is None else ("FROM", "HOST")
+        raise ConfigurationError(f"{PREFIX}SMTP_{missing} is missing: {PREFIX}SMTP_{given} needs it.")
+    if (settings.smtp_username is None) != (settings.smtp_password is None):
+        raise ConfigurationError(f"{PREFIX}SMTP_USERNAME and {PREFIX}SMTP_PASSWORD: set both or none.")
+    return Mailer(
+        settings.smtp_host,
+        settings.smtp_port,
+        settings.smtp_security,
+        settings.smtp_from,
+        settings.smtp_username,
+        _text(settings, "smtp_password") or None,
+    )
+
+
 def added_client(settings: Settings) -> httpx.AsyncClient:
-    """What requests to destinations that were added go through: to public addresses only, unless the settings say."""
+    """What requests to addresses that were added over the API go through: public ones only, unless the settings say."""
     if settings.allow_private_destinations:
         return httpx.AsyncClient()
     return httpx.AsyncClient(transport=PublicOnlyTransport())
@@ -177,6 +212,7 @@ class Worker:
         # are under way.
         self._services.rollups.stop()
         await self._services.destinations.close()
+        await self._services.alerts.close()
         if self._running:
             _, late = await asyncio.wait(self._running, timeout=STOP_SECONDS)
             for task in late:

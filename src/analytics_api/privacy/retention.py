@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 import asyncpg
 
+from analytics_api.store.alerts import purge_alerts
 from analytics_api.store.engine import Database
 from analytics_api.store.quarantine import purge_quarantine
 from analytics_api.store.traffic import purge_requests
@@ -38,6 +39,7 @@ async def apply_retention(
         await purge_requests(connection, before)
         report.quarantined = await purge_quarantine(connection, before)
         await purge_warnings(connection, before)
+        await purge_alerts(connection, before)
         for expired in await expired_partitions(connection, before):
             reason = expired.blocked_by
             if reason is None:

@@ -57,7 +57,8 @@ async def finish_job(
     """Give a job back and note how it ended."""
     await connection.execute(
         """
-        UPDATE jobs SET lease_owner = NULL, lease_until = NULL, last_finished_at = $3, last_error = $4
+        UPDATE jobs SET lease_owner = NULL, lease_until = NULL, last_finished_at = $3, last_error = $4,
+            last_succeeded_at = CASE WHEN $4::text IS NULL THEN $3 ELSE last_succeeded_at END
         WHERE name = $1 AND lease_owner = $2
         """,
         name,

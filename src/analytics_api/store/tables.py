@@ -12,6 +12,7 @@ from sqlalchemy import (
     Column,
     Date,
     DateTime,
+    Double,
     Identity,
     Index,
     Integer,
@@ -198,6 +199,7 @@ jobs = Table(
     _time("last_started_at", nullable=True),
     _time("last_finished_at", nullable=True),
     Column("last_error", Text),
+    _time("last_succeeded_at", nullable=True),
 )
 
 # People and rollups
@@ -592,4 +594,93 @@ ingestion_warnings = Table(
     _time("last_seen"),
     Column("message", Text, nullable=False),
     Column("sample", Text),
+)
+
+# Alerts
+
+alert_rules = Table(
+    "alert_rules",
+    metadata,
+    Column("id", Integer, Identity(always=False), primary_key=True),
+    Column("project_id", Integer, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("parameters", JSONB, nullable=False),
+    Column("hold_seconds", Integer, nullable=False),
+    Column("clear_seconds", Integer, nullable=False),
+    Column("remind_hours", Integer),
+    Column("channel_ids", ARRAY(Integer)),
+    Column("enabled", Boolean, nullable=False),
+    _time("created_at"),
+    _time("updated_at"),
+    _time("evaluated_at", nullable=True),
+    Column("last_error", Text),
+    Index("alert_rules_name", "project_id", "name", unique=True),
+)
+
+alert_defaults = Table(
+    "alert_defaults",
+    metadata,
+    Column("project_id", Integer, primary_key=True),
+    Column("name", Text, primary_key=True),
+)
+
+alert_channels = Table(
+    "alert_channels",
+    metadata,
+    Column("id", Integer, Identity(always=False), primary_key=True),
+    Column("project_id", Integer, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("options", JSONB, nullable=False),
+    Column("secrets", LargeBinary),
+    Column("secret_names", ARRAY(Text), nullable=False),
+    _time("created_at"),
+    _time("updated_at"),
+    Column("claim", Uuid),
+    _time("claimed_until", nullable=True),
+    Column("failures", Integer, nullable=False, server_default=text("0")),
+    _time("retry_at", nullable=True),
+    Column("last_error", Text),
+    _time("last_error_at", nullable=True),
+    _time("last_sent_at", nullable=True),
+    Index("alert_channels_name", "project_id", "name", unique=True),
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("project_id", Integer, nullable=False),
+    Column("rule_id", Integer, nullable=False),
+    Column("rule_name", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    _time("since"),
+    _time("started_at", nullable=True),
+    _time("clear_since", nullable=True),
+    _time("ended_at", nullable=True),
+    _time("acknowledged_at", nullable=True),
+    _time("notified_at", nullable=True),
+    Column("value", Double),
+    Column("text", Text, nullable=False),
+    Index("alerts_open", "rule_id", "subject", unique=True, postgresql_where=text("ended_at IS NULL")),
+    Index("alerts_project", "project_id", "id"),
+)
+
+alert_notifications = Table(
+    "alert_notifications",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("message_id", Uuid, nullable=False, server_default=text("gen_random_uuid()")),
+    Column("channel_id", Integer, nullable=False),
+    Column("alert_id", BigInteger, nullable=False),
+    Column("notice", Text, nullable=False),
+    Column("facts", JSONB, nullable=False),
+    Column("state", Text, nullable=False, server_default=text("'waiting'")),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    _time("created_at"),
+    _time("ended_at", nullable=True),
+    Column("last_error", Text),
+    Index("alert_notifications_waiting", "channel_id", "id", postgresql_where=text("state = 'waiting'")),
 )

@@ -1,0 +1,1 @@
+"""Alerts: rules over the database, evaluated every minute, and the channels over which people are told."""
