@@ -127,8 +127,9 @@ async def test_no_reminders_pile_up_behind_a_channel_that_is_down(
 
 
 async def test_a_channel_that_hangs_holds_up_neither_evaluation_nor_another_channel(
-    world: World, receiver: AlertReceiver
+    world: World, receiver: AlertReceiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(notifier, "STOP_SECONDS", 0.1)
     async with AlertReceiver() as hanging:
         hanging.broken = Fault("hang")
         await world.hook(hanging, name="hanging")

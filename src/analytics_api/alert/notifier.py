@@ -33,6 +33,8 @@ GIVE_UP = timedelta(days=7)
 """A message that could not be sent for so long tells nobody anything any more."""
 MOST_CHANNELS = 20
 """Sent over by one process at once."""
+STOP_SECONDS = 5.0
+"""For messages under way at the end."""
 
 
 class Notifier:
@@ -68,17 +70,19 @@ class Notifier:
         await asyncio.gather(*self._running)
 
     async def close(self) -> None:
-        """Stop. What is being sent may be sent again by another process, with the same id."""
+        """Stop. What is under way has a few seconds; what is cut off is sent again by another process, with the same id."""
         self._closed = True
-        for task in self._running:
-            task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        if self._running:
+            _, late = await asyncio.wait(self._running, timeout=STOP_SECONDS)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
     async def _empty(self, claim: Claim) -> None:
         """Send what waits for a channel until nothing does, or an attempt fails."""
         name = claim.channel.body.name
         try:
-            while await self._send_next(claim):
+            while not self._closed and await self._send_next(claim):
                 pass
         except LeaseLost as error:
             logger.warning("%s", error)

@@ -19,6 +19,8 @@ TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 TOTAL_SECONDS = 30.0
 """For the whole exchange. httpx's own limits are between two bytes, so that a trickle could last for ever."""
 LONGEST_RETRY_AFTER = 86_400.0
+MOST_BYTES = 4_000_000
+"""Of an answer that are read. Amplitude's on 2,000 bad events has some 100 kB."""
 _WORDS = 500
 
 
@@ -74,7 +76,8 @@ async def post(
     """POST a JSON body once. Retry: it surely did not arrive; Unknown: it may have; Paused: it may not go there."""
     try:
         async with asyncio.timeout(TOTAL_SECONDS):
-            response = await client.post(
+            async with client.stream(
+                "POST",
                 url,
                 content=body,
                 params=params,
@@ -82,7 +85,8 @@ async def post(
                 headers={"Content-Type": "application/json", "Accept": "application/json", **(headers or {})},
                 timeout=TIMEOUT,
                 follow_redirects=False,
-            )
+            ) as response:
+                text = await _beginning(response)
     except AddressRefused as error:
         return Paused(str(error))
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
@@ -93,7 +97,17 @@ async def post(
         return Unknown(f"no complete answer within {TOTAL_SECONDS:.0f} s")
     except httpx.HTTPError as error:
         return Unknown(f"the answer was lost ({_name(error)})")
-    return Answer(response.status_code, {k.lower(): v for k, v in response.headers.items()}, response.content)
+    return Answer(response.status_code, {k.lower(): v for k, v in response.headers.items()}, text)
+
+
+async def _beginning(response: httpx.Response) -> bytes:
+    """The body, or its beginning: whoever is at the other end must not fill this process's memory."""
+    text = bytearray()
+    async for piece in response.aiter_bytes():
+        text += piece
+        if len(text) > MOST_BYTES:
+            break
+    return bytes(text[:MOST_BYTES])
 
 
 def _name(error: Exception) -> str:

@@ -123,6 +123,10 @@ async def delete_channel(
 ) -> bool:
     """Remove a channel with its outbox, and from the rules that name it. False when there is none."""
     async with connection.transaction():
+        # Rules before channels, as who evaluates takes them, so that two cannot wait for each other.
+        await connection.execute(
+            "SELECT FROM alert_rules WHERE project_id = $1 ORDER BY id FOR UPDATE", project_id
+        )
         gone = await connection.fetchval(
             "DELETE FROM alert_channels WHERE project_id = $1 AND id = $2 RETURNING 1", project_id, channel_id
         )

@@ -66,7 +66,7 @@ async def claim_channels(
             SELECT c.id FROM alert_channels c
             WHERE (c.claimed_until IS NULL OR c.claimed_until < $1) AND (c.retry_at IS NULL OR c.retry_at <= $1)
               AND EXISTS (SELECT 1 FROM alert_notifications n WHERE n.channel_id = c.id AND n.state = 'waiting')
-            ORDER BY c.retry_at NULLS FIRST, c.id LIMIT $4 FOR UPDATE SKIP LOCKED)
+            ORDER BY c.retry_at NULLS FIRST, c.id LIMIT $4 FOR NO KEY UPDATE SKIP LOCKED)
         RETURNING {COLUMNS}
         """,
         now,
@@ -189,7 +189,9 @@ async def _renew(connection: asyncpg.Connection, claim: Claim, until: datetime) 
 
 async def _hold(connection: asyncpg.Connection, claim: Claim) -> None:
     held = await connection.fetchval(
-        "SELECT 1 FROM alert_channels WHERE id = $1 AND claim = $2 FOR UPDATE", claim.channel.id, claim.id
+        "SELECT 1 FROM alert_channels WHERE id = $1 AND claim = $2 FOR NO KEY UPDATE",
+        claim.channel.id,
+        claim.id,
     )
     _require(held, claim)
 

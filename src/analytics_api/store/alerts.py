@@ -93,7 +93,8 @@ async def tell(
 ) -> int:
     """Put a notification for each channel of the rule into the outbox. Returns how many.
 
-    A reminder is left out where people have not even got the message before it.
+    A reminder is left out where people have not even got the message before it. A channel that is being removed is waited
+    for: nothing may be left behind for it.
     """
     facts: dict[str, Any] = {
         "alert_id": alert_id,
@@ -115,7 +116,7 @@ async def tell(
           AND NOT ($4 = 'reminder' AND EXISTS (
               SELECT 1 FROM alert_notifications n
               WHERE n.channel_id = c.id AND n.alert_id = $3 AND n.state = 'waiting'))
-        ORDER BY c.id
+        ORDER BY c.id FOR KEY SHARE OF c
         """,
         rule.project_id,
         rule.body.channel_ids,

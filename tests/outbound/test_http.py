@@ -1,0 +1,43 @@
+"""One request and its fate."""
+
+from __future__ import annotations
+
+import gzip
+
+import httpx
+import pytest
+
+from analytics_api.outbound import http
+from analytics_api.outbound.http import Answer, post
+from tests.support.providers.server import Received, Reply, StandIn
+
+
+class Talkative(StandIn):
+    """Answers with more than anybody asked for."""
+
+    text = "a" * 1_000_000
+
+    def handle(self, request: Received) -> Reply:
+        return Reply(200, self.text)
+
+
+async def test_an_answer_without_end_is_read_in_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "MOST_BYTES", 1_000)
+    async with Talkative() as server, httpx.AsyncClient() as client:
+        answer = await post(client, server.url, b"{}")
+        again = await post(client, server.url, b"{}")
+    assert isinstance(answer, Answer)
+    assert answer == again
+    assert (answer.status, answer.body) == (200, b"a" * 1_000)
+
+
+async def test_a_small_answer_that_unpacks_to_a_large_one_is_read_in_bounds() -> None:
+    packed = gzip.compress(bytes(50_000_000))
+
+    async def app(_request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, headers={"Content-Encoding": "gzip"}, content=packed)
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(app)) as client:
+        answer = await post(client, "http://example.org", b"{}")
+    assert isinstance(answer, Answer)
+    assert len(answer.body) == http.MOST_BYTES
