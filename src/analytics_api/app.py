@@ -16,6 +16,7 @@ from analytics_api.access.authenticator import Authenticator
 from analytics_api.access.cors import IntakeCors
 from analytics_api.aggregate.routes import router as money_router
 from analytics_api.alert.routes import router as alert_router
+from analytics_api.deliver.dead_letter_routes import router as dead_letter_router
 from analytics_api.deliver.destination_routes import router as destination_router
 from analytics_api.deliver.replay_routes import router as replay_router
 from analytics_api.deliver.routes import router as deliver_router
@@ -101,6 +102,7 @@ def create_app(settings: Settings, url: str, *, with_worker: bool = False) -> Ap
         query_router,
         money_router,
         deliver_router,
+        dead_letter_router,
         replay_router,
         destination_router,
         control.router,

@@ -13,6 +13,7 @@ import typer
 from analytics_api import __version__, ops
 from analytics_api.alert_commands import alerts_app
 from analytics_api.command_line import ProjectOption, opened, run_command
+from analytics_api.delivery_commands import deliveries_app
 from analytics_api.destination_commands import destinations_app
 from analytics_api.domain.clock import system_clock
 from analytics_api.domain.project import KeyKind
@@ -40,6 +41,7 @@ keys_app = typer.Typer(help="API keys.", no_args_is_help=True)
 app.add_typer(projects_app, name="projects")
 app.add_typer(keys_app, name="keys")
 app.add_typer(destinations_app, name="destinations")
+app.add_typer(deliveries_app, name="deliveries")
 app.add_typer(plan_app, name="plan")
 app.add_typer(alerts_app, name="alerts")
 

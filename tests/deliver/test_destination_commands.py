@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,25 +13,16 @@ import httpx
 from analytics_api.domain.project import KeyKind, Project
 from analytics_api.store.engine import Database
 from analytics_api.store.keys import create_key
+from tests.support.commands import analytics_api
 from tests.support.destinations import until
-from tests.support.processes import ServerProcess, clean_environment
+from tests.support.processes import ServerProcess
 from tests.support.providers import WebhookStandIn
 
 
 async def command(
     env: Mapping[str, str], folder: Path, *arguments: str, given: str = ""
 ) -> subprocess.CompletedProcess[str]:
-    """Run it in a thread: the receiver lives in this loop."""
-    return await asyncio.to_thread(
-        subprocess.run,
-        [sys.executable, "-m", "analytics_api", "destinations", *arguments],
-        cwd=folder,
-        env=clean_environment(env),
-        input=given,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return await analytics_api(env, folder, "destinations", *arguments, given=given)
 
 
 async def test_from_adding_to_removing(

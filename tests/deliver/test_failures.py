@@ -11,7 +11,7 @@ from analytics_api.deliver.reader import DestinationReader
 from analytics_api.deliver.report import DeliveryState
 from analytics_api.domain.project import Project
 from analytics_api.outbound import http
-from analytics_api.store import delivery_views
+from analytics_api.store.dead_letters import DeadChoice, dead_letters
 from analytics_api.store.engine import Database
 from tests.support.delivering import (
     DOWN,
@@ -134,9 +134,7 @@ async def test_refused_events_die_with_the_providers_words_and_release_the_other
     report = (await run_until_quiet(reader, clock))[0]
     assert (report.delivered, report.dead) == (28, 2)
     async with database.acquire() as connection:
-        letters = await delivery_views.dead_letters(
-            connection, project.id, destination="amplitude", before=None, limit=10
-        )
+        letters = await dead_letters(connection, project.id, DeadChoice("amplitude"), limit=10)
     assert {letter.event_id for letter in letters} == {events[4].event_id, events[7].event_id}
     assert {letter.reason for letter in letters} == {"Invalid field values: invalid field event_properties"}
     assert by_user(amplitude)["user-1"] == [n for n in range(1, 30, 3) if n not in (4, 7)]

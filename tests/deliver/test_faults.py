@@ -19,7 +19,9 @@ from analytics_api.deliver.destination import Destination
 from analytics_api.deliver.reader import DestinationReader
 from analytics_api.domain.project import Project
 from analytics_api.outbound import http
-from analytics_api.store import delivery_views, readers
+from analytics_api.store import dead_letters as store
+from analytics_api.store import readers
+from analytics_api.store.dead_letters import DeadChoice, retry_dead
 from analytics_api.store.deliveries import reader_name
 from analytics_api.store.engine import Database
 from tests.support.delivering import (
@@ -187,7 +189,7 @@ async def act(world: World, action: tuple[Any, ...]) -> None:
             world.stand_in.largest = size
         case ("revive",):
             async with world.database.acquire() as connection:
-                await delivery_views.retry_dead(connection, world.project.id, world.to.name, world.clock())
+                await retry_dead(connection, world.project.id, world.to.name, DeadChoice(), world.clock())
         case ("heal",):
             await world.heal()
 
@@ -231,8 +233,8 @@ def check_counting(world: World, most_missing: int) -> None:
 async def dead_letters(world: World) -> set[str]:
     """Ids of the events that are dead now; each has words."""
     async with world.database.acquire() as connection:
-        letters = await delivery_views.dead_letters(
-            connection, world.project.id, destination=world.to.name, before=None, limit=10_000
+        letters = await store.dead_letters(
+            connection, world.project.id, DeadChoice(world.to.name), limit=10_000
         )
     assert all(letter.reason for letter in letters)
     return {str(letter.event_id) for letter in letters}

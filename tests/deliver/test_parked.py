@@ -9,7 +9,7 @@ import pytest
 from analytics_api.deliver.reader import DestinationReader
 from analytics_api.deliver.report import DeliveryState
 from analytics_api.domain.project import Project
-from analytics_api.store import delivery_views
+from analytics_api.store.dead_letters import DeadChoice, retry_dead
 from analytics_api.store.engine import Database
 from analytics_api.store.upkeep import expired_partitions
 from tests.support.delivering import (
@@ -113,7 +113,7 @@ async def test_a_dead_letter_can_be_tried_again(
     assert total(await overview(database, project, "amplitude"), "dead") == 1
 
     async with database.acquire() as connection:
-        assert await delivery_views.retry_dead(connection, project.id, "amplitude", clock()) == 1
+        assert await retry_dead(connection, project.id, "amplitude", DeadChoice(), clock()) == 1
     waiting = await overview(database, project, "amplitude")
     assert (total(waiting, "dead"), waiting.parked) == (0, 1)
     await run_until_quiet(reader, clock)
@@ -121,7 +121,8 @@ async def test_a_dead_letter_can_be_tried_again(
 
     # The provider has changed its mind: the same bytes are taken now.
     async with database.acquire() as connection:
-        await delivery_views.retry_dead(connection, project.id, "amplitude", clock(), [event.event_id])
+        one = DeadChoice(event_ids=[event.event_id])
+        await retry_dead(connection, project.id, "amplitude", one, clock())
     monkeypatch.setattr(amplitude, "_wrong", lambda _event: [])
     await run_until_quiet(reader, clock)
     assert arrivals(amplitude) == [str(event.event_id)]

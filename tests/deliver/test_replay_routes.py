@@ -14,16 +14,7 @@ from analytics_api.store.engine import Database
 from tests.support.destinations import call, serving, webhook
 from tests.support.events import make_event, write_events
 from tests.support.providers import AmplitudeStandIn, WebhookStandIn
-
-
-async def finished(api: httpx.AsyncClient, worker: Destinations, replay_id: int) -> dict[str, Any]:
-    """The replay, once it is not running any more."""
-    while True:
-        await worker.replays.notice()
-        found: dict[str, Any] = await call(api, "GET", f"/deliveries/replays/{replay_id}")
-        if found["state"] != "running":
-            return found
-        await asyncio.sleep(0.02)
+from tests.support.replaying import finished
 
 
 async def write(database: Database, project: Project, number: int) -> None:

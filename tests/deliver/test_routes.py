@@ -1,23 +1,17 @@
-"""The delivery calls over HTTP, through FastAPI and real keys."""
+"""The calls about the state of destinations over HTTP, through FastAPI and real keys."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
-from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI
 
-from analytics_api import problems
-from analytics_api.access.authenticator import Authenticator
-from analytics_api.deliver.routes import router
 from analytics_api.deliver.service import DestinationConfig, Destinations
 from analytics_api.domain.project import KeyKind, Project
 from analytics_api.store.engine import Database
-from analytics_api.store.keys import create_key
+from tests.support.destinations import serving
 from tests.support.events import make_event, write_events
 from tests.support.providers import AmplitudeStandIn, Fault, MixpanelStandIn
 
@@ -40,30 +34,12 @@ async def destinations(
     await made.close()
 
 
-async def _api(
-    database: Database, project: Project, destinations: Destinations, kind: KeyKind
-) -> httpx.AsyncClient:
-    app = FastAPI()
-    problems.install(app)
-    app.include_router(router)
-    app.state.database = database
-    app.state.authenticator = Authenticator(database, open_on_loopback=False)
-    app.state.services = SimpleNamespace(destinations=destinations)
-    async with database.write() as session:
-        key = await create_key(session, project.id, kind, now=datetime.now(UTC))
-    return httpx.AsyncClient(
-        transport=httpx.ASGITransport(app),
-        base_url="http://testserver",
-        headers={"Authorization": f"Bearer {key}"},
-    )
-
-
 @pytest.fixture
 async def api(
     database: Database, project: Project, destinations: Destinations
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client with an admin key."""
-    async with await _api(database, project, destinations, KeyKind.ADMIN) as client:
+    async with await serving(database, project, destinations) as client:
         yield client
 
 
@@ -147,58 +123,13 @@ async def test_resume_of_something_else(api: httpx.AsyncClient) -> None:
     assert "'segment'" in answer.json()["detail"]
 
 
-async def test_dead_letters_page_by_page_and_retried(
-    database: Database, project: Project, destinations: Destinations, api: httpx.AsyncClient
-) -> None:
-    events = [make_event(project, event_data={"bad": True}) for _ in range(7)]
-    await write_events(database, events)
-    await destinations.flush()
-    seen, after = [], None
-    for _ in range(4):
-        page = await get(api, "/deliveries/dead-letters", destination="mixpanel", limit=2, after=after)
-        seen += page["items"]
-        after = page["next"]
-    assert after is None
-    assert [letter["event_id"] for letter in seen] == [str(event.event_id) for event in reversed(events)]
-    assert {letter["reason"] for letter in seen} == {"properties.bad: bad is bad"}
-    both = await get(api, "/deliveries/dead-letters")
-    assert (len(both["items"]), both["next"]) == (14, None)
-
-    one = {"destination": "mixpanel", "event_ids": [str(events[0].event_id)]}
-    assert (await api.post("/deliveries/dead-letters/retry", json=one)).json() == {"retried": 1}
-    everything = {"destination": "mixpanel", "all": True}
-    assert (await api.post("/deliveries/dead-letters/retry", json=everything)).json() == {"retried": 6}
-    overview = (await get(api, "/deliveries"))["destinations"]
-    assert [(each["dead"], each["parked"]) for each in overview] == [(7, 0), (0, 7)]
-    await destinations.flush()
-    overview = (await get(api, "/deliveries"))["destinations"]
-    assert [(each["dead"], each["parked"]) for each in overview] == [(7, 0), (7, 0)]
-
-
-@pytest.mark.parametrize(
-    "body",
-    [{"destination": "mixpanel"}, {"destination": "mixpanel", "all": True, "event_ids": []}, {"all": True}],
-)
-async def test_a_retry_that_does_not_say_what(api: httpx.AsyncClient, body: dict[str, Any]) -> None:
-    answer = await api.post("/deliveries/dead-letters/retry", json=body)
-    assert answer.status_code == 422
-    assert answer.headers["content-type"] == "application/problem+json"
-
-
-@pytest.mark.parametrize("after", ["x", "e30", "WzEsMiwzXQ", "W10"])
-async def test_a_page_that_does_not_exist(api: httpx.AsyncClient, after: str) -> None:
-    answer = await api.get("/deliveries/dead-letters", params={"after": after})
-    assert answer.status_code == 422
-    assert "after" in answer.json()["detail"]
-
-
 async def test_payloads_of_the_sandbox(
     database: Database, project: Project, client: httpx.AsyncClient
 ) -> None:
     sandboxed = Destinations(database, [], client, owner="test", sandbox_mode=True)
     await write_events(database, [make_event(project, event_data={"n": n}) for n in range(5)])
     await sandboxed.flush()
-    async with await _api(database, project, sandboxed, KeyKind.READ) as api:
+    async with await serving(database, project, sandboxed, kind=KeyKind.READ) as api:
         page = await get(api, "/deliveries/sandbox", limit=3)
         assert [item["payload"]["event_data"]["n"] for item in page["items"]] == [4, 3, 2]
         page = await get(api, "/deliveries/sandbox", limit=3, before=page["next"])
@@ -213,10 +144,8 @@ async def test_payloads_of_the_sandbox(
     [
         (KeyKind.READ, "GET", "/deliveries", 200),
         (KeyKind.READ, "POST", "/deliveries/mixpanel/resume", 403),
-        (KeyKind.READ, "POST", "/deliveries/dead-letters/retry", 403),
         (KeyKind.WRITE, "GET", "/deliveries", 403),
         (KeyKind.WRITE, "GET", "/deliveries/sandbox", 403),
-        (KeyKind.SERVER, "GET", "/deliveries/dead-letters", 403),
     ],
 )
 async def test_rights(
@@ -228,6 +157,6 @@ async def test_rights(
     path: str,
     status: int,
 ) -> None:
-    async with await _api(database, project, destinations, kind) as api:
+    async with await serving(database, project, destinations, kind=kind) as api:
         answer = await api.request(method, path, json={"destination": "mixpanel", "all": True})
     assert answer.status_code == status

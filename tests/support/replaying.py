@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
+from typing import Any
 
 import httpx
 
@@ -11,11 +13,13 @@ from analytics_api.deliver.destination import Destination
 from analytics_api.deliver.replay_reader import ReplayReader
 from analytics_api.deliver.replaying import NewReplay
 from analytics_api.deliver.report import FlushReport
+from analytics_api.deliver.service import Destinations
 from analytics_api.domain.project import Project
 from analytics_api.store.engine import Database
 from analytics_api.store.replay_views import ReplayView
 from analytics_api.store.replays import Replay
 from tests.support.delivering import MovableClock
+from tests.support.destinations import call
 
 
 class ReplayBench:
@@ -77,3 +81,13 @@ class ReplayBench:
                 return reports
             self.clock.now = max(self.clock.now, moment) + timedelta(milliseconds=1)
         raise AssertionError(f"still not over after {most_runs} slices: {reports[-1]}")
+
+
+async def finished(api: httpx.AsyncClient, worker: Destinations, replay_id: int) -> dict[str, Any]:
+    """The replay, once it is not running any more."""
+    while True:
+        await worker.replays.notice()
+        found: dict[str, Any] = await call(api, "GET", f"/deliveries/replays/{replay_id}")
+        if found["state"] != "running":
+            return found
+        await asyncio.sleep(0.02)

@@ -21,6 +21,7 @@ from analytics_api.deliver.providers.port import Payload, Provider
 from analytics_api.domain.clock import Clock
 from analytics_api.domain.outcome import (
     Dead,
+    DeadKind,
     Delivered,
     Outcome,
     Paused,
@@ -140,8 +141,10 @@ class Dispatch:
             rendered = self._provider.render(parcel.event)
         except (ValueError, TypeError, ArithmeticError, LookupError, RecursionError) as error:
             logger.exception("event %s cannot be rendered for %s", parcel.event.event_id, self._provider.name)
-            return None, Dead(f"the event cannot be put into the provider's form: {error}")
-        if isinstance(rendered, Skipped | Dead):
+            rendered = Dead(f"the event cannot be put into the provider's form: {error}")
+        if isinstance(rendered, Dead):
+            return None, replace(rendered, kind=DeadKind.FORM)
+        if isinstance(rendered, Skipped):
             return None, rendered
         return rendered, None
 
@@ -216,7 +219,8 @@ class Dispatch:
         self, parcels: list[Parcel], kind: RequestKind, whole: TooLarge | Refused, size: int
     ) -> None:
         if len(parcels) == 1:
-            parcels[0].fate = Dead(whole.words)
+            kind_of_death = DeadKind.TOO_LARGE if isinstance(whole, TooLarge) else DeadKind.REFUSED
+            parcels[0].fate = Dead(whole.words, kind_of_death)
             parcels[0].heard = True
             return
         if isinstance(whole, TooLarge):

@@ -1,9 +1,7 @@
-"""GET /deliveries and what goes with it: state of the destinations, dead letters, the sandbox's payloads."""
+"""GET /deliveries and what goes with it: state of the destinations, the sandbox's payloads."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 from collections import Counter
 from datetime import UTC, datetime
@@ -14,27 +12,22 @@ from fastapi import APIRouter, Query, Request
 from analytics_api.access.dependencies import AdminCaller, DatabaseOf, ReadCaller
 from analytics_api.deliver.report import DeliveryState
 from analytics_api.deliver.schemas import (
-    DeadLetterItem,
-    DeadLetterPage,
     DeliveryOverview,
     DestinationStatus,
     Resumed,
-    Retried,
-    RetryDeadLetters,
     SandboxItem,
     SandboxPage,
 )
 from analytics_api.deliver.service import Destinations
 from analytics_api.domain.outcome import EndState
-from analytics_api.errors import NotFound, Unprocessable
+from analytics_api.errors import NotFound
 from analytics_api.store import delivery_views, readers
 from analytics_api.store.deliveries import reader_name
-from analytics_api.store.delivery_views import DeadLetter, Overview
+from analytics_api.store.delivery_views import Overview
 
 router = APIRouter(prefix="/deliveries", tags=["delivery"])
 
 Limit = Annotated[int, Query(ge=1, le=1000, description="Most items of a page.")]
-DestinationName = Annotated[str | None, Query(description="Only of this destination.")]
 
 
 def _destinations(request: Request) -> Destinations:
@@ -102,52 +95,6 @@ def _state(found: Overview, names: list[str], destinations: Destinations, now: d
     return DeliveryState.WAITING if waits else DeliveryState.RUNNING
 
 
-@router.get("/dead-letters", summary="Events that providers refused", response_model=DeadLetterPage)
-async def list_dead_letters(
-    caller: ReadCaller,
-    database: DatabaseOf,
-    destination: DestinationName = None,
-    limit: Limit = 100,
-    after: Annotated[str | None, Query(description="`next` of the page before.")] = None,
-) -> DeadLetterPage:
-    """Newest first, with the provider's words. The events themselves stay in the log."""
-    async with database.acquire() as connection:
-        found = await delivery_views.dead_letters(
-            connection,
-            caller.project.id,
-            destination=destination,
-            before=_read_cursor(after) if after is not None else None,
-            limit=limit + 1,
-        )
-    page = found[:limit]
-    return DeadLetterPage(
-        items=[
-            DeadLetterItem(
-                destination=letter.destination,
-                seq=letter.seq,
-                event_id=letter.event_id,
-                event_type=letter.event_type,
-                occurred_at=letter.occurred_at,
-                died_at=letter.died_at,
-                attempts=letter.attempts,
-                reason=letter.reason,
-            )
-            for letter in page
-        ],
-        next=_cursor(page[-1]) if len(found) > limit else None,
-    )
-
-
-@router.post("/dead-letters/retry", summary="Try dead letters again", response_model=Retried)
-async def retry_dead_letters(body: RetryDeadLetters, caller: AdminCaller, database: DatabaseOf) -> Retried:
-    """Put dead letters back into delivery, with the same ids: after mending what the provider refused them for."""
-    async with database.acquire() as connection:
-        retried = await delivery_views.retry_dead(
-            connection, caller.project.id, body.destination, datetime.now(UTC), body.event_ids
-        )
-    return Retried(retried=retried)
-
-
 @router.post("/{destination}/resume", summary="Let a destination go on", response_model=Resumed)
 async def resume(destination: str, caller: AdminCaller, database: DatabaseOf) -> Resumed:
     """Resume a paused destination, or try one that waits after a failure at the next run instead of at `retry_at`."""
@@ -186,19 +133,3 @@ async def sandbox(
         ],
         next=page[-1].id if len(found) > limit else None,
     )
-
-
-def _cursor(letter: DeadLetter) -> str:
-    text = json.dumps([letter.died_at.isoformat(), letter.seq, letter.destination])
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def _read_cursor(text: str) -> tuple[datetime, int, str]:
-    try:
-        died_at, seq, destination = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-        moment = datetime.fromisoformat(died_at)
-        if moment.tzinfo is None or not isinstance(seq, int) or not isinstance(destination, str):
-            raise ValueError
-    except (ValueError, TypeError, binascii.Error):
-        raise Unprocessable("after is no page of this list: use the `next` of the page before.") from None
-    return moment, seq, destination

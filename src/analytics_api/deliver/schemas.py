@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from analytics_api.deliver.report import DeliveryState
 
@@ -71,69 +71,6 @@ class DeliveryOverview(BaseModel):
         description="Whether providers' events are passed over and logged here instead."
     )
     destinations: list[DestinationStatus]
-
-
-class DeadLetterItem(BaseModel):
-    """An event that a provider refused for good."""
-
-    model_config = _example(
-        destination="mixpanel",
-        seq=1042,
-        event_id="018f3f4e-0000-7000-8000-000000000001",
-        event_type="page_view",
-        occurred_at="2026-03-10T12:00:00Z",
-        died_at="2026-03-10T12:00:31Z",
-        attempts=1,
-        reason="properties.distinct_id: is not valid",
-    )
-
-    destination: str
-    seq: int
-    event_id: UUID
-    event_type: str
-    occurred_at: datetime
-    died_at: datetime
-    attempts: int
-    reason: str = Field(description="The provider's words, or ours where we refused in its place.")
-
-
-class DeadLetterPage(BaseModel):
-    """Dead letters, newest first."""
-
-    items: list[DeadLetterItem]
-    next: str | None = Field(description="`after` of the next page; null on the last.")
-
-
-class RetryDeadLetters(BaseModel):
-    """Which dead letters to try again: those named, or all of a destination."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [
-                {"destination": "mixpanel", "event_ids": ["018f3f4e-0000-7000-8000-000000000001"]},
-                {"destination": "mixpanel", "all": True},
-            ]
-        },
-    )
-
-    destination: str
-    event_ids: list[UUID] | None = Field(None, min_length=1, max_length=1000)
-    all: bool = False
-
-    @model_validator(mode="after")
-    def _one_of_both(self) -> RetryDeadLetters:
-        if self.all == (self.event_ids is not None):
-            raise ValueError("name event_ids, or set all to true for every dead letter of the destination")
-        return self
-
-
-class Retried(BaseModel):
-    """What a retry did."""
-
-    model_config = _example(retried=3)
-
-    retried: int = Field(description="Dead letters that wait for the next run now.")
 
 
 class Resumed(BaseModel):

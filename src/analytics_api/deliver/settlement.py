@@ -118,6 +118,7 @@ def _end(settled: Settlement, parcel: Parcel) -> None:
                 event.received_at,
                 fate.words,
                 parcel.attempts + 1,
+                fate.kind,
             )
         )
     settled.counts[CountKey.of(event.received_at, event.event_type, outcome, reason)] += 1

@@ -33,6 +33,17 @@ class EndState(StrEnum):
     UNKNOWN = "unknown"
 
 
+class DeadKind(StrEnum):
+    """What a dead event died of."""
+
+    REFUSED = "refused"
+    """The provider does not take it."""
+    FORM = "form"
+    """It cannot be put into the provider's form, so it was not sent."""
+    TOO_LARGE = "too_large"
+    """The provider finds it too large, alone in a request."""
+
+
 @dataclass(frozen=True, slots=True)
 class Delivered:
     """The provider has it."""
@@ -50,6 +61,7 @@ class Dead:
     """The provider refuses it for good; `words` are the provider's, or ours where we refuse in its place."""
 
     words: str
+    kind: DeadKind = DeadKind.REFUSED
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import asyncpg
 
 from analytics_api.store.alerts import purge_alerts
+from analytics_api.store.dead_letters import purge_dead
 from analytics_api.store.engine import Database
 from analytics_api.store.quarantine import purge_quarantine
 from analytics_api.store.traffic import purge_requests
@@ -26,6 +27,7 @@ class RetentionReport:
     blocked: dict[str, str] = field(default_factory=dict)
     keys: int = 0
     quarantined: int = 0
+    dead_letters: int = 0
 
 
 async def apply_retention(
@@ -40,6 +42,7 @@ async def apply_retention(
         report.quarantined = await purge_quarantine(connection, before)
         await purge_warnings(connection, before)
         await purge_alerts(connection, before)
+        report.dead_letters = await purge_dead(connection, before)
         for expired in await expired_partitions(connection, before):
             reason = expired.blocked_by
             if reason is None:

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import asyncpg
 
-from analytics_api.domain.outcome import EndState
+from analytics_api.domain.outcome import DeadKind, EndState
 from analytics_api.errors import LeaseLost
 from analytics_api.store.readers import Lease
 
@@ -69,6 +69,7 @@ class DeadEvent:
     received_at: datetime
     reason: str
     attempts: int
+    kind: DeadKind = DeadKind.REFUSED
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,10 +73,10 @@ _PARK = """
 
 _BURY = """
     INSERT INTO dead_events (project_id, destination, person_id, seq, event_id, event_type, occurred_at, received_at,
-        reason, attempts, died_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+        reason, attempts, kind, died_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
     ON CONFLICT (project_id, destination, person_id, seq) DO UPDATE SET
-        reason = excluded.reason, attempts = excluded.attempts, died_at = excluded.died_at
+        reason = excluded.reason, attempts = excluded.attempts, kind = excluded.kind, died_at = excluded.died_at
 """
 
 
@@ -104,6 +104,7 @@ def _dead_row(event: DeadEvent) -> tuple[object, ...]:
         event.received_at,
         event.reason[:2000],
         event.attempts,
+        event.kind.value,
     )
 
 

@@ -454,6 +454,9 @@ dead_events = Table(
     Column("reason", Text, nullable=False),
     Column("attempts", Integer, nullable=False),
     _time("died_at"),
+    Column("kind", Text, nullable=False, server_default=text("'refused'")),
+    _time("discarded_at", nullable=True),
+    Column("discard_reason", Text),
     Index("dead_events_newest", "project_id", "died_at", "seq"),
 )
 
