@@ -269,7 +269,7 @@ def test_listed_events_die_and_the_rest_is_sent_again() -> None:
         },
     )
     assert [type(found) for found in outcomes] == [Dead, Dead, Resend, Dead, Resend]
-    assert str(outcomes[0]) == "Dead(words='Invalid field values on some events: missing field event_type')"
+    assert outcomes[0] == Dead("Invalid field values on some events: missing field event_type")
 
 
 def test_the_undocumented_list_of_id_lengths() -> None:
