@@ -18,6 +18,7 @@ from analytics_api.aggregate.routes import router as money_router
 from analytics_api.alert.routes import router as alert_router
 from analytics_api.deliver.dead_letter_routes import router as dead_letter_router
 from analytics_api.deliver.destination_routes import router as destination_router
+from analytics_api.deliver.overview_routes import router as overview_router
 from analytics_api.deliver.replay_routes import router as replay_router
 from analytics_api.deliver.routes import router as deliver_router
 from analytics_api.domain.api_request import ApiRequest
@@ -101,6 +102,7 @@ def create_app(settings: Settings, url: str, *, with_worker: bool = False) -> Ap
     for router in (
         query_router,
         money_router,
+        overview_router,
         deliver_router,
         dead_letter_router,
         replay_router,

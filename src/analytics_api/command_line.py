@@ -9,15 +9,17 @@ from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, TypeVar
 
+import asyncpg
 import typer
 
 from analytics_api.domain.clock import system_clock
+from analytics_api.domain.project import Project
 from analytics_api.errors import ConfigurationError
 from analytics_api.serve import database_url
-from analytics_api.settings import Settings
+from analytics_api.settings import Settings, load_settings
 from analytics_api.store.engine import Database
 from analytics_api.store.migrate import upgrade
-from analytics_api.store.projects import DEFAULT, ensure_project
+from analytics_api.store.projects import DEFAULT, ensure_project, get_project
 
 ProjectOption = Annotated[str, typer.Option("--project", "-p", help="Project by its slug.")]
 
@@ -43,6 +45,16 @@ async def opened(settings: Settings) -> AsyncIterator[Database]:
             yield database
         finally:
             await database.close()
+
+
+@asynccontextmanager
+async def opened_project(slug: str) -> AsyncIterator[tuple[Database, Project, asyncpg.Connection]]:
+    """The database, a project and a connection. Raises NotFound."""
+    async with opened(load_settings()) as database:
+        async with database.read() as session:
+            project = await get_project(session, slug)
+        async with database.acquire() as connection:
+            yield database, project, connection
 
 
 def run_command(work: Coroutine[Any, Any, T]) -> T:

@@ -1,33 +1,33 @@
-"""`analytics-api deliveries`: replays and dead letters, while everything runs."""
+"""`analytics-api deliveries`: how they stand, replays and dead letters, while everything runs."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Annotated
 from uuid import UUID
 
-import asyncpg
 import httpx
 import typer
 
-from analytics_api.command_line import ProjectOption, opened, run_command
+from analytics_api.command_line import ProjectOption, opened_project, run_command
 from analytics_api.deliver import replaying
 from analytics_api.deliver.replaying import FASTEST, USUAL_RATE, NewReplay
 from analytics_api.domain.clock import system_clock
 from analytics_api.domain.outcome import DeadKind
-from analytics_api.domain.project import Project
 from analytics_api.errors import ConfigurationError
 from analytics_api.importing import parse_pairs
+from analytics_api.overview_commands import overview_app
 from analytics_api.settings import load_settings
 from analytics_api.store.dead_letters import DeadChoice, dead_groups, discard_dead, retry_dead
-from analytics_api.store.engine import Database
-from analytics_api.store.projects import DEFAULT, get_project
+from analytics_api.store.projects import DEFAULT
 from analytics_api.store.replay_views import ReplayView, view_replays
 from analytics_api.store.replays import Replay
 from analytics_api.worker import make_destinations, owner_name
 
-deliveries_app = typer.Typer(help="Replays and dead letters of the destinations.", no_args_is_help=True)
+deliveries_app = typer.Typer(
+    help="What became of a project's events at its destinations; replays and dead letters.",
+    no_args_is_help=True,
+)
+deliveries_app.add_typer(overview_app)
 
 SHOWN = 100
 
@@ -41,15 +41,6 @@ EventType = Annotated[str | None, typer.Option(help="Only of this type.")]
 EventIds = Annotated[list[UUID] | None, typer.Option("--event-id", help="Only this event. May be repeated.")]
 All = Annotated[bool, typer.Option("--all", help="All that meet the conditions.")]
 ReplayOption = Annotated[int | None, typer.Option("--replay", min=1, help="Only those of this replay.")]
-
-
-@asynccontextmanager
-async def _opened(slug: str) -> AsyncIterator[tuple[Database, Project, asyncpg.Connection]]:
-    async with opened(load_settings()) as database:
-        async with database.read() as session:
-            project = await get_project(session, slug)
-        async with database.acquire() as connection:
-            yield database, project, connection
 
 
 @deliveries_app.command("replay")
@@ -93,7 +84,7 @@ def replay(
 
     async def run() -> Replay:
         settings = load_settings()
-        async with _opened(project) as (database, owner, _), httpx.AsyncClient() as client:
+        async with opened_project(project) as (database, owner, _), httpx.AsyncClient() as client:
             destinations = make_destinations(settings, database, client, owner_name(), system_clock)
             await destinations.refresh()
             try:
@@ -115,7 +106,7 @@ def list_replays(
     """The last hundred replays: number, destination, state, how far, dead letters, why."""
 
     async def run() -> list[ReplayView]:
-        async with _opened(project) as (_, owner, connection):
+        async with opened_project(project) as (_, owner, connection):
             return await view_replays(connection, owner.id, destination=destination, limit=SHOWN)
 
     for view in run_command(run()):
@@ -153,7 +144,7 @@ def cancel(replay_number: ReplayNumber, project: ProjectOption = DEFAULT) -> Non
 
 def _change(replay_number: int, project: str, *, state: str, rate: int | None = None) -> None:
     async def run() -> ReplayView:
-        async with _opened(project) as (_, owner, connection):
+        async with opened_project(project) as (_, owner, connection):
             return await replaying.change(
                 connection, owner, replay_number, system_clock(), state=state, events_per_second=rate
             )
@@ -174,7 +165,7 @@ def dead_letters(
     choice = DeadChoice(destination, replay_number, kind, event_type, text)
 
     async def run() -> None:
-        async with _opened(project) as (_, owner, connection):
+        async with opened_project(project) as (_, owner, connection):
             for group in await dead_groups(connection, owner.id, choice):
                 typer.echo(f"{group.events}\t{group.key}\t{group.kind}\t{group.event_type}\t{group.reason}")
 
@@ -196,7 +187,7 @@ def retry(
     choice = _choice(everything, event_id, replay_number, kind, event_type, text)
 
     async def run() -> int:
-        async with _opened(project) as (_, owner, connection):
+        async with opened_project(project) as (_, owner, connection):
             return await retry_dead(connection, owner.id, destination, choice, system_clock())
 
     typer.echo(f"{run_command(run())} dead letters of {destination} wait for the next run.")
@@ -218,7 +209,7 @@ def discard(
     choice = _choice(everything, event_id, replay_number, kind, event_type, text)
 
     async def run() -> int:
-        async with _opened(project) as (_, owner, connection):
+        async with opened_project(project) as (_, owner, connection):
             return await discard_dead(connection, owner.id, destination, choice, reason, system_clock())
 
     typer.echo(f"{run_command(run())} dead letters of {destination} are discarded.")

@@ -12,9 +12,9 @@ from analytics_api.deliver.destination import Destination, DestinationConfig, op
 from analytics_api.deliver.reader import DestinationReader
 from analytics_api.deliver.report import FlushReport
 from analytics_api.domain.project import Project
-from analytics_api.store import delivery_views
+from analytics_api.store import delivery_overview
 from analytics_api.store.deliveries import reader_name
-from analytics_api.store.delivery_views import Overview
+from analytics_api.store.delivery_overview import Overview
 from analytics_api.store.engine import Database
 from analytics_api.store.readers import ensure_reader
 from tests.support.events import NOW, make_event, write_events
@@ -79,13 +79,14 @@ async def run_until_quiet(
 async def overview(database: Database, project: Project, name: str) -> Overview:
     """How a destination stands."""
     async with database.acquire() as connection:
-        found = await delivery_views.overviews(connection, project.id)
+        found = await delivery_overview.overviews(connection, project.id)
     return next(each for each in found if each.destination == name)
 
 
 def total(found: Overview, outcome: str) -> int:
     """Events counted under an outcome."""
-    return sum(number for (_, counted, _), number in found.counts.items() if counted == outcome)
+    tally = found.total
+    return tally.skipped.total() if outcome == "skipped" else int(getattr(tally, outcome))
 
 
 async def write_numbered(

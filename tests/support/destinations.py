@@ -13,7 +13,13 @@ from fastapi import FastAPI
 
 from analytics_api import problems
 from analytics_api.access.authenticator import Authenticator
-from analytics_api.deliver import dead_letter_routes, destination_routes, replay_routes, routes
+from analytics_api.deliver import (
+    dead_letter_routes,
+    destination_routes,
+    overview_routes,
+    replay_routes,
+    routes,
+)
 from analytics_api.deliver.service import Destinations
 from analytics_api.domain.project import KeyKind, Project
 from analytics_api.store.engine import Database
@@ -34,7 +40,7 @@ async def serving(
 ) -> httpx.AsyncClient:
     app = FastAPI()
     problems.install(app)
-    for room in (routes, dead_letter_routes, replay_routes, destination_routes):
+    for room in (overview_routes, routes, dead_letter_routes, replay_routes, destination_routes):
         app.include_router(room.router)
     app.state.database = database
     app.state.authenticator = Authenticator(database, open_on_loopback=False)

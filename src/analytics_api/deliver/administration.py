@@ -19,7 +19,7 @@ from analytics_api.deliver.providers.registry import known_providers, make_provi
 from analytics_api.domain.project import Project
 from analytics_api.errors import ConfigurationError, Conflict, NotFound, Unprocessable
 from analytics_api.store import readers
-from analytics_api.store.deliveries import reader_name
+from analytics_api.store.deliveries import reader_name, reader_state
 from analytics_api.store.destinations import (
     StoredDestination,
     delete_destination,
@@ -123,6 +123,12 @@ async def change(
         return await update_destination(
             connection, before, options=plain, secrets=sealed, secret_names=sorted(secrets), now=now
         )
+
+
+async def check_name(connection: asyncpg.Connection, project: Project, name: str | None) -> None:
+    """Raises NotFound, so that a misspelt name is not taken for a destination without events."""
+    if name is not None and await reader_state(connection, project.id, name) is None:
+        raise _unknown(project, name)
 
 
 async def pause(connection: asyncpg.Connection, project: Project, name: str, now: datetime) -> None:

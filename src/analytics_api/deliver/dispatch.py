@@ -16,8 +16,9 @@ from uuid import UUID
 
 import httpx
 
+from analytics_api.deliver.acknowledged import note_answer
 from analytics_api.deliver.parcel import ENVELOPE, Behind, Fate, Given, Parcel, RequestKind, RequestSize
-from analytics_api.deliver.providers.port import Payload, Provider
+from analytics_api.deliver.providers.port import Counted, Payload, Provider
 from analytics_api.domain.clock import Clock
 from analytics_api.domain.outcome import (
     Dead,
@@ -33,6 +34,7 @@ from analytics_api.domain.outcome import (
     TooLarge,
     Unknown,
 )
+from analytics_api.store.deliveries import Answers
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +63,8 @@ class Dispatch:
         lanes: int = LANES,
     ) -> None:
         self.halt: Halt | None = None
+        self.answers = Answers()
+        """What the answers of the run came to so far, request by request."""
         self._provider = provider
         self._client = client
         self._size = size
@@ -167,6 +171,7 @@ class Dispatch:
             return
         outcomes = await self._send(payloads)
         self._answered = True
+        note_answer(self.answers, parcels, groups, outcomes)
         whole = next((found for found in outcomes if isinstance(found, TooLarge | Refused)), None)
         if whole is None and all(isinstance(found, Resend) for found in outcomes):
             whole = Refused("refused without a reason")
@@ -188,7 +193,8 @@ class Dispatch:
             return [Unknown(f"{type(error).__name__}: {error}")] * len(payloads)
         if len(outcomes) != len(payloads):
             return [Unknown("the provider's adapter told nothing of some payloads")] * len(payloads)
-        return [self._without_secrets(found) for found in outcomes]
+        clean = [self._without_secrets(found) for found in outcomes]
+        return Counted(clean, outcomes.number) if isinstance(outcomes, Counted) else clean
 
     def _without_secrets(self, found: Outcome) -> Outcome:
         """Providers quote a wrong key in their answer; it must not come to rest in tables and logs."""

@@ -47,6 +47,10 @@ class Parcel:
     """None until rendered."""
     arrived: int = 0
     """How many of the payloads the provider has."""
+    sent_before: bool = False
+    """Whether the provider may have records of it from an earlier run."""
+    taken: int = 0
+    """How many records the provider has acknowledged in this run, those sent again included."""
     fate: Fate | None = None
     heard: bool = False
     """Whether the fate is the provider's verdict; one made here is made again when the event is read again."""

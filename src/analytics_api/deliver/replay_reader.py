@@ -46,7 +46,7 @@ LOOK_AGAIN = timedelta(seconds=0.5)
 def replay_stream(project: Project, replay: Replay) -> Stream:
     """The stream of a replay."""
     title = f"replay {replay.id} to {replay.destination} of project {project.slug}"
-    return Stream(replay.key, replay_reader(replay.id), title, f"{replay.destination} (replay)")
+    return Stream(replay.key, replay_reader(replay.id), title, f"{replay.destination} (replay)", repeats=True)
 
 
 class WithoutRepetitions:

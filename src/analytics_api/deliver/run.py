@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -22,7 +22,7 @@ from analytics_api.domain.event import StoredEvent
 from analytics_api.domain.outcome import Paused, Retry, Skipped, SkipReason, Unknown
 from analytics_api.domain.project import Project
 from analytics_api.store import deliveries
-from analytics_api.store.deliveries import Failure, ParkedEvent, Settlement
+from analytics_api.store.deliveries import Answers, Failure, ParkedEvent, Settlement
 from analytics_api.store.delivery_settling import settle
 from analytics_api.store.engine import Database
 from analytics_api.store.log import next_chunk, read_chunk, read_events
@@ -48,6 +48,8 @@ class Stream:
     """For people."""
     metric: str
     """For Prometheus: of a closed set."""
+    repeats: bool = False
+    """Whether the destination may have its events already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,8 @@ class Desk:
     chunk: int
     """Sequence numbers read at a time."""
     stopping: Callable[[], bool]
+    sent_in_part: set[int] = field(default_factory=set)
+    """Events beyond the position that the provider has some records of, as far as this process knows."""
 
 
 class Run:
@@ -115,6 +119,7 @@ class Run:
                         events[row.seq],
                         parked=True,
                         attempts=row.attempts,
+                        sent_before=True,
                         uncertain_since=row.uncertain_since,
                         single_begun=row.seq in begun,
                     )
@@ -141,8 +146,14 @@ class Run:
                 begun = await deliveries.begun_attempts(
                     connection, *self._key, [(event.person_id, event.seq) for event in events]
                 )
-        parcels = [Parcel(event, single_begun=event.seq in begun) for event in events]
+        parcels = [
+            Parcel(event, sent_before=self._sent_before(event), single_begun=event.seq in begun)
+            for event in events
+        ]
         await self._deliver(parcels, upto, waiting)
+
+    def _sent_before(self, event: StoredEvent) -> bool:
+        return self._desk.stream.repeats or event.seq in self._desk.sent_in_part
 
     async def _read(self, connection: asyncpg.Connection) -> tuple[list[StoredEvent], int]:
         """The next events, and the position after which nothing of them is left."""
@@ -155,7 +166,7 @@ class Run:
         if self._desk.destination.muted:
             for parcel in parcels:
                 parcel.fate = Skipped(SkipReason.SANDBOX)
-            await self._settle(parcels, upto, {}, None)
+            await self._settle(parcels, upto, {}, None, Answers())
             return
         desk = self._desk
         dispatch = Dispatch(
@@ -169,7 +180,7 @@ class Run:
         )
         await dispatch.run(parcels, set(waiting), probe=self._lease.failures > 0)
         self._halted = dispatch.halt is not None
-        await self._settle(parcels, upto, waiting, dispatch.halt)
+        await self._settle(parcels, upto, waiting, dispatch.halt, dispatch.answers)
 
     async def _mark(self, parcels: Sequence[Parcel]) -> None:
         keys = [(parcel.event.person_id, parcel.event.seq) for parcel in parcels]
@@ -184,6 +195,7 @@ class Run:
         upto: int,
         waiting: dict[UUID, datetime],
         halt: Retry | Unknown | Paused | None,
+        answers: Answers,
     ) -> None:
         now = self._desk.clock()
         cut_short = now if isinstance(halt, Paused) or _unfinished(parcels) else None
@@ -193,12 +205,17 @@ class Run:
             wait = backoff(failures) if halt.after is None else max(halt.after, SHORTEST_WAIT)
             cut_short = now + timedelta(seconds=wait)
         keep = self._desk.destination.provider.keep
-        settled = settlement_of(Work(parcels, self._lease.position, upto, cut_short, now, waiting, keep))
+        settled = settlement_of(
+            Work(parcels, self._lease.position, upto, cut_short, now, waiting, keep, answers)
+        )
         if isinstance(halt, Retry | Unknown) and cut_short is not None:
             settled.failure = Failure(halt.words, cut_short)
         if isinstance(halt, Paused):
             settled.pause, settled.credentials = halt.words, self._desk.destination.credentials
         await self._commit(settled)
+        sent = self._desk.sent_in_part
+        sent.update(parcel.event.seq for parcel in parcels if parcel.taken)
+        sent.difference_update([seq for seq in sent if seq <= settled.position])
         self._log(settled)
 
     async def _commit(self, settled: Settlement) -> None:
@@ -222,6 +239,12 @@ class Run:
             )
         if settled.pause is not None:
             logger.error("%s is paused, its events are kept: %s", name, settled.pause)
+        if settled.answers.uncounted > 0:
+            logger.warning(
+                "%s took %d records without an error that it leaves out of its count",
+                name,
+                settled.answers.uncounted,
+            )
         if settled.dead:
             logger.warning(
                 "%s refused %d events, the first: %s", name, len(settled.dead), settled.dead[0].reason

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -19,7 +19,15 @@ from analytics_api.domain.outcome import (
     Throttled,
     Unknown,
 )
-from analytics_api.store.deliveries import CountKey, DeadEvent, KeptPayload, ParkedEvent, Settlement
+from analytics_api.store.deliveries import (
+    READ,
+    Answers,
+    CountKey,
+    DeadEvent,
+    KeptPayload,
+    ParkedEvent,
+    Settlement,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +46,32 @@ class Work:
     """Persons whose parked events were waiting before, and until when."""
     keep: int = 0
     """How many payloads stay readable over the API."""
+    answers: Answers = field(default_factory=Answers)
+    """What the provider's answers came to."""
 
 
 def settlement_of(work: Work) -> Settlement:
     """What to write. Events that were not tried stay in the log where the position can stay before them."""
     position = _position(work)
-    settled = Settlement(position, progress=any(parcel.moved for parcel in work.parcels), keep=work.keep)
+    settled = Settlement(
+        position,
+        progress=any(parcel.moved for parcel in work.parcels),
+        keep=work.keep,
+        answers=replace(work.answers),
+    )
     until = _waits(work)
     for parcel in work.parcels:
         if parcel.marked or (parcel.single_begun and isinstance(parcel.fate, ENDED)):
             settled.begun.append(_key(parcel))
         if not parcel.parked and parcel.event.seq > position:
+            settled.answers.repeated += parcel.taken
             continue
+        if not parcel.parked:
+            settled.read[CountKey.of(parcel.event.received_at, parcel.event.event_type, READ)] += 1
         if isinstance(parcel.fate, ENDED):
             _end(settled, parcel)
         else:
+            settled.answers.repeated += parcel.taken
             _park(settled, parcel, work, until)
     settled.postponed = {person: moment for person, moment in until.items() if moment > work.now}
     return settled
@@ -106,8 +125,10 @@ def _end(settled: Settlement, parcel: Parcel) -> None:
         outcome, reason = EndState.SKIPPED, fate.reason.value
     elif isinstance(fate, Given):
         outcome = EndState.UNKNOWN
+        settled.answers.unknown += parcel.taken
     elif isinstance(fate, Dead):
         outcome = EndState.DEAD
+        settled.answers.dead += parcel.taken
         settled.dead.append(
             DeadEvent(
                 event.person_id,
@@ -124,6 +145,11 @@ def _end(settled: Settlement, parcel: Parcel) -> None:
     settled.counts[CountKey.of(event.received_at, event.event_type, outcome, reason)] += 1
     if parcel.parked:
         settled.unparked.append(_key(parcel))
+    if isinstance(fate, Delivered):
+        records = len(parcel.payloads or ())
+        settled.answers.events += 1
+        settled.answers.records += records
+        settled.answers.repeated += parcel.taken - records
     if isinstance(fate, Delivered) and settled.keep:
         settled.kept.extend(
             KeptPayload(event.person_id, event.event_id, event.event_type, payload.body.decode())

@@ -8,14 +8,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from uuid import UUID
 
 import asyncpg
 
-from analytics_api.domain.outcome import DeadKind, EndState
+from analytics_api.domain.outcome import DeadKind
 from analytics_api.errors import LeaseLost
+from analytics_api.store.delivery_window import hour_of
 from analytics_api.store.readers import Lease
+
+KEPT = ("parked_events", "dead_events", "single_attempts", "delivery_counts", "delivery_answers")
+"""Tables with what is kept of a stream, by project and destination."""
 
 PREFIX = "deliver:"
 """Readers of destinations are told from others by their name."""
@@ -82,20 +86,53 @@ class KeptPayload:
     payload: str
 
 
+READ = "read"
+"""Counted beside the ends: events that the reader has passed. Those that ended and those that are parked add up to it."""
+
+
 @dataclass(frozen=True, slots=True)
 class CountKey:
     """What events are counted by. `hour` is that of their arrival, so that the sum closes hour by hour."""
 
     hour: datetime
     event_type: str
-    outcome: EndState
+    outcome: str
+    """An EndState, or READ."""
     reason: str = ""
 
     @classmethod
-    def of(cls, received_at: datetime, event_type: str, outcome: EndState, reason: str = "") -> CountKey:
-        """The key of an event that came to an end."""
-        hour = received_at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-        return cls(hour, event_type, outcome, reason)
+    def of(cls, received_at: datetime, event_type: str, outcome: str, reason: str = "") -> CountKey:
+        """The key of an event."""
+        return cls(hour_of(received_at), event_type, outcome, reason)
+
+
+@dataclass(slots=True)
+class Answers:
+    """Counts of one hour, or of one piece of work."""
+
+    requests: int = 0
+    sent: int = 0
+    """Records in these requests."""
+    unanswered: int = 0
+    """Of them, those whose answer was lost or unreadable: the provider may have them."""
+    acknowledged: int = 0
+    """Records that the provider says it took: by a number in its answer, or by a status that means all of them."""
+    counted: int = 0
+    """Of them, those that it named as a number."""
+    events: int = 0
+    """Events that are held as delivered."""
+    records: int = 0
+    """The records that these events consist of."""
+    repeated: int = 0
+    """Acknowledged, and sent once more: something else of the event, or of its request, had not arrived."""
+    dead: int = 0
+    """Acknowledged, of events that died of another of their records."""
+    unknown: int = 0
+    """Acknowledged, of events that ended as unknown."""
+    duplicates: int = 0
+    """Taken without an error and left out of the provider's number, where as many were sent before."""
+    uncounted: int = 0
+    """Taken without an error and left out of the provider's number for no known reason; negative: it says more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +151,10 @@ class Settlement:
     progress: bool
     """Whether the provider has settled anything: then its failures are counted from the beginning again."""
     counts: Counter[CountKey] = field(default_factory=Counter)
+    """By end."""
+    read: Counter[CountKey] = field(default_factory=Counter)
+    """Events that the position passes."""
+    answers: Answers = field(default_factory=Answers)
     parked: list[ParkedEvent] = field(default_factory=list)
     unparked: list[tuple[UUID, int]] = field(default_factory=list)
     postponed: dict[UUID, datetime] = field(default_factory=dict)

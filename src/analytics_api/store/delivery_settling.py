@@ -9,6 +9,7 @@ import asyncpg
 
 from analytics_api.store import readers
 from analytics_api.store.deliveries import CountKey, DeadEvent, ParkedEvent, Settlement
+from analytics_api.store.delivery_answers import add_answers
 from analytics_api.store.readers import Lease
 
 
@@ -34,8 +35,10 @@ async def _write(
     connection: asyncpg.Connection, project_id: int, destination: str, work: Settlement, now: datetime
 ) -> None:
     where = (project_id, destination)
-    if work.counts:
-        await add_counts(connection, project_id, destination, work.counts)
+    if work.counts or work.read:
+        await add_counts(connection, project_id, destination, {**work.counts, **work.read})
+    if work.answers.requests:
+        await add_answers(connection, project_id, destination, work.answers, now)
     if work.unparked:
         await connection.executemany(
             "DELETE FROM parked_events WHERE project_id = $1 AND destination = $2 AND person_id = $3 AND seq = $4",
@@ -124,7 +127,7 @@ async def add_counts(
         destination,
         [key.hour for key in keys],
         [key.event_type for key in keys],
-        [key.outcome.value for key in keys],
+        [str(key.outcome) for key in keys],
         [key.reason for key in keys],
         [counts[key] for key in keys],
     )

@@ -10,7 +10,7 @@ from uuid import UUID
 import asyncpg
 
 from analytics_api.errors import Conflict
-from analytics_api.store.deliveries import reader_name
+from analytics_api.store.deliveries import KEPT, reader_name
 from analytics_api.store.readers import ensure_reader
 from analytics_api.store.replays import forget_replays
 
@@ -169,7 +169,7 @@ async def delete_destination(connection: asyncpg.Connection, project_id: int, na
         stored = await connection.execute(
             "DELETE FROM destinations WHERE project_id = $1 AND name = $2", project_id, name
         )
-        for table in ("parked_events", "dead_events", "single_attempts", "delivery_counts"):
+        for table in KEPT:
             await connection.execute(
                 f"DELETE FROM {table} WHERE project_id = $1 AND destination = $2", project_id, name
             )

@@ -67,6 +67,8 @@ class Chunk:
     upper: datetime
 
 
+_LAST = 2**63 - 1
+
 _SPAN = """
     SELECT min(r.lower) AS lower, max(p.upper) AS upper, min(r.after_seq) AS after_seq
     FROM (
@@ -98,6 +100,14 @@ async def next_chunk(
             return Chunk(project_id, after, upto, span["lower"], span["upper"])
         after = upto
     return None
+
+
+async def tail(connection: asyncpg.Connection, project_id: int, after: int) -> Chunk | None:
+    """All that is visible beyond a position; None when there is nothing."""
+    span = await connection.fetchrow(_SPAN, project_id, after, _LAST)
+    if span is None or span["lower"] is None:
+        return None
+    return Chunk(project_id, after, _LAST, span["lower"], span["upper"])
 
 
 async def read_chunk(

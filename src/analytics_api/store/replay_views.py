@@ -8,6 +8,7 @@ from datetime import datetime
 
 import asyncpg
 
+from analytics_api.store.deliveries import READ
 from analytics_api.store.replays import MARK, NAMES, Live, Replay, from_row, replay_key
 
 
@@ -77,11 +78,12 @@ async def view_replays(
         counted = await connection.fetch(
             """
             SELECT destination, outcome, reason, sum(events)::bigint AS events FROM delivery_counts
-            WHERE project_id = $1 AND destination = ANY ($2::text[])
+            WHERE project_id = $1 AND destination = ANY ($2::text[]) AND outcome <> $3
             GROUP BY destination, outcome, reason HAVING sum(events) <> 0
             """,
             project_id,
             keys,
+            READ,
         )
     counts: dict[str, Counter[tuple[str, str]]] = {key: Counter() for key in keys}
     for row in counted:

@@ -13,7 +13,7 @@ from datetime import datetime
 import asyncpg
 
 from analytics_api.errors import LeaseLost
-from analytics_api.store.deliveries import reader_name
+from analytics_api.store.deliveries import KEPT, reader_name
 from analytics_api.store.event_choice import EventChoice
 from analytics_api.store.readers import Lease, ensure_reader
 
@@ -301,7 +301,7 @@ async def forget_replays(
                 row["project_id"],
                 replay_reader(row["id"]),
             )
-            for table in ("parked_events", "dead_events", "single_attempts", "delivery_counts"):
+            for table in KEPT:
                 await connection.execute(
                     f"DELETE FROM {table} WHERE project_id = $1 AND destination = $2",
                     row["project_id"],

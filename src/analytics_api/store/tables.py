@@ -422,6 +422,26 @@ delivery_counts = Table(
     _count("events"),
 )
 
+delivery_answers = Table(
+    "delivery_answers",
+    metadata,
+    Column("project_id", Integer, primary_key=True),
+    Column("destination", Text, primary_key=True),
+    Column("hour", DateTime(timezone=True), primary_key=True),
+    _count("requests"),
+    _count("sent"),
+    _count("unanswered"),
+    _count("acknowledged"),
+    _count("counted"),
+    _count("events"),
+    _count("records"),
+    _count("repeated"),
+    _count("dead"),
+    _count("unknown"),
+    _count("duplicates"),
+    _count("uncounted"),
+)
+
 parked_events = Table(
     "parked_events",
     metadata,

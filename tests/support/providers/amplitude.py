@@ -182,6 +182,7 @@ class AmplitudeStandIn(StandIn):
         )
 
     def _store(self, events: list[JSON]) -> Reply:
+        before = self.repeated.total()
         for event in events:
             device = event.get("device_id") or hashlib.sha256(event["user_id"].encode()).hexdigest()
             key = (device, event["insert_id"])
@@ -190,8 +191,10 @@ class AmplitudeStandIn(StandIn):
             else:
                 self._keys.add(key)
                 self.stored.append(event)
+        ingested = len(events) - (0 if self.counts_repeats else self.repeated.total() - before)
         now = int(time.time() * 1000)
         return Reply(
             200,
-            {"code": 200, "events_ingested": len(events), "payload_size_bytes": 1, "server_upload_time": now},
+            {"code": 200, "events_ingested": ingested, "payload_size_bytes": 1, "server_upload_time": now},
+            acknowledges=ingested,
         )

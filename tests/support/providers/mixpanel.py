@@ -70,7 +70,7 @@ class MixpanelStandIn(StandIn):
             return Reply(400, {"code": 400, "error": "request data malformed", "status": "Bad Request"})
         if not isinstance(records, list) or len(records) > 2000:
             return self.too_large()
-        failed = []
+        failed, before = [], self.repeated.total()
         for index, record in enumerate(records):
             problem = self._problem(record)
             if problem is None:
@@ -82,6 +82,9 @@ class MixpanelStandIn(StandIn):
                 "message": problem[1],
             }
             failed.append({"index": index, **entry} if self.with_index else entry)
+        imported = len(records) - len(failed)
+        if not self.counts_repeats:
+            imported -= self.repeated.total() - before
         if failed:
             return Reply(
                 400,
@@ -89,11 +92,14 @@ class MixpanelStandIn(StandIn):
                     "code": 400,
                     "error": "some data points in the request failed validation",
                     "failed_records": failed,
-                    "num_records_imported": len(records) - len(failed),
+                    "num_records_imported": imported,
                     "status": "Bad Request",
                 },
+                acknowledges=imported,
             )
-        return Reply(200, {"code": 200, "num_records_imported": len(records), "status": "OK"})
+        return Reply(
+            200, {"code": 200, "num_records_imported": imported, "status": "OK"}, acknowledges=imported
+        )
 
     def _problem(self, record: JSON) -> tuple[str, str] | None:
         properties = record.get("properties", {})
@@ -148,8 +154,9 @@ class MixpanelStandIn(StandIn):
                     "num_records_imported": len(updates) - len(failed),
                     "status": "Bad Request",
                 },
+                acknowledges=len(updates) - len(failed),
             )
-        return Reply(200, {"status": 1, "error": None})
+        return Reply(200, {"status": 1, "error": None}, acknowledges=len(updates))
 
     def _apply(self, update: JSON) -> None:
         self.updates.append(update)

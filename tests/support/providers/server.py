@@ -35,6 +35,8 @@ class Reply:
     body: JSON | str | None
     """An object, a text that is sent as it is, or nothing."""
     headers: dict[str, str] = field(default_factory=dict)
+    acknowledges: int = 0
+    """Records that the answer says were taken."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,10 @@ class StandIn:
         """Taken one per request; None lets a request pass."""
         self.broken: Fault | None = None
         """Every request meets this fault once the list is used up."""
+        self.acknowledged = 0
+        """Records, in all answers that were sent whole."""
+        self.counts_repeats = True
+        """Whether the number in an answer includes records that are there already."""
         self.in_flight = 0
         self.most_in_flight = 0
         self.largest: int | None = None
@@ -114,7 +120,7 @@ class StandIn:
         self.requests.append(request)
         fault = self.faults.popleft() if self.faults else self.broken
         if fault is None:
-            return await _write(writer, self._reply(request))
+            return await self._whole(writer, request)
         reply = self._reply(request) if fault.taken else None
         if fault.kind == "hang":
             await asyncio.sleep(3600)
@@ -122,7 +128,7 @@ class StandIn:
             return False
         if fault.kind == "slow":
             await asyncio.sleep(fault.seconds)
-            return await _write(writer, self._reply(request))
+            return await self._whole(writer, request)
         if fault.kind == "truncate":
             text = json.dumps((reply or Reply(200, {"code": 200})).body).encode()
             writer.write(_head(200, len(text) + 50, {}) + text)
@@ -135,6 +141,11 @@ class StandIn:
         if fault.kind == "garbage":
             return await _write_bytes(writer, 200, b'{"code": 20', {})
         return await _write(writer, Reply(fault.status, fault.body or {}, fault.headers))
+
+    async def _whole(self, writer: asyncio.StreamWriter, request: Received) -> bool:
+        reply = self._reply(request)
+        self.acknowledged += reply.acknowledges
+        return await _write(writer, reply)
 
     def _reply(self, request: Received) -> Reply:
         if self.largest is not None and len(request.body) > self.largest:

@@ -61,7 +61,7 @@ class WebhookStandIn(StandIn):
             else:
                 self._seen.add(event["event_id"])
                 self.stored.append(event)
-        return Reply(200, {})
+        return Reply(200, {}, acknowledges=len(events))
 
     def _is_signed(self, request: Received) -> bool:
         headers = request.headers

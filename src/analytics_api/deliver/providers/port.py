@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol, runtime_checkable
@@ -28,6 +28,19 @@ class Payload:
 
 
 Rendered = list[Payload] | Skipped | Dead
+
+
+class Counted(list[Outcome]):
+    """The outcomes of a request whose answer also says how many of its records were taken."""
+
+    def __init__(self, outcomes: Iterable[Outcome], number: int) -> None:
+        super().__init__(outcomes)
+        self.number = number
+
+
+def counted(outcomes: list[Outcome], number: object) -> list[Outcome]:
+    """The outcomes with the number that an answer holds, if it holds one."""
+    return Counted(outcomes, number) if type(number) is int else outcomes
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +71,7 @@ class Provider(Protocol):
     async def send(self, client: httpx.AsyncClient, payloads: Sequence[Payload]) -> list[Outcome]:
         """One attempt with one request; an outcome for each payload. Payloads share an endpoint.
 
+        Counted, where the answer holds a number, so that it can be compared with what is held as delivered.
         Raises nothing but cancellation: what goes wrong on the network is an outcome, too.
         """
         ...

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from analytics_api.deliver.providers.port import Payload
+from analytics_api.deliver.providers.port import Payload, counted
 from analytics_api.domain.outcome import (
     Dead,
     Delivered,
@@ -57,7 +57,7 @@ def read_answer(answer: Answer, payloads: Sequence[Payload]) -> list[Outcome]:
     if answer.status == 400:
         return _read_400(answer, body, payloads)
     if body.get("code") == 200:
-        return [Delivered()] * len(payloads)
+        return counted([Delivered()] * len(payloads), body.get("events_ingested"))
     return [_not_amplitude(answer)] * len(payloads)
 
 

@@ -6,16 +6,13 @@ Source: Mixpanel's documentation of "Import Events" (strict=1) and of the profil
 from __future__ import annotations
 
 import json
-import logging
 import re
 from collections.abc import Sequence
 from typing import Any
 
-from analytics_api.deliver.providers.port import Payload
+from analytics_api.deliver.providers.port import Payload, counted
 from analytics_api.domain.outcome import Dead, Delivered, Outcome, Refused, Retry, TooLarge, Unknown
 from analytics_api.outbound.http import Answer, common_outcome
-
-logger = logging.getLogger(__name__)
 
 _LIMIT = re.compile(r"limit of (\d+) bytes")
 
@@ -37,20 +34,16 @@ def read_answer(answer: Answer, payloads: Sequence[Payload]) -> list[Outcome]:
             return [Refused(str(body["error"]))] * count
         return [Unknown(f"not an answer of Mixpanel: {answer.words()}", answer.retry_after())] * count
     failed = _failed(body, payloads)
+    number = body.get("num_records_imported")
     if failed:
         # The others of this request are stored: nothing is sent again.
-        return [Dead(failed[index]) if index in failed else Delivered() for index in range(count)]
+        return counted(
+            [Dead(failed[index]) if index in failed else Delivered() for index in range(count)], number
+        )
     if answer.status != 400 and body["status"] in ("OK", 1):
-        return _taken(body, count)
+        # A smaller number is no reason to send again: that would never end where repetitions are not counted.
+        return counted([Delivered()] * count, number)
     return [Refused(str(body.get("error") or answer.words()))] * count
-
-
-def _taken(body: dict[str, Any], count: int) -> list[Outcome]:
-    """Delivered. Sending again because of a smaller count would never end where repetitions are not counted."""
-    imported = body.get("num_records_imported", count)
-    if imported != count:
-        logger.warning("Mixpanel took a request of %d records and counts %s imported", count, imported)
-    return [Delivered()] * count
 
 
 def _failed(body: dict[str, Any], payloads: Sequence[Payload]) -> dict[int, str]:
