@@ -9,7 +9,8 @@ from typing import Any
 
 import httpx
 from fastapi import FastAPI
-from starlette.types import Receive, Scope, Send
+from starlette.exceptions import HTTPException
+from starlette.types import Message, Receive, Scope, Send
 
 from analytics_api import __version__, control, health, problems
 from analytics_api.access.authenticator import Authenticator
@@ -50,6 +51,8 @@ logger = logging.getLogger(__name__)
 PREFIX = "/api/v1/analytics"
 INTAKE = frozenset({f"{PREFIX}/events"})
 """Paths that events are posted to."""
+MOST_BODY_BYTES = 1_048_576
+"""Of every other call."""
 
 DESCRIPTION = """
 Product analytics that a team runs itself. Events are durable in PostgreSQL before they are acknowledged, handed on to
@@ -75,7 +78,7 @@ class Application(FastAPI):
         ):
             await self.front(scope, receive, send)
         else:
-            await super().__call__(scope, receive, send)
+            await super().__call__(scope, _limited(receive) if scope["type"] == "http" else receive, send)
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document, with the intake, which is no route of FastAPI's, and with the errors of every call."""
@@ -86,6 +89,21 @@ class Application(FastAPI):
             problems.describe(document)
             self.openapi_schema = document
         return self.openapi_schema
+
+
+def _limited(receive: Receive) -> Receive:
+    """A body of at most MOST_BODY_BYTES: FastAPI reads it whole before it asks who is there."""
+    size = 0
+
+    async def limited() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > MOST_BODY_BYTES:
+            raise HTTPException(413, f"The body is larger than {MOST_BODY_BYTES} bytes: send less at once.")
+        return message
+
+    return limited
 
 
 def create_app(settings: Settings, url: str, *, with_worker: bool = False) -> Application:
@@ -189,7 +207,13 @@ async def _open(
     app.state.database = database
     app.state.authenticator = authenticator
     proxies = TrustedProxies(settings.trusted_proxies)
-    app.front = IntakeFront(intake, authenticator, note=_sink(app, settings), proxies=proxies)
+    app.front = IntakeFront(
+        intake,
+        authenticator,
+        note=_sink(app, settings),
+        proxies=proxies,
+        body_seconds=settings.client_timeout_seconds,
+    )
     app.front.start()
     stack.push_async_callback(app.front.stop)
     app.state.recorder = recorder

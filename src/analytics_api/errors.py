@@ -12,6 +12,7 @@ AnalyticsError
 ├── PayloadTooLarge (413)
 ├── Unprocessable (422)        the payload can be read and says something impossible
 ├── TooManyRequests (429)
+├── HeadTooLarge (431)
 └── Unavailable (503)          try again: the queue is full or the database is away
     ├── WriterBusy             a transaction that writes events does not end; how far may be read is not known yet
     └── LeaseLost              another process has taken over a reader; the caller stops its work
@@ -125,6 +126,13 @@ class TooManyRequests(AnalyticsError):
 
     status = 429
     title = "Too many requests"
+
+
+class HeadTooLarge(AnalyticsError):
+    """The address or the headers of the request are longer than 64 KB together, or more than 200 headers."""
+
+    status = 431
+    title = "Request header fields too large"
 
 
 class Unavailable(AnalyticsError):

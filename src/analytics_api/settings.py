@@ -81,6 +81,7 @@ class Settings(BaseSettings):
     max_batch_bytes: int = Field(5_242_880, ge=1_024)
     write_key_events_per_second: int = Field(10_000, ge=0)
     server_key_events_per_second: int = Field(0, ge=0)
+    client_timeout_seconds: float = Field(30, ge=1, le=3600)
     intake_queue_bytes: int = Field(67_108_864, ge=1_048_576)
     track_api_requests: bool = True
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()

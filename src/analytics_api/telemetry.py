@@ -156,6 +156,12 @@ write_group_seconds = Histogram(
 intake_queue_bytes = Gauge(
     "analytics_intake_queue_bytes", "Bytes of events that wait to be written.", registry=registry
 )
+open_connections = Gauge("analytics_open_connections", "Connections of clients.", registry=registry)
+running_tasks = Gauge(
+    "analytics_tasks",
+    "Tasks of the event loop: requests that are being answered, and background work.",
+    registry=registry,
+)
 _reader_lag = Gauge(
     "analytics_reader_lag",
     "Sequence numbers between a reader's position and the end of the log that is safe to read.",

@@ -27,7 +27,7 @@ MOST_REMEMBERED = 10_000
 """Answers kept at most, of valid and of invalid keys each (measured: 3.3 and 1.6 MB)."""
 
 LOOK_UPS = 3
-"""Keys looked up at the same time: a flood of unknown ones leaves the rest of the pool (10) to others."""
+"""Keys and projects looked up at the same time: a flood of unknown ones leaves the rest of the pool (10) to others."""
 
 _KEY = re.compile(r"[a-z]{2}_[A-Za-z0-9_-]{20,100}")
 """What a key looks like; anything else is refused without asking the database."""
@@ -115,11 +115,17 @@ class Authenticator:
         """A project by name. Raises NotFound."""
         found = self._projects.get(slug)
         if found is None:
-            async with self._database.read() as connection:
-                found = await find_project(connection, slug)
-            if found is None:
-                raise NotFound(f"There is no project {slug!r}.")
-            self._projects.put(slug, found)
+            async with self._looking_up:
+                # While this request waited for its turn another one may have had the answer.
+                found = self._projects.get(slug) or await self._find_project(slug)
+        return found
+
+    async def _find_project(self, slug: str) -> Project:
+        async with self._database.read() as connection:
+            found = await find_project(connection, slug)
+        if found is None:
+            raise NotFound(f"There is no project {slug!r}.")
+        self._projects.put(slug, found)
         return found
 
     async def _holder(self, key: str) -> Caller | None:

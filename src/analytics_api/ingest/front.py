@@ -36,9 +36,6 @@ from analytics_api.telemetry import request_id
 logger = logging.getLogger(__name__)
 
 LONGEST_IDEMPOTENCY_KEY = 255
-BODY_SECONDS = 30.0
-"""For all of a body. Slower clients are either gone or an attack; SDKs send again."""
-
 _CORS = [
     (b"access-control-allow-origin", b"*"),
     (b"access-control-expose-headers", ", ".join(RESPONSE_HEADERS).encode()),
@@ -68,7 +65,8 @@ class Disconnected(Exception):
 class IntakeFront:
     """Answers the POSTs that bring events.
 
-    `note` is told of each request when it is over, as the tracking middleware tells its sink.
+    `note` is told of each request when it is over, as the tracking middleware tells its sink. A client has `body_seconds` for all
+    of a body: slower ones are either gone or an attack; SDKs send again.
     """
 
     def __init__(
@@ -78,10 +76,12 @@ class IntakeFront:
         *,
         note: Callable[[ApiRequest], None],
         proxies: TrustedProxies,
+        body_seconds: float = 30.0,
     ) -> None:
         self.intake = intake
         self.authenticator = authenticator
         self.proxies = proxies
+        self.body_seconds = body_seconds
         self.rates = RateLimits()
         self._note = note
         self._reading: dict[_Exchange, float] = {}
@@ -123,7 +123,7 @@ class IntakeFront:
         # One look at all every second: a timer for each request would cost 5 µs of its 50.
         while True:
             await asyncio.sleep(1.0)
-            latest = time.perf_counter() - BODY_SECONDS
+            latest = time.perf_counter() - self.body_seconds
             for exchange in [one for one, began in self._reading.items() if began < latest]:
                 exchange.give_up()
 
@@ -141,6 +141,7 @@ class _Exchange:
         "_send",
         "_status",
         "_task",
+        "_unread",
         "headers",
     )
 
@@ -153,6 +154,7 @@ class _Exchange:
         self._status = 499
         self._task: asyncio.Task[object] | None = None
         self._given_up = False
+        self._unread = True
         extensions = scope.get("extensions")
         self._direct: Direct | None = extensions.get("analytics.direct") if extensions else None
         self.headers: Headers = dict(scope["headers"])
@@ -184,6 +186,9 @@ class _Exchange:
     async def _reply(self, status: int, head: list[tuple[bytes, bytes]], body: bytes, current: bytes) -> None:
         self._status = status
         headers = [*head, (b"x-request-id", current)]
+        if self._unread and (status in (408, 413) or b"expect" in self.headers):
+            # The rest of the body may be long, or never come.
+            headers.append((b"connection", b"close"))
         if b"origin" in self.headers:
             headers += _CORS
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
@@ -241,6 +246,7 @@ class _Exchange:
             )
         whole = self._direct.body() if self._direct is not None else None
         if whole is not None:
+            self._unread = False
             return self._bounded(whole, limit)
         self._task = asyncio.current_task()
         self._front.reads(self)
@@ -257,10 +263,11 @@ class _Exchange:
                 raise
             self._task.uncancel()
             raise RequestTimeout(
-                f"The body did not arrive within {BODY_SECONDS:.0f} s; send it again, or in smaller batches."
+                f"The body did not arrive within {self._front.body_seconds:g} s; send it again, or in smaller batches."
             ) from None
         finally:
             self._front.has_read(self)
+        self._unread = False
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _part(self, message: Message, room: int) -> bytes:
