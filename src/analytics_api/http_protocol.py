@@ -23,7 +23,7 @@ from analytics_api.http_connections import Connections, Direct, LingeringTranspo
 from analytics_api.problems import given_or_new_id, response_to
 
 FIRST_REQUEST_SECONDS = 1.0
-LAST_BODY_SECONDS = 5.0
+LAST_BODY_SECONDS = 3.0
 """For a body that is on its way when the server is told to stop."""
 LINGER_SECONDS = 5.0
 """For a client to stop sending after an answer that closes the connection."""

@@ -79,11 +79,12 @@ _DESCRIPTIONS = {
     "401": "No valid API key.",
     "403": "The key may not do that, or not in this project.",
     "404": "No such thing, or no such project.",
-    "408": "The body did not arrive in time.",
+    "408": "The head or the body did not arrive in time.",
     "409": "That exists already.",
     "413": "Too many bytes or entries: split the request.",
     "422": "The request says something impossible; `detail` names the field and the fix.",
     "429": "Too many requests; see Retry-After.",
+    "431": "The address or the headers are too long.",
     "500": "Something went wrong on the server; its log tells more under the request id.",
     "503": "Try the same request again after Retry-After seconds.",
 }

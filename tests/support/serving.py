@@ -11,6 +11,8 @@ import httpx
 import uvicorn
 from starlette.types import ASGIApp
 
+from analytics_api.http_protocol import HttpProtocol
+
 
 @dataclass(frozen=True, slots=True)
 class Served:
@@ -29,6 +31,7 @@ async def served(app: ASGIApp, *, root_path: str = "") -> AsyncIterator[Served]:
     """Run an application until the block ends. With a root path uvicorn puts it before every path, as a proxy would."""
     config = uvicorn.Config(
         app,
+        http=HttpProtocol,
         host="127.0.0.1",
         port=0,
         root_path=root_path,
