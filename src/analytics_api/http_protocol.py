@@ -5,17 +5,18 @@
 - A server that stops answers the first request of a connection that it has just accepted, instead of hanging up on it.
 - Clients that send a head or a body too slowly, read their answers too slowly, send heads without end, or many bodies at once that
   they do not complete, lose their connections; all else goes on.
-- What cannot be understood is answered with a problem document, after the requests before it, and closed so that it arrives.
+- What cannot be understood is answered with a problem document and closed so that it arrives; after answers that are owed, closed.
 - A wish for another protocol (`Upgrade: h2c`, which Java's client adds to every request) is not heard, its body is.
 """
 
 from __future__ import annotations
 
 import asyncio
-import math
 from typing import Any, cast
 
 import httptools
+from starlette.responses import Response
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from analytics_api.errors import AnalyticsError, BadRequest, HeadTooLarge, RequestTimeout, Unavailable
@@ -40,21 +41,36 @@ class HttpProtocol(HttpToolsProtocol):
     `timeout_keep_alive` is also what a client has for a head, for a body, and for taking any part of an answer, in seconds.
     """
 
+    # uvicorn's part has 30 attributes. With more than that in its dictionary an object of Python 3.11 is slower.
+    __slots__ = (
+        "_arriving",
+        "_body",
+        "_deaf",
+        "_ended",
+        "_held",
+        "_shared",
+        "_unsent",
+        "_unsent_since",
+        "_useless",
+        "_waiting_since",
+    )
+
     def __init__(self, *args: Any, shared: Connections | None = None, **options: Any) -> None:
         super().__init__(*args, **options)
         self._shared = shared or Connections()
+        self._arriving = True
+        """Whether the client owes the rest of a head or body, or its first request."""
         self._waiting_since = self.loop.time()
-        """Since when the client owes the rest of a head or body; infinity while it owes none."""
-        self._begun = False
-        self._useful = False
-        """Whether the bytes that came last completed a head or brought some of a body."""
+        """Since when it does."""
         self._useless = 0
-        self._newest = 0
+        """Bytes that came since those that completed a head or brought some of a body."""
         self._body = 0
+        """Bytes that a body which is not complete has by now."""
+        self._held = False
+        """Whether those are noted in what all connections share."""
         self._deaf = False
         """What comes is not read any more: the connection ends with the answers that are owed."""
         self._ended = False
-        self._replayed = False
         self._unsent = 0
         self._unsent_since = 0.0
 
@@ -76,51 +92,36 @@ class HttpProtocol(HttpToolsProtocol):
         if self._deaf:
             return
         self._unset_keepalive_if_required()
-        self._newest = len(data)
-        self._useful = False
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            self._ignore_upgrade(data[upgrade.args[0] :])
-            return
-        except httptools.HttpParserError as error:
-            cause = error.__context__
-            if isinstance(error, httptools.HttpParserCallbackError):
-                reason = "its address cannot be read"
-            else:
-                reason = str(error)
-            self.refuse(
-                cause
-                if isinstance(cause, AnalyticsError)
-                else BadRequest(f"This is no valid HTTP request: {reason}.")
-            )
-            return
-        if self._useful:
-            self._useless = 0
-            if not self._begun:
+        size = len(data)
+        self._useless += size
+        while data:
+            try:
+                self.parser.feed_data(data)
+                break
+            except httptools.HttpParserUpgrade as upgrade:
+                self._ignore_upgrade()
+                data = data[upgrade.args[0] :]
+            except httptools.HttpParserError as error:
+                self.refuse(_reason(error))
                 return
-        else:
-            self._useless += len(data)
-            if self._useless > MOST_HEAD_BYTES:
-                self.refuse(HeadTooLarge())
-                return
-        if self._waiting_since == math.inf:
-            self._waiting_since = self.loop.time()
-        if self._useless or self._body:
-            self._shared.hold(self, self._useless + self._body)
+        if self._useless > MOST_HEAD_BYTES:
+            self.refuse(HeadTooLarge())
+        elif self._useless or self.cycle.more_body or self.scope is not self.cycle.scope:
+            self._note_arriving(size)
 
-    def on_message_begin(self) -> None:
-        """A request begins."""
-        if not self._replayed:
-            super().on_message_begin()
-            self._begun = True
+    def _note_arriving(self, size: int) -> None:
+        if not self._arriving:
+            self._arriving = True
+            self._waiting_since = self.loop.time()
+        if self.cycle is not None and self.cycle.more_body and not self.cycle.response_complete:
+            self._body += size
+        self._held = True
+        self._shared.hold(self, self._useless + self._body)
 
     def on_headers_complete(self) -> None:
-        """Its head is complete. Raises HeadTooLarge."""
-        if self._replayed:
-            return
+        """A request's head is complete. Raises HeadTooLarge."""
         if len(self.headers) > MOST_HEADERS or (
-            self._useless + self._newest > MOST_HEAD_BYTES
+            self._useless > MOST_HEAD_BYTES
             and len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > MOST_HEAD_BYTES
         ):
             raise HeadTooLarge
@@ -128,25 +129,30 @@ class HttpProtocol(HttpToolsProtocol):
         self.cycle.scope["extensions"] = {EXTENSION: Direct(self.cycle)}  # type: ignore[dict-item]
         # Trailers are not headers: who put those there may not be who puts these.
         self.headers = []
+        self._useless = 0
         # The time for the body begins.
-        self._waiting_since = math.inf
-        self._useful = True
+        self._arriving = False
 
     def on_body(self, body: bytes) -> None:
         """A part of its body."""
-        super().on_body(body)
-        self._useful = True
-        if not self.cycle.response_complete:
-            self._body += len(body)
+        self._useless = 0
+        cycle = self.cycle
+        if not cycle.response_complete:
+            cycle.body += body
+            if len(cycle.body) > HIGH_WATER_LIMIT:
+                self.flow.pause_reading()
+            cycle.message_event.set()
 
     def on_message_complete(self) -> None:
         """All of it is there."""
-        super().on_message_complete()
-        self._waiting_since = math.inf
-        self._begun = False
-        self._body = 0
-        self._useful = True
-        self._shared.release(self)
+        self._useless = 0
+        self.cycle.more_body = False
+        self.cycle.message_event.set()
+        self._arriving = False
+        if self._held:
+            self._held = False
+            self._body = 0
+            self._shared.release(self)
 
     def check(self, now: float) -> None:
         """End the connection when its client keeps it without use. `now`: the loop's time."""
@@ -159,8 +165,12 @@ class HttpProtocol(HttpToolsProtocol):
         if self.flow.read_paused:
             # It is the server that does not take what the client may have sent.
             self._waiting_since = max(self._waiting_since, now)
-        elif now - self._waiting_since > self.timeout_keep_alive + SLACK_SECONDS and not self._deaf:
-            if self._begun or self._answering():
+        elif (
+            self._arriving
+            and now - self._waiting_since > self.timeout_keep_alive + SLACK_SECONDS
+            and not self._deaf
+        ):
+            if self._begun() or self._answering():
                 self.refuse(
                     RequestTimeout(
                         f"The request did not arrive within {self.timeout_keep_alive:g} s; send it again."
@@ -182,6 +192,9 @@ class HttpProtocol(HttpToolsProtocol):
         if self.pipeline or self._answering():
             cycle.keep_alive = False
             self._deaf = True
+            if cycle.more_body:
+                # It waits for its turn, and would then wait for the rest of its body.
+                self.pipeline[0] = (cycle, _problem(error))  # type: ignore[assignment]
             return
         if cycle is None or not cycle.more_body:
             self.transport.write(self._whole(error))
@@ -192,18 +205,19 @@ class HttpProtocol(HttpToolsProtocol):
             cycle.message_event.set()
         self._end()
 
+    def _begun(self) -> bool:
+        """Whether a request has begun to arrive and is not complete."""
+        if self.cycle is None:
+            return self.scope is not None
+        return self.cycle.more_body or self.scope is not self.cycle.scope
+
     def _answering(self) -> bool:
         """Whether a request that has arrived is not answered yet."""
         return self.cycle is not None and not self.cycle.more_body and not self.cycle.response_complete
 
     def _whole(self, error: AnalyticsError) -> bytes:
-        response = response_to(error)
-        headers = [
-            *self.server_state.default_headers,
-            *response.raw_headers,
-            (b"x-request-id", given_or_new_id(b"").encode()),
-            (b"connection", b"close"),
-        ]
+        response = _problem(error)
+        headers = [*self.server_state.default_headers, *response.raw_headers, (b"connection", b"close")]
         lines = b"".join(b"%b: %b\r\n" % header for header in headers)
         return STATUS_LINE[response.status_code] + lines + b"\r\n" + bytes(response.body)
 
@@ -223,7 +237,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._end()
         return True
 
-    def _ignore_upgrade(self, rest: bytes) -> None:
+    def _ignore_upgrade(self) -> None:
         """Read on as if the request had not asked for another protocol (RFC 9110, section 7.8).
 
         The parser takes what follows its head for that protocol; so another one is told how long the body is.
@@ -233,18 +247,13 @@ class HttpProtocol(HttpToolsProtocol):
             for header in self.scope["headers"]
             if header[0] in (b"content-length", b"transfer-encoding")
         ]
-        self.parser = httptools.HttpRequestParser(self)
+        listener = _Listener(self)
+        self.parser = httptools.HttpRequestParser(listener)
         if framing:
             self.cycle.more_body = True
             self.cycle.message_event.clear()
-            self._begun = self._replayed = True
-            try:
-                self.parser.feed_data(b"POST / HTTP/1.1\r\n" + b"".join(framing) + b"\r\n")
-            finally:
-                self._replayed = False
-            self._waiting_since = self.loop.time() if self._begun else math.inf
-        if rest:
-            self.data_received(rest)
+            self.parser.feed_data(b"POST / HTTP/1.1\r\n" + b"".join(framing) + b"\r\n")
+        listener.knows_head = False
 
     def shutdown(self) -> None:
         """End the connection once nothing is owed on it. Called by a server that accepts no further ones."""
@@ -263,3 +272,40 @@ class HttpProtocol(HttpToolsProtocol):
     def _give_up(self) -> None:
         if self.cycle.more_body and not self._deaf and not self.transport.is_closing():
             self.refuse(Unavailable("The server is stopping; send the same request again."))
+
+
+class _Listener:
+    """What the parser after an ignored upgrade calls: the protocol, but for the head that it has read already."""
+
+    def __init__(self, protocol: HttpProtocol) -> None:
+        self._protocol = protocol
+        self.knows_head = True
+        self.on_url = protocol.on_url
+        self.on_header = protocol.on_header
+        self.on_body = protocol.on_body
+        self.on_message_complete = protocol.on_message_complete
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        if not self.knows_head:
+            self._protocol.on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """A request's head is complete."""
+        if not self.knows_head:
+            self._protocol.on_headers_complete()
+
+
+def _problem(error: AnalyticsError) -> Response:
+    response = response_to(error)
+    response.headers["x-request-id"] = given_or_new_id(b"")
+    return response
+
+
+def _reason(error: httptools.HttpParserError) -> AnalyticsError:
+    """Why a request cannot be understood."""
+    if isinstance(error.__context__, AnalyticsError):
+        return error.__context__
+    if isinstance(error, httptools.HttpParserCallbackError):
+        return BadRequest("This is no valid HTTP request: its address cannot be read.")
+    return BadRequest(f"This is no valid HTTP request: {error}.")

@@ -236,3 +236,30 @@ async def test_pipelined_requests_are_answered_in_their_order(hostile_target: Ta
     assert [answer.headers["x-request-id"] for answer in answers] == [f"n{number}" for number in range(1000)]
     assert [answer.status for answer in answers] == [202 if number % 7 else 400 for number in range(1000)]
     await hostile_target.still_serves()
+
+
+async def test_a_pipelined_request_that_breaks_while_it_waits_is_answered_too(hostile_target: Target) -> None:
+    first = request(GOOD, close=False)
+    for second in (
+        request(
+            b"zz\r\n",
+            CHUNKED,
+            method="PUT",
+            path="/api/v1/analytics/tracking-plan",
+            length=False,
+            close=False,
+        ),
+        request(b"zz\r\n", CHUNKED, length=False, close=False),
+    ):
+        taken, refused = await ask(hostile_target.port, first + second)
+        assert (taken.status, refused.status) == (202, 400)
+        assert "chunk size" in refused.detail
+        assert refused.headers["connection"] == "close"
+    await hostile_target.still_serves()
+
+
+async def test_many_pipelined_wishes_for_another_protocol(hostile_target: Target) -> None:
+    wish = request(GOOD, "Connection: Upgrade", "Upgrade: h2c", close=False)
+    answers = await ask(hostile_target.port, wish * 1500 + request(GOOD))
+    assert [answer.status for answer in answers] == [202] * 1501
+    await hostile_target.still_serves()
