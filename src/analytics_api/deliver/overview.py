@@ -103,6 +103,7 @@ def _counts(tally: Tally) -> dict[str, Any]:
         "delivered": tally.delivered,
         "skipped": tally.skipped.total(),
         "dead": tally.dead,
+        "discarded": tally.discarded,
         "unknown": tally.unknown,
         "skipped_by_reason": dict(sorted(tally.skipped.items())),
         "difference": tally.difference,

@@ -18,6 +18,7 @@ _COUNTS: dict[str, Any] = {
     "delivered": 48001,
     "skipped": 207,
     "dead": 1,
+    "discarded": 0,
     "unknown": 0,
     "skipped_by_reason": {"no_person": 7, "filter": 200},
     "difference": 0,
@@ -51,7 +52,8 @@ class EventCounts(BaseModel):
     parked: int = Field(description="Events that wait for another attempt, or behind one of the same person.")
     delivered: int
     skipped: int
-    dead: int = Field(description="Dead letters that nobody has retried.")
+    dead: int = Field(description="Dead letters that nobody has retried, discarded ones included.")
+    discarded: int = Field(description="Of the dead, those that somebody has discarded.")
     unknown: int = Field(description="Sent once without an answer where a repetition would count twice.")
     skipped_by_reason: dict[str, int]
     difference: int = Field(

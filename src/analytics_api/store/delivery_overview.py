@@ -14,6 +14,7 @@ from datetime import datetime
 import asyncpg
 
 from analytics_api.domain.outcome import EndState
+from analytics_api.store.dead_letters import DISCARDED
 from analytics_api.store.deliveries import PREFIX
 from analytics_api.store.delivery_window import WITHIN, Window
 from analytics_api.store.engine import QUERY_TIMEOUT_MS
@@ -33,6 +34,8 @@ class Tally:
     parked: int = 0
     delivered: int = 0
     dead: int = 0
+    discarded: int = 0
+    """Of the dead."""
     unknown: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
     """By reason."""
@@ -54,6 +57,7 @@ class Tally:
         self.parked += other.parked
         self.delivered += other.delivered
         self.dead += other.dead
+        self.discarded += other.discarded
         self.unknown += other.unknown
         self.skipped.update(other.skipped)
 
@@ -66,6 +70,7 @@ class Tally:
                 self.skipped[reason] += events
             case EndState.DEAD:
                 self.dead += events
+                self.discarded += events if reason == DISCARDED else 0
             case EndState.UNKNOWN:
                 self.unknown += events
             case _:
