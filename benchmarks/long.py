@@ -19,8 +19,8 @@ from benchmarks import bare, realistic
 from benchmarks.__main__ import BATCH, EVENTS, Bench, line, running
 
 CONNECTIONS = 4
-WINDOW = 200_000
-"""Events over which the cost at a size of the log is taken."""
+WINDOW = 500_000
+"""Events over which the cost at a size of the log is taken: long enough that checkpoints and autovacuum are in each."""
 
 
 @dataclass(slots=True)
@@ -32,16 +32,18 @@ class Cpu:
 
     @classmethod
     def now(cls, bench: Bench) -> Cpu:
-        """Of the web process, and of all processes of its database."""
+        """Of the web process, and of all processes of its database, those that have ended included."""
         times = bench.server.cpu_times()
+        first = psutil.Process(
+            int((bench.folder / ".data" / "postgres" / "postmaster.pid").read_text().split()[0])
+        )
         used = 0.0
-        for process in psutil.process_iter(["name"]):
-            if process.info["name"] == "postgres":
-                try:
-                    own = process.cpu_times()
-                    used += own.user + own.system
-                except psutil.NoSuchProcess:
-                    continue
+        for process in [first, *first.children()]:
+            try:
+                own = process.cpu_times()
+            except psutil.NoSuchProcess:
+                continue
+            used += own.user + own.system + own.children_user + own.children_system
         return cls(times.user + times.system, used)
 
 
@@ -119,8 +121,13 @@ def grow(millions: int) -> None:
             while asyncio.run(lag_seconds(bench.dsn, "rollups")) > 1:
                 time.sleep(0.2)
             ended = Cpu.now(bench)
-            costs.append((ended.server - began.server + ended.postgres - began.postgres) / WINDOW * 1e6)
-            line(f"at {million} million", f"{WINDOW / seconds:,.0f} events/s", f"{costs[-1]:.1f} µs of processor an event, rollups included",
+            server, postgres = (
+                (ended.server - began.server) / WINDOW * 1e6,
+                (ended.postgres - began.postgres) / WINDOW * 1e6,
+            )
+            costs.append(server + postgres)
+            line(f"at {million} million", f"{WINDOW / seconds:,.0f} events/s",
+                 f"{costs[-1]:.1f} µs of processor an event, rollups included ({server:.1f} + PostgreSQL {postgres:.1f})",
                  f"ratio {costs[-1] / costs[0]:.2f} (wanted at most 1.15)")  # fmt: skip
 
 

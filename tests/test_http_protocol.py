@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import uvicorn
 from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from analytics_api.http_protocol import EXTENSION, HttpProtocol
 
@@ -71,6 +73,20 @@ async def test_a_connection_lives_on_and_each_answer_arrives_in_one_piece() -> N
             assert b"\r\ndate: " in head
             assert b"connection" not in head
             assert body == b"direct whole"
+
+
+async def test_a_request_leaves_nothing_to_the_garbage_collector() -> None:
+    async with connected() as (reader, writer):
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(50):
+                writer.write(ONE_PIECE)
+                await answered(reader)
+            left = sum(type(one) is RequestResponseCycle for one in gc.get_objects())
+        finally:
+            gc.enable()
+        assert left <= 1
 
 
 async def test_a_body_that_comes_later_is_received() -> None:

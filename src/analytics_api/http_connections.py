@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Protocol
@@ -98,13 +99,15 @@ class Direct:
     __slots__ = ("_cycle",)
 
     def __init__(self, cycle: RequestResponseCycle) -> None:
-        self._cycle = cycle
+        # Weak, because the cycle's scope refers to this: each request would be left to the garbage collector.
+        self._cycle = weakref.ref(cycle)
 
     def body(self) -> bytes | None:
         """The body, if all of it has arrived; else nothing, and `receive` brings it."""
-        cycle = self._cycle
+        cycle = self._cycle()
         if (
-            cycle.more_body
+            cycle is None
+            or cycle.more_body
             or cycle.disconnected
             or cycle.waiting_for_100_continue
             or len(cycle.body) > HIGH_WATER_LIMIT
@@ -119,8 +122,8 @@ class Direct:
 
         `head` is lines of headers, each with its line end and none with one inside; Content-Length is added.
         """
-        cycle = self._cycle
-        if cycle.disconnected:
+        cycle = self._cycle()
+        if cycle is None or cycle.disconnected:
             return True
         if cycle.flow.write_paused:
             return False
