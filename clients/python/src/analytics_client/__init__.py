@@ -1,0 +1,9 @@
+"""Client of Analytics API: events out of a Python program, never raising, never blocking, losing nothing."""
+
+from analytics_client.aio import AsyncAnalyticsClient
+from analytics_client.client import AnalyticsClient
+from analytics_client.machine import machine_id
+from analytics_client.stats import Stats
+from analytics_client.version import __version__
+
+__all__ = ["AnalyticsClient", "AsyncAnalyticsClient", "Stats", "__version__", "machine_id"]
