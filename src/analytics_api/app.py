@@ -31,6 +31,7 @@ from analytics_api.ingest.enrichment.countries import open_places
 from analytics_api.ingest.enrichment.visitors import Enricher
 from analytics_api.ingest.front import IntakeFront
 from analytics_api.ingest.openapi import operation as intake_operation
+from analytics_api.ingest.person_routes import router as person_router
 from analytics_api.ingest.plan.desk import PlanDesk
 from analytics_api.ingest.plan.quarantine_routes import router as quarantine_router
 from analytics_api.ingest.plan.routes import router as plan_router
@@ -129,6 +130,7 @@ def create_app(settings: Settings, url: str, *, with_worker: bool = False) -> Ap
         alert_router,
         plan_router,
         quarantine_router,
+        person_router,
     ):
         app.include_router(router, prefix=PREFIX)
     app.include_router(health.router)
@@ -216,6 +218,7 @@ async def _open(
     )
     app.front.start()
     stack.push_async_callback(app.front.stop)
+    app.state.intake = intake
     app.state.recorder = recorder
     app.state.writer = writer
     app.state.partitions = partitions

@@ -17,12 +17,12 @@ from analytics_api.aggregate.reader import RollupReader
 from analytics_api.domain.metrics import METRICS
 from analytics_api.domain.project import Project
 from analytics_api.store import readers
+from analytics_api.store.counting import prepare, roll_up
 from analytics_api.store.engine import Database
 from analytics_api.store.ledger import Rate, Spend, save_rates, save_spend
 from analytics_api.store.log import next_chunk, safe_position
 from analytics_api.store.metrics import days
 from analytics_api.store.metrics.stored import RevisionFilter, revisions
-from analytics_api.store.rollups import prepare, roll_up
 from tests.support.events import make_project, open_database, write_events
 from tests.support.figures import LATE_DAYS, at, event_on, payment_on, point, record, subscription_on, values
 

@@ -36,6 +36,9 @@ STAGES = [
     timedelta(days=110),
     timedelta(days=111),
 ]
+CAUSES = {
+    "late_events", "fx", "spend", "backfill", "merge", "split", "merge of customers", "split of customers",
+}  # fmt: skip
 ZONES = ["UTC", "Asia/Kathmandu", "America/St_Johns", "Europe/Berlin"]
 
 happening = st.fixed_dictionaries(
@@ -54,9 +57,14 @@ happening = st.fixed_dictionaries(
                 "subscription_created",
                 "subscription_cancelled",
                 "subscription_upgraded",
+                "$identify",
+                "$alias",
+                "$unalias",
             ]
         ),
         "person": st.sampled_from(["a", "b", "c"]),
+        "by_device": st.booleans(),
+        "other": st.sampled_from(["a", "b", "c"]),
         "payment": st.sampled_from(["p1", "p2", "p3"]),
         "amount": st.sampled_from(["5", "10", "30"]),
         "currency": st.sampled_from(["USD", "EUR"]),
@@ -79,12 +87,17 @@ def build(project: Project, items: Sequence[dict[str, Any]], stage: int) -> list
         kind, person, amount = item["kind"], item["person"], item["amount"]
         data = {"payment_id": item["payment"], "amount": amount, "currency": item["currency"]}
         if kind.startswith("subscription"):
-            data["subscription_id"] = f"s-{person}"
+            # Without an id it is the person's only one.
+            data["subscription_id"] = None if item["by_device"] else f"s-{person}"
+        elif kind in ("$alias", "$unalias"):
+            data = {"from_user_id": item["other"]}
+        by_device = item["by_device"] and not kind.startswith("$")
         events.append(
             make_event(
                 project,
                 kind,
-                user_id=person,
+                user_id=None if by_device else person,
+                anonymous_id=f"d-{item['other']}" if by_device or kind == "$identify" else None,
                 event_id=f"{project.slug}-{index}",
                 occurred_at=START + STAGES[stage] * item["share"],
                 event_data=data,
@@ -184,13 +197,7 @@ async def follow_revisions(database: Database, project: Project) -> None:
         key = row["metric_type"], row["period"], row["metric_date"]
         assert row["old_value"] != row["new_value"]
         assert latest.get(key, row["old_value"]) == row["old_value"]
-        assert row["cause"].split("(")[0] in (
-            "late_events",
-            "fx",
-            "spend",
-            "backfill",
-            "backfill, late_events",
-        ) or ("," in row["cause"])
+        assert {cause.split("(")[0] for cause in row["cause"].split(", ")} <= CAUSES
         latest[key] = row["new_value"]
     assert all(latest[row["metric_type"], row["period"], row["metric_date"]] == row["value"] for row in rows)
 

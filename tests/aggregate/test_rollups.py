@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import Counter, defaultdict
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 from uuid import uuid4
@@ -17,13 +15,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from analytics_api.aggregate.reader import READER, RollupReader
-from analytics_api.domain.event import INACTIVE_EVENT_TYPES, NewEvent
+from analytics_api.domain.event import NewEvent
 from analytics_api.domain.project import Project
 from analytics_api.errors import LeaseLost
 from analytics_api.store import readers
-from analytics_api.store.engine import Database
 from tests.support.databases import in_thread
 from tests.support.events import NOW, make_event, make_project, open_database, write_events
+from tests.support.rollups import compare
 
 TYPES = ["page_view", "signup_completed", "payment_completed", "payment_refunded", "api_request", "custom"]
 ZONES = ["UTC", "Asia/Kathmandu", "America/St_Johns", "Europe/Berlin"]
@@ -70,145 +68,6 @@ def build(project: Project, happenings: Sequence[dict[str, Any]]) -> list[NewEve
             )
         )
     return events
-
-
-class Recount:
-    """What the rollups must say, counted event by event in the order of the log."""
-
-    def __init__(self, project: Project, events: Sequence[NewEvent]) -> None:
-        self.event_days: Counter[tuple[date, str, bool]] = Counter()
-        self.person_days: dict[tuple[Any, date], list[Any]] = {}
-        self.people: dict[Any, dict[str, Any]] = defaultdict(dict)
-        self.payments: dict[tuple[str, str], NewEvent] = {}
-        self.events = events
-        for event in events:
-            self._count(project, event)
-
-    def _count(self, project: Project, event: NewEvent) -> None:
-        day = event.occurred_at.astimezone(project.zone).date()
-        active = event.event_type not in INACTIVE_EVENT_TYPES
-        self.event_days[day, event.event_type, event.is_bot] += 1
-        if event.trusted and event.event_type in ("payment_completed", "payment_refunded"):
-            self._pay(event)
-        if not event.has_person:
-            return
-        known = self.person_days.setdefault((event.person_id, day), [False, False, 0])
-        known[0] |= active and not event.is_bot
-        known[1] |= active
-        known[2] += 1
-        person = self.people[event.person_id]
-
-        def least(name: str, value: Any) -> None:
-            person[name] = min(person.get(name) or value, value)
-
-        def greatest(name: str, value: Any) -> None:
-            person[name] = max(person.get(name) or value, value)
-
-        least("first_seen_at", event.occurred_at)
-        greatest("last_seen_at", event.occurred_at)
-        least("first_day_with_bots", day)
-        if not event.is_bot:
-            least("first_day", day)
-        if active:
-            greatest("last_active_day_with_bots", day)
-            if not event.is_bot:
-                greatest("last_active_day", day)
-        if event.event_type == "signup_completed":
-            least("first_signup_at", event.occurred_at)
-            least("first_signup_day", day)
-
-    def _pay(self, event: NewEvent) -> None:
-        data = json.loads(event.event_data)
-        kind = "payment" if event.event_type == "payment_completed" else "refund"
-        number = data.get("payment_id" if kind == "payment" else "refund_id") or str(event.event_id)
-        if (kind, number) in self.payments:
-            return
-        self.payments[kind, number] = event
-        if kind == "payment" and event.revenue and event.has_person:
-            person = self.people[event.person_id]
-            person["first_payment_at"] = min(
-                person.get("first_payment_at") or event.occurred_at, event.occurred_at
-            )
-
-    def sessions(self, project: Project) -> list[tuple[Any, ...]]:
-        """Each person's active events one by one: a pause of 30 minutes or 24 hours from the start end a session."""
-        by_person: dict[Any, list[NewEvent]] = defaultdict(list)
-        for event in self.events:
-            if event.has_person and event.event_type not in INACTIVE_EVENT_TYPES:
-                by_person[event.person_id].append(event)
-        found = []
-        for person, events in by_person.items():
-            sessions: list[list[NewEvent]] = []
-            for event in sorted(events, key=lambda one: one.occurred_at):
-                if (
-                    not sessions
-                    or event.occurred_at - sessions[-1][-1].occurred_at >= timedelta(minutes=30)
-                    or event.occurred_at - sessions[-1][0].occurred_at >= timedelta(hours=24)
-                ):
-                    sessions.append([])
-                sessions[-1].append(event)
-            for session in sessions:
-                start = session[0].occurred_at
-                day = start.astimezone(project.zone).date()
-                page_views = sum(one.event_type == "page_view" for one in session)
-                is_bot = all(one.is_bot for one in session)
-                found.append((person, start, session[-1].occurred_at, day, len(session), page_views, is_bot))
-        return sorted(found)
-
-    def histogram(self, column: str) -> dict[date, int]:
-        days = (person.get(column) for person in self.people.values())
-        return dict(Counter(day for day in days if day is not None))
-
-
-PERSON_COLUMNS = [
-    "first_seen_at", "last_seen_at", "first_day", "first_day_with_bots", "last_active_day",
-    "last_active_day_with_bots", "first_signup_at", "first_signup_day", "first_payment_at",
-]  # fmt: skip
-
-
-async def compare(database: Database, project: Project, events: Sequence[NewEvent]) -> None:
-    """All rollups of a project equal the recount of its events."""
-    expected = Recount(project, events)
-    fetch = database.pool.fetch
-    rows = await fetch("SELECT * FROM event_days WHERE project_id = $1", project.id)
-    assert {(r["day"], r["event_type"], r["is_bot"]): r["events"] for r in rows} == dict(expected.event_days)
-
-    rows = await fetch("SELECT * FROM person_days WHERE project_id = $1", project.id)
-    assert {
-        (r["person_id"], r["day"]): [r["active"], r["active_with_bots"], r["events"]] for r in rows
-    } == expected.person_days
-
-    rows = await fetch("SELECT * FROM persons WHERE project_id = $1", project.id)
-    assert {r["person_id"]: {name: r[name] for name in PERSON_COLUMNS} for r in rows} == {
-        person: {name: facts.get(name) for name in PERSON_COLUMNS}
-        for person, facts in expected.people.items()
-    }
-
-    rows = await fetch("SELECT * FROM last_active_days WHERE project_id = $1", project.id)
-    assert {r["day"]: r["persons"] for r in rows if r["persons"]} == expected.histogram("last_active_day")
-    assert {r["day"]: r["persons_with_bots"] for r in rows if r["persons_with_bots"]} == expected.histogram(
-        "last_active_day_with_bots"
-    )
-
-    rows = await fetch(
-        "SELECT * FROM sessions WHERE project_id = $1 ORDER BY person_id, started_at", project.id
-    )
-    assert [
-        (r["person_id"], r["started_at"], r["ended_at"], r["day"], r["events"], r["page_views"], r["is_bot"])
-        for r in rows
-    ] == expected.sessions(project)
-
-    rows = await fetch("SELECT * FROM payments WHERE project_id = $1", project.id)
-    assert {(r["kind"], r["entry_id"]): (r["occurred_at"], r["amount"]) for r in rows} == {
-        key: (event.occurred_at, _amount(key[0], event)) for key, event in expected.payments.items()
-    }
-
-
-def _amount(kind: str, event: NewEvent) -> Decimal | None:
-    if kind == "payment":
-        return event.revenue
-    amount = json.loads(event.event_data).get("amount")
-    return None if amount is None else Decimal(str(amount))
 
 
 async def play(

@@ -42,6 +42,58 @@ def refusal(event: Any, reception: Reception = SERVER) -> str:
     return str(caught.value)
 
 
+NAMES = "alias, from_user_id, from_anonymous_id: give the one id that joins user_id"
+
+
+@pytest.mark.parametrize(
+    ("event", "reason"),
+    [
+        ({"user_id": "a"}, f"event_data names 0 of {NAMES}"),
+        (
+            {"user_id": "a", "event_data": {"alias": "b", "from_user_id": "c"}},
+            f"event_data names 2 of {NAMES}",
+        ),
+        (
+            {"user_id": "a", "event_data": {"alias": ["b"]}},
+            "event_data.alias is no id: send text of up to 512 characters",
+        ),
+        (
+            {"user_id": "a", "event_data": {"from_user_id": "x" * 513}},
+            "event_data.from_user_id is no id: send text of up to 512 characters",
+        ),
+        (
+            {"anonymous_id": "d", "event_data": {"from_anonymous_id": "e"}},
+            "user_id is missing: it names the known person that the other id joins",
+        ),
+        (
+            {"event_data": {"alias": "b"}},
+            "user_id is missing: it names the known person that the other id joins",
+        ),
+    ],
+)
+def test_an_alias_names_two_ids(event: dict[str, Any], reason: str) -> None:
+    assert refusal({"event_type": "$alias", **event}) == reason
+    if "anonymous_id" not in event:
+        assert refusal({"event_type": "$unalias", **event}) == reason
+
+
+def test_a_public_key_joins_devices_only() -> None:
+    known = {"user_id": "a", "event_data": {"from_user_id": "b"}}
+    assert refusal({"event_type": "$alias", **known}, PUBLIC) == (
+        "event_data.from_user_id: only a server key may make two known persons one"
+    )
+    assert refusal({"event_type": "$unalias", **known}, PUBLIC) == (
+        "event_type: only a server key may send $unalias"
+    )
+    for event in (
+        {"user_id": "a", "event_data": {"alias": 7}},
+        {"user_id": "a", "event_data": {"from_anonymous_id": "d"}},
+        {"anonymous_id": "d", "event_data": {"alias": "a"}},
+    ):
+        taken, warnings = take({"event_type": "$alias", **event}, PUBLIC)
+        assert (taken.event_type, warnings) == ("$alias", [])
+
+
 @pytest.mark.parametrize(
     ("event", "reason"),
     [

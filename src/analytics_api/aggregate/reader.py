@@ -19,11 +19,11 @@ from analytics_api.domain.clock import Clock, system_clock
 from analytics_api.domain.project import Project
 from analytics_api.errors import LeaseLost
 from analytics_api.store import readers
+from analytics_api.store.counting import note_bad_event, prepare, roll_up
 from analytics_api.store.engine import Database
 from analytics_api.store.failures import AWAY, BAD_DATA, TRY_AGAIN
 from analytics_api.store.log import Chunk, next_chunk, safe_position
 from analytics_api.store.projects import list_projects
-from analytics_api.store.rollups import note_bad_event, prepare, roll_up
 from analytics_api.telemetry import count_set_aside, set_reader_lag
 
 logger = logging.getLogger(__name__)

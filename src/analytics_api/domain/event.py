@@ -129,7 +129,25 @@ class EventType(StrEnum):
         False,
     )
     IDENTIFY = "$identify", "Sets user properties and joins an anonymous id to a user id.", (), False
-    ALIAS = "$alias", "Joins two ids of one person.", ("alias",), False
+    ALIAS = (
+        "$alias",
+        "Joins two ids of one person.",
+        ("alias", "from_user_id", "from_anonymous_id"),
+        False,
+    )
+    UNALIAS = (
+        "$unalias",
+        "Takes back what `$alias` or `$identify` joined. Server keys only.",
+        ("alias", "from_user_id", "from_anonymous_id"),
+        False,
+    )
+
+
+SYSTEM_TYPES = frozenset(kind.value for kind in EventType if kind.startswith("$"))
+"""Types that say who somebody is. No other type may begin with $."""
+
+OWN_TYPES = frozenset({EventType.API_REQUEST.value, EventType.ALIAS.value, EventType.UNALIAS.value})
+"""Types that mean nothing outside: no provider gets them."""
 
 
 INACTIVE_EVENT_TYPES = tuple(kind.value for kind in EventType if not kind.counts_as_active)

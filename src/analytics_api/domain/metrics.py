@@ -63,6 +63,10 @@ class Metric:
     sampled: bool = False
     """Whether the denominator is a number of people, so that a small one deserves a warning."""
     uses_spend: bool = False
+    uses_persons: bool = False
+    """Whether it matters who is who, though it does not count people."""
+    uses_customers: bool = False
+    """Whether it matters whose a subscription is."""
     version: int = 1
     """Raised when the definition changes: stored figures of an older one are made again."""
 
@@ -95,6 +99,7 @@ def _monthly(name: str, definition: str, unit: Unit, **rest: Any) -> Metric:
 
 _LEDGER: dict[str, Any] = {"reach_after_days": None, "takes_bots": False}
 """Figures that depend on all earlier entries of a ledger."""
+_SUBSCRIPTIONS: dict[str, Any] = {**_LEDGER, "uses_customers": True}
 
 _DAILY = (
     _daily("dau", "Distinct persons with at least one active event on the day.", counts_people=True),
@@ -126,11 +131,15 @@ _DAILY = (
         "Distinct payment ids that failed on the day and were not captured by its end.",
         reach_after_days=None,
     ),
-    _daily("new_subscriptions", "Subscriptions created on the day that were not running before.", **_LEDGER),
+    _daily(
+        "new_subscriptions",
+        "Subscriptions created on the day that were not running before.",
+        **_SUBSCRIPTIONS,
+    ),
     _daily(
         "cancelled_subscriptions",
         "Running subscriptions whose cancellation was decided on the day.",
-        **_LEDGER,
+        **_SUBSCRIPTIONS,
     ),
     _daily("referrals_sent", "referral_sent events of the day."),
     _daily("referrals_accepted", "referral_accepted events of the day."),
@@ -175,7 +184,11 @@ _DAILY = (
         proportion=True,
         sampled=True,
     ),
-    _daily("sessions", "Sessions that start on the day; a gap of 30 minutes or more starts a new one."),
+    _daily(
+        "sessions",
+        "Sessions that start on the day; a gap of 30 minutes or more starts a new one.",
+        uses_persons=True,
+    ),
     _daily("page_views", "page_view events of the day."),
     _daily("events", "All events of the day, those without a person included."),
 )
@@ -230,51 +243,52 @@ _MONTHLY = (
         Unit.FRACTION,
         proportion=True,
         sampled=True,
-        **_LEDGER,
+        **_SUBSCRIPTIONS,
     ),
     _monthly(
         "revenue_churn_gross",
         "(Contraction + churn of MRR in the month) / MRR at its start.",
         Unit.FRACTION,
-        **_LEDGER,
+        **_SUBSCRIPTIONS,
     ),
     _monthly(
         "revenue_churn_net",
         "(Contraction + churn - expansion - reactivation of MRR in the month) / MRR at its start; below 0 when it grows.",
         Unit.FRACTION,
-        **_LEDGER,
+        **_SUBSCRIPTIONS,
     ),
     _monthly(
         "nrr",
         "Net revenue retention: what the customers of the month's start pay at its end / MRR at its start, without "
         "currency moves.",
         Unit.FRACTION,
-        **_LEDGER,
+        **_SUBSCRIPTIONS,
     ),
     _monthly(
         "grr",
         "Gross revenue retention: 1 - revenue_churn_gross, kept within 0 and 1.",
         Unit.FRACTION,
-        **_LEDGER,
+        **_SUBSCRIPTIONS,
     ),
     _monthly(
         "mrr",
         "Monthly recurring revenue of all paying customers at the month's end; a yearly plan counts a twelfth.",
         Unit.CURRENCY,
-        **_LEDGER,
+        **_SUBSCRIPTIONS,
     ),
     _monthly(
         "arpu",
         "Average revenue per user: captured payments of the month / persons active in it.",
         Unit.CURRENCY,
         sampled=True,
+        uses_persons=True,
     ),
     _monthly(
         "ltv",
         "Projected lifetime value: MRR per paying customer / subscriber churn of the last 3 closed months. Revenue, "
         "not profit.",
         Unit.CURRENCY,
-        **_LEDGER,
+        **_SUBSCRIPTIONS,
     ),
     _monthly(
         "cac",
@@ -283,6 +297,7 @@ _MONTHLY = (
         Unit.CURRENCY,
         window_days=REFUND_WINDOW_DAYS,
         matures_after_days=REFUND_WINDOW_DAYS,
+        uses_persons=True,
         uses_spend=True,
         sampled=True,
         **_LEDGER,
@@ -293,8 +308,9 @@ _MONTHLY = (
         Unit.RATIO,
         window_days=REFUND_WINDOW_DAYS,
         matures_after_days=REFUND_WINDOW_DAYS,
+        uses_persons=True,
         uses_spend=True,
-        **_LEDGER,
+        **_SUBSCRIPTIONS,
     ),
 )
 

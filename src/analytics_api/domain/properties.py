@@ -16,6 +16,7 @@ MOST_APPENDED = 1_000
 
 Properties = dict[str, Any]
 Times = dict[str, Any]
+State = tuple[Properties, Times]
 
 
 def apply_operations(
@@ -71,3 +72,37 @@ def _append(properties: Properties, times: Times, key: str, value: Any, at: int)
     items = current if isinstance(current, list) else [current]
     if _may_write(times, key, at) and _room(properties, key) and len(items) < MOST_APPENDED:
         properties[key] = [*items, value]
+
+
+def newest_of(one: State, other: State) -> State:
+    """Properties of two persons who are one, without knowing how they came about: the newest of each key.
+
+    Exact where the two have no key in common.
+    """
+    properties, times = dict(one[0]), dict(one[1])
+    for key in other[0].keys() | other[1].keys():
+        if (key not in properties and key not in times) or _rank(other[1].get(key)) > _rank(times.get(key)):
+            _copy((properties, times), key, other)
+    return properties, times
+
+
+def completed(state: State, known: State) -> State:
+    """`state`, with those of the known properties that nothing in it speaks of."""
+    for key in known[0].keys() | known[1].keys():
+        if key not in state[0] and key not in state[1]:
+            _copy(state, key, known)
+    return state
+
+
+def _copy(state: State, key: str, source: State) -> None:
+    for target, given in zip(state, source, strict=True):
+        target.pop(key, None)
+        if key in given:
+            target[key] = given[key]
+
+
+def _rank(time: Any) -> tuple[int, int]:
+    """`$set` and `$unset` count most, the newest first; then `$set_once`, the oldest first."""
+    if isinstance(time, int):
+        return 2, time
+    return (1, -time["once"]) if time else (0, 0)

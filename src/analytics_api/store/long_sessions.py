@@ -14,15 +14,14 @@ import asyncpg
 from analytics_api.domain.event import INACTIVE_EVENT_TYPES, EventType
 from analytics_api.domain.project import Project
 from analytics_api.domain.sessions import PAUSE, Session, cut, is_long, islands, join
+from analytics_api.store.identity import sent_ids
 
 Key = tuple[UUID, str]
 """Person and device; events from servers have no device."""
 
 _NEW = """
-    SELECT long.person_id, long.device, occurred_at, is_bot, event_type = $1 AS page_view
-    FROM chunk JOIN unnest($2::uuid[], $3::text[]) AS long (person_id, device)
-        ON long.person_id = chunk.person_id AND long.device = coalesce(anonymous_id, '')
-    WHERE has_person AND active
+    SELECT person_id, device, started_at, ended_at, events, page_views, is_bot
+    FROM unnest($1::uuid[], $2::text[]) AS long (person_id, device) JOIN ({pieces}) AS piece USING (person_id, device)
 """
 
 _KNOWN = """
@@ -34,7 +33,7 @@ _KNOWN = """
 
 _RAW = """
     SELECT occurred_at, is_bot, event_type = $6 AS page_view FROM events
-    WHERE person_id = $1 AND coalesce(anonymous_id, '') = $2 AND occurred_at >= $3 AND occurred_at <= $4
+    WHERE person_id = ANY ($1) AND coalesce(anonymous_id, '') = $2 AND occurred_at >= $3 AND occurred_at <= $4
       AND seq <= $5 AND event_type <> ALL ($7)
 """
 
@@ -54,30 +53,39 @@ class _Near:
 
 
 async def cut_sessions(
-    connection: asyncpg.Connection, project: Project, keys: Sequence[Key], upto: int, now: datetime
+    connection: asyncpg.Connection,
+    project: Project,
+    keys: Sequence[Key],
+    pieces: str,
+    upto: int,
+    now: datetime,
+    cause: str,
 ) -> None:
-    """Make the sessions of these persons and devices around the events of the chunk anew, in the caller's transaction.
+    """Make the sessions of these persons and devices around new pieces anew, in the caller's transaction.
 
-    `upto` is the last sequence number of the chunk.
+    `pieces` is the SQL that gives them, `upto` the last sequence number that counts.
     """
     nearby: dict[Key, _Near] = defaultdict(_Near)
     persons, devices = zip(*keys, strict=True)
-    for row in await connection.fetch(_NEW, EventType.PAGE_VIEW.value, persons, devices):
-        nearby[row["person_id"], row["device"]].new.append(_event(row))
+    for row in await connection.fetch(_NEW.format(pieces=pieces), persons, devices):
+        nearby[row["person_id"], row["device"]].new.append(_session(row))
     await _find_known(connection, nearby)
+    sent: dict[UUID, list[UUID]] = defaultdict(list)
+    for sent_id, person in (await sent_ids(connection, set(persons))).items():
+        sent[person].append(sent_id)
     old: list[tuple[Key, Session]] = []
     new: list[tuple[Key, Session]] = []
     for key, near in nearby.items():
         made = [
             session
             for island in islands([*near.new, *near.known.values()])
-            for session in await _sessions_of(connection, key, island, upto)
+            for session in await _sessions_of(connection, sent[key[0]], key[1], island, upto)
         ]
         old += [(key, session) for session in near.known.values() if session not in made]
         new += [(key, session) for session in made if session not in near.known.values()]
     await _replace(connection, project, old, new)
     days = {_day(project, session) for _, session in [*old, *new]}
-    await _mark_dirty(connection, project, days, now)
+    await _mark_dirty(connection, project, days, now, cause)
 
 
 def _day(project: Project, session: Session) -> date:
@@ -87,6 +95,10 @@ def _day(project: Project, session: Session) -> date:
 
 def _event(row: asyncpg.Record) -> Session:
     return Session(row["occurred_at"], row["occurred_at"], 1, int(row["page_view"]), row["is_bot"])
+
+
+def _session(row: asyncpg.Record) -> Session:
+    return Session(row["started_at"], row["ended_at"], row["events"], row["page_views"], row["is_bot"])
 
 
 async def _find_known(connection: asyncpg.Connection, nearby: dict[Key, _Near]) -> None:
@@ -103,21 +115,20 @@ async def _find_known(connection: asyncpg.Connection, nearby: dict[Key, _Near]) 
         )
         for row in rows:
             known = nearby[row["person_id"], row["device"]].known
-            known[row["started_at"]] = Session(
-                row["started_at"], row["ended_at"], row["events"], row["page_views"], row["is_bot"]
-            )
+            known[row["started_at"]] = _session(row)
         searched = [(key, nearby[key]) for key, reach in reaches.items() if nearby[key].reach() != reach]
 
 
 async def _sessions_of(
-    connection: asyncpg.Connection, key: Key, island: list[Session], upto: int
+    connection: asyncpg.Connection, sent: list[UUID], device: str, island: list[Session], upto: int
 ) -> list[Session]:
     if not is_long(island):
         return [join(island)]
     whole = join(island)
     rows = await connection.fetch(
         _RAW,
-        *key,
+        sent,
+        device,
         whole.started_at,
         whole.ended_at,
         upto,
@@ -166,17 +177,18 @@ async def _replace(
 
 
 async def _mark_dirty(
-    connection: asyncpg.Connection, project: Project, days: set[date], now: datetime
+    connection: asyncpg.Connection, project: Project, days: set[date], now: datetime, cause: str
 ) -> None:
     """Closed days whose sessions have moved, beside those on which the events themselves lie."""
     await connection.execute(
         """
         INSERT INTO dirty_days (project_id, day, cause, events, marked_at)
-        SELECT $1, day, 'late_events', 0, $3 FROM unnest($2::date[]) AS moved (day)
+        SELECT $1, day, $4, 0, $3 FROM unnest($2::date[]) AS moved (day)
         JOIN project_days closed USING (day) WHERE closed.project_id = $1 ORDER BY day
         ON CONFLICT (project_id, day, cause) DO NOTHING
         """,
         project.id,
         sorted(days),
         now,
+        cause,
     )

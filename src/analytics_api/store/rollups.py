@@ -6,48 +6,6 @@ Additive rollups add what the chunk holds; that is exact because the reader's po
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
-
-import asyncpg
-
-from analytics_api.domain.event import INACTIVE_EVENT_TYPES
-from analytics_api.domain.project import Project
-from analytics_api.store.log import Chunk
-from analytics_api.store.properties import roll_up_properties
-from analytics_api.store.sessions import roll_up_sessions
-from analytics_api.store.subscriptions import roll_up_subscriptions
-
-_CHUNK_TABLE = """
-    CREATE TEMPORARY TABLE IF NOT EXISTS chunk (
-        seq bigint, event_id uuid, person_id uuid, has_person boolean, user_id text, anonymous_id text,
-        event_type text, event_data jsonb, user_properties jsonb, revenue numeric, currency text,
-        occurred_at timestamptz, day date, is_bot boolean, active boolean, trusted boolean, source jsonb
-    ) ON COMMIT DELETE ROWS
-"""
-
-_FILL_CHUNK = """
-    INSERT INTO chunk
-    SELECT seq, event_id, person_id, has_person, user_id, anonymous_id, event_type,
-           CASE WHEN event_type = ANY ($8) THEN event_data END,
-           CASE WHEN has_person THEN user_properties END,
-           revenue, currency, occurred_at, (occurred_at AT TIME ZONE $6)::date, is_bot,
-           event_type <> ALL ($7), trusted,
-           CASE WHEN has_person AND NOT is_bot THEN context -> 'source' END
-    FROM events
-    WHERE project_id = $1 AND seq > $2 AND seq <= $3 AND occurred_at >= $4 AND occurred_at < $5
-"""
-
-_MONEY_TYPES = (
-    "payment_completed",
-    "payment_failed",
-    "payment_refunded",
-    "payment_chargeback",
-    "subscription_created",
-    "subscription_renewed",
-    "subscription_cancelled",
-    "subscription_upgraded",
-    "subscription_downgraded",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +81,7 @@ PERSONS = Rollup(
     "extremes",
     """
     WITH seen AS MATERIALIZED (
-        SELECT person_id, min(user_id) AS user_id, min(anonymous_id) AS anonymous_id,
+        SELECT person_id, min(user_id) FILTER (WHERE sent_id = person_id) AS user_id, min(anonymous_id) AS anonymous_id,
                min(occurred_at) AS first_seen_at, max(occurred_at) AS last_seen_at,
                min(day) FILTER (WHERE NOT is_bot) AS first_day, min(day) AS first_day_with_bots,
                max(day) FILTER (WHERE active AND NOT is_bot) AS last_active_day,
@@ -143,7 +101,7 @@ PERSONS = Rollup(
         FROM seen ORDER BY person_id
         ON CONFLICT (person_id) DO UPDATE SET
             user_id = coalesce(known.user_id, excluded.user_id),
-            anonymous_id = coalesce(known.anonymous_id, excluded.anonymous_id),
+            anonymous_id = least(known.anonymous_id, excluded.anonymous_id),
             first_seen_at = least(known.first_seen_at, excluded.first_seen_at),
             last_seen_at = greatest(known.last_seen_at, excluded.last_seen_at),
             first_day = least(known.first_day, excluded.first_day),
@@ -223,7 +181,7 @@ PAYMENTS = Rollup(
     ), paid AS (
         INSERT INTO payments (project_id, kind, entry_id, payment_id, seq, person_id, has_person, is_bot,
                               occurred_at, day, amount, currency)
-        SELECT DISTINCT ON (kind, entry_id) $1, kind, entry_id, payment_id, seq, person_id, has_person, is_bot,
+        SELECT DISTINCT ON (kind, entry_id) $1, kind, entry_id, payment_id, seq, sent_id, has_person, is_bot,
                occurred_at, day, amount,
                CASE WHEN amount IS NULL THEN NULL WHEN kind = 'payment' THEN currency
                     WHEN currency_text ~ '^[A-Za-z]{3}$' THEN upper(currency_text) ELSE $2 END
@@ -233,8 +191,9 @@ PAYMENTS = Rollup(
     )
     UPDATE persons SET first_payment_at = least(persons.first_payment_at, first.occurred_at)
     FROM (
-        SELECT person_id, min(occurred_at) AS occurred_at FROM paid
-        WHERE kind = 'payment' AND amount > 0 AND has_person GROUP BY person_id
+        SELECT coalesce(canonical_id, person_id) AS person_id, min(occurred_at) AS occurred_at
+        FROM paid LEFT JOIN person_merges USING (person_id)
+        WHERE kind = 'payment' AND amount > 0 AND has_person GROUP BY 1
     ) AS first
     WHERE persons.person_id = first.person_id
     """,
@@ -242,55 +201,3 @@ PAYMENTS = Rollup(
 )
 
 ROLLUPS = (DIRTY_DAYS, EVENT_DAYS, PERSON_DAYS, PERSONS, FIRST_TOUCH, PAYMENTS)
-
-
-async def prepare(connection: asyncpg.Connection) -> None:
-    """Make the temporary table that a chunk is copied into, once per connection."""
-    await connection.execute(_CHUNK_TABLE)
-
-
-async def roll_up(connection: asyncpg.Connection, project: Project, chunk: Chunk, now: datetime) -> int:
-    """Count the events of a chunk into all rollups, in the caller's transaction. Returns how many there were."""
-    status = await connection.execute(
-        _FILL_CHUNK,
-        chunk.project_id,
-        chunk.after,
-        chunk.upto,
-        chunk.lower,
-        chunk.upper,
-        project.zone.key,
-        list(INACTIVE_EVENT_TYPES),
-        list(_MONEY_TYPES),
-    )
-    events = int(status.rsplit(" ", 1)[1])
-    if events == 0:
-        return 0
-    values = {"now": now, "currency": project.currency}
-    for rollup in ROLLUPS:
-        await connection.execute(rollup.sql, project.id, *(values[name] for name in rollup.parameters))
-    await roll_up_sessions(connection, project, chunk.upto, now)
-    await roll_up_subscriptions(connection, project)
-    await roll_up_properties(connection)
-    return events
-
-
-async def note_bad_event(connection: asyncpg.Connection, chunk: Chunk, error: str, now: datetime) -> bool:
-    """Remember that the one event of a chunk could not be counted. False when the chunk holds none of the project."""
-    return bool(
-        await connection.fetchval(
-            """
-            INSERT INTO rollup_failures (project_id, seq, error, failed_at)
-            SELECT project_id, seq, $6, $7 FROM events
-            WHERE project_id = $1 AND seq > $2 AND seq <= $3 AND occurred_at >= $4 AND occurred_at < $5
-            ON CONFLICT (project_id, seq) DO UPDATE SET error = excluded.error, failed_at = excluded.failed_at
-            RETURNING 1
-            """,
-            chunk.project_id,
-            chunk.after,
-            chunk.upto,
-            chunk.lower,
-            chunk.upper,
-            error.replace("\0", "")[:2000],
-            now,
-        )
-    )

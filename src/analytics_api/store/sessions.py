@@ -15,12 +15,16 @@ from analytics_api.domain.project import Project
 from analytics_api.domain.sessions import LONGEST, PAUSE
 from analytics_api.store.long_sessions import cut_sessions
 
+OF_CHUNK = f"""
+    SELECT person_id, coalesce(anonymous_id, '') AS device, occurred_at AS started_at, occurred_at AS ended_at,
+           1 AS events, (event_type = '{EventType.PAGE_VIEW.value}')::int AS page_views, is_bot
+    FROM chunk WHERE has_person AND active
+"""
+"""Each event of the chunk as the shortest session."""
+
 _ROLL_UP = """
-    WITH new AS MATERIALIZED (
-        SELECT person_id, coalesce(anonymous_id, '') AS device, occurred_at, event_type = $2 AS page_view, is_bot
-        FROM chunk WHERE has_person AND active
-    ), reach AS (
-        SELECT person_id, device, min(occurred_at) - $3::interval AS lower, max(occurred_at) + $3::interval AS upper
+    WITH new AS MATERIALIZED ({pieces}), reach AS (
+        SELECT person_id, device, min(started_at) - $3::interval AS lower, max(ended_at) + $3::interval AS upper
         FROM new GROUP BY person_id, device
     ), old AS MATERIALIZED (
         SELECT s.* FROM reach JOIN sessions s USING (person_id, device)
@@ -28,9 +32,7 @@ _ROLL_UP = """
           -- Says nothing new, and lets the index begin where it matters.
           AND s.started_at > reach.lower - $4::interval
     ), piece AS (
-        SELECT person_id, device, occurred_at AS started_at, occurred_at AS ended_at, 1 AS events,
-               page_view::int AS page_views, is_bot, true AS is_new
-        FROM new
+        SELECT person_id, device, started_at, ended_at, events, page_views, is_bot, true AS is_new FROM new
         UNION ALL
         SELECT person_id, device, started_at, ended_at, events, page_views, is_bot, false FROM old
     ), spaced AS (
@@ -71,7 +73,7 @@ _ROLL_UP = """
     ), marked AS (
         -- Closed days whose sessions have moved, beside those on which the events themselves lie.
         INSERT INTO dirty_days (project_id, day, cause, events, marked_at)
-        SELECT $1, day, 'late_events', 0, $6
+        SELECT $1, day, $2, 0, $6
         FROM (SELECT day FROM made UNION SELECT (started_at AT TIME ZONE $5)::date FROM replaced) AS moved
         JOIN project_days closed USING (day) WHERE closed.project_id = $1 ORDER BY day
         ON CONFLICT (project_id, day, cause) DO NOTHING
@@ -81,16 +83,21 @@ _ROLL_UP = """
 
 
 async def roll_up_sessions(
-    connection: asyncpg.Connection, project: Project, upto: int, now: datetime
+    connection: asyncpg.Connection,
+    project: Project,
+    upto: int,
+    now: datetime,
+    *,
+    pieces: str = OF_CHUNK,
+    cause: str = "late_events",
 ) -> None:
-    """Make the sessions around the events of the chunk anew, in the caller's transaction.
+    """Put pieces of sessions in and make the sessions around them anew, in the caller's transaction.
 
-    `upto` is the last sequence number of the chunk.
+    `upto` is the last sequence number that counts; `cause` is noted with closed days whose sessions change.
     """
     long = await connection.fetch(
-        _ROLL_UP, project.id, EventType.PAGE_VIEW.value, PAUSE, LONGEST, project.zone.key, now
+        _ROLL_UP.format(pieces=pieces), project.id, cause, PAUSE, LONGEST, project.zone.key, now
     )
     if long:
-        await cut_sessions(
-            connection, project, [(row["person_id"], row["device"]) for row in long], upto, now
-        )
+        keys = [(row["person_id"], row["device"]) for row in long]
+        await cut_sessions(connection, project, keys, pieces, upto, now, cause)

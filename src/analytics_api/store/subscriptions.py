@@ -21,7 +21,7 @@ async def roll_up_subscriptions(connection: asyncpg.Connection, project: Project
     """The ledger of subscription changes. In Python, because its times and amounts are free text from outside."""
     rows = await connection.fetch(
         """
-        SELECT seq, event_id, person_id, event_type, event_data, occurred_at FROM chunk
+        SELECT seq, sent_id AS person_id, event_type, event_data, occurred_at FROM chunk
         WHERE trusted AND event_type LIKE 'subscription\\_%' AND event_data IS NOT NULL ORDER BY seq
         """
     )

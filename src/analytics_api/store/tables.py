@@ -1,6 +1,6 @@
 """All tables, as SQLAlchemy sees them. The migrations are the truth; a test holds the two together.
 
-Rules for person-keyed tables (events, event_keys, persons, person_days, sessions), so that they can be distributed
+Rules for person-keyed tables (events, event_keys, persons, person_days, person_links, sessions), so that they can be distributed
 by person later: `person_id` is in every key and never updated, no other unique constraint, no foreign key, no trigger.
 """
 
@@ -253,6 +253,29 @@ person_days = Table(
     ),
 )
 
+person_links = Table(
+    "person_links",
+    metadata,
+    Column("person_id", Uuid, primary_key=True),
+    Column("other_id", Uuid, primary_key=True),
+    Column("project_id", Integer, nullable=False),
+    Column("known", Boolean, nullable=False),
+    _time("claimed_at", nullable=True),
+    _time("trusted_at", nullable=True),
+    _time("joined_at", nullable=True),
+    _time("undone_at", nullable=True),
+    Index("person_links_other", "other_id", postgresql_where=text("known")),
+)
+
+person_merges = Table(
+    "person_merges",
+    metadata,
+    Column("person_id", Uuid, primary_key=True),
+    Column("canonical_id", Uuid, nullable=False),
+    Column("project_id", Integer, nullable=False),
+    Index("person_merges_canonical", "canonical_id"),
+)
+
 rollup_failures = Table(
     "rollup_failures",
     metadata,
@@ -315,6 +338,7 @@ payments = Table(
     Column("currency", Text),
     Index("payments_project_day", "project_id", "day"),
     Index("payments_project_payment", "project_id", "payment_id"),
+    Index("payments_person", "person_id"),
 )
 
 subscription_changes = Table(
@@ -330,6 +354,7 @@ subscription_changes = Table(
     Column("mrr", Numeric),
     Column("currency", Text),
     Index("subscription_changes_project_time", "project_id", "effective_at"),
+    Index("subscription_changes_person", "person_id"),
 )
 
 exchange_rates = Table(

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from analytics_api.domain.event import EventType
+from analytics_api.domain.event import SYSTEM_TYPES
 from analytics_api.domain.plan import Finding, PlanMode, UnknownTypes, WarningKind
 from analytics_api.errors import Unprocessable
 from analytics_api.ingest.plan.schema import EventSchema
@@ -22,7 +22,6 @@ logger = logging.getLogger(__name__)
 REFRESH_SECONDS = 2.0
 """How long other processes may go on with the plan before a change."""
 
-_SYSTEM_TYPES = frozenset({EventType.IDENTIFY.value, EventType.ALIAS.value})
 _UNKNOWN = Finding(WarningKind.UNKNOWN_TYPE, "event_type", "event_type is not in the tracking plan")
 
 
@@ -40,7 +39,7 @@ class Plan:
         try:
             schema = self.types[event_type]
         except KeyError:
-            return () if event_type in _SYSTEM_TYPES else (_UNKNOWN,)
+            return () if event_type in SYSTEM_TYPES else (_UNKNOWN,)
         return schema.findings(data) if schema is not None else ()
 
     def allows(self, findings: tuple[Finding, ...]) -> bool:

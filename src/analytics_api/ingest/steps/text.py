@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from analytics_api.domain.event import EventType
+from analytics_api.domain.event import SYSTEM_TYPES
 from analytics_api.ingest.draft import Draft, Reception, Rejected
 
 LONGEST_TYPE = 200
 LONGEST_ID = 512
 DEEPEST = 32
 """Amplitude takes 40 levels and Mixpanel 3; deeper data is a mistake and costs stack everywhere."""
-
-_SYSTEM_TYPES = frozenset({EventType.IDENTIFY.value, EventType.ALIAS.value})
 
 
 def check_type(draft: Draft, _reception: Reception) -> None:
@@ -24,7 +22,7 @@ def check_type(draft: Draft, _reception: Reception) -> None:
         raise Rejected(f"event_type is longer than {LONGEST_TYPE} characters")
     if not name.isprintable():
         raise Rejected("event_type holds control characters")
-    if name[0] == "$" and name not in _SYSTEM_TYPES:
+    if name[0] == "$" and name not in SYSTEM_TYPES:
         raise Rejected("event_type starts with $, which is kept for the system: use another name")
 
 

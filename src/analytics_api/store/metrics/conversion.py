@@ -29,11 +29,13 @@ async def signup_to_payment(connection: AsyncConnection, span: Span) -> dict[dat
             WHERE first_payment_at >= first_signup_at AND first_payment_at <= until
         ), undone AS (
             SELECT DISTINCT c.person_id FROM converted c
-            JOIN payments p ON p.project_id = :project AND p.kind = 'payment' AND p.person_id = c.person_id
+            JOIN payments p ON p.project_id = :project AND p.kind = 'payment'
                 AND p.occurred_at = c.first_payment_at AND p.amount > 0
+            LEFT JOIN person_merges m ON m.person_id = p.person_id
             JOIN payments r ON r.project_id = p.project_id AND r.payment_id = p.entry_id
                 AND r.kind IN ('refund', 'chargeback') AND r.occurred_at <= c.until
                 AND r.currency IS NOT DISTINCT FROM p.currency
+            WHERE coalesce(m.canonical_id, p.person_id) = c.person_id
             GROUP BY c.person_id, p.entry_id, p.amount HAVING sum(r.amount) >= p.amount
         )
         SELECT {span.bucket_sql("first_signup_day")} AS bucket, count(*) AS signups,

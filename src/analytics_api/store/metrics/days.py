@@ -16,6 +16,12 @@ from analytics_api.store.metrics.figure import fetch
 ROLLUP_READER = "rollups"
 SPEND = "spend"
 """Cause of a dirty day: acquisition spend was entered."""
+MERGE, SPLIT = "merge", "split"
+"""Causes: persons became one; a person is two again."""
+MERGE_OF_CUSTOMERS, SPLIT_OF_CUSTOMERS = "merge of customers", "split of customers"
+"""The same, of persons with subscriptions."""
+REBUILD = "rebuild"
+"""Cause: rollups were made from the log again."""
 
 
 @asynccontextmanager

@@ -174,8 +174,9 @@ def _spend_sql(span: Span) -> str:
 
 def _payers_sql(span: Span) -> str:
     return f"""
-        SELECT {span.bucket_sql("p.day")} AS bucket, count(DISTINCT p.person_id) AS payers
-        FROM payments p JOIN persons ON persons.person_id = p.person_id AND persons.first_payment_at = p.occurred_at
+        SELECT {span.bucket_sql("p.day")} AS bucket, count(DISTINCT persons.person_id) AS payers
+        FROM payments p LEFT JOIN person_merges m ON m.person_id = p.person_id
+        JOIN persons ON persons.person_id = coalesce(m.canonical_id, p.person_id) AND persons.first_payment_at = p.occurred_at
         WHERE p.project_id = :project AND p.day >= :first AND p.day < :after AND p.kind = 'payment' AND p.amount > 0
           AND p.amount > (
               SELECT coalesce(sum(r.amount), 0) FROM payments r

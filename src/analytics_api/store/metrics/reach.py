@@ -8,7 +8,23 @@ from datetime import date
 from itertools import accumulate
 
 from analytics_api.domain.metrics import Metric
-from analytics_api.store.metrics.days import SPEND, DirtyDay
+from analytics_api.store.metrics.days import (
+    MERGE,
+    MERGE_OF_CUSTOMERS,
+    SPEND,
+    SPLIT,
+    SPLIT_OF_CUSTOMERS,
+    DirtyDay,
+)
+
+
+def _concerns(cause: str, metric: Metric) -> bool:
+    """Whether what happened can change the metric at all."""
+    if cause == SPEND:
+        return metric.uses_spend
+    if cause in (MERGE, SPLIT):
+        return metric.counts_people or metric.uses_persons
+    return cause not in (MERGE_OF_CUSTOMERS, SPLIT_OF_CUSTOMERS) or metric.uses_customers
 
 
 def touched_buckets(
@@ -22,7 +38,7 @@ def touched_buckets(
     # thousands of buckets are added up in one pass.
     steps: dict[str, tuple[list[int], list[int]]] = {}
     for item in dirty:
-        if item.cause == SPEND and not metric.uses_spend:
+        if not _concerns(item.cause, metric):
             continue
         first, last = metric.reached(item.day, week_start)
         begin = bisect_left(buckets, first)

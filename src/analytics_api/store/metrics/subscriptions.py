@@ -21,15 +21,28 @@ from analytics_api.store.metrics.figure import Compute, Figure, Span, count, cou
 # - A change without an amount keeps the last one.
 # - An amount is converted with the rate of the UTC date on which it was set; what a new rate alone changes is `fx`.
 # - The customer of a subscription is the person of its first change: renewals often come from a server without one.
-_MOVEMENTS = """
-    known AS (
+# - Persons are those of today: two that were merged are one customer, and have one subscription where none was named.
+_CHANGES = """
+    changes AS (
+        SELECT CASE subscription_id WHEN 'person:' || person_id THEN 'person:' || canonical_id ELSE subscription_id END
+                   AS subscription_id,
+               canonical_id AS person_id, seq, kind, occurred_at, effective_at, mrr, currency
+        FROM (
+            SELECT c.*, coalesce(m.canonical_id, c.person_id) AS canonical_id
+            FROM subscription_changes c LEFT JOIN person_merges m USING (person_id) WHERE c.project_id = :project
+        ) AS sent
+    )
+"""
+
+_MOVEMENTS = f"""
+    {_CHANGES}, known AS (
         SELECT c.*, first_value(person_id) OVER (PARTITION BY subscription_id ORDER BY occurred_at, seq) AS customer
-        FROM subscription_changes c WHERE project_id = :project
+        FROM changes c
     ), ledger AS (
         SELECT k.* FROM known k
         WHERE effective_at <= :now AND NOT (kind = 'cancelled' AND EXISTS (
-            SELECT 1 FROM subscription_changes again
-            WHERE again.project_id = k.project_id AND again.subscription_id = k.subscription_id
+            SELECT 1 FROM changes again
+            WHERE again.subscription_id = k.subscription_id
               AND again.kind IN ('created', 'renewed') AND again.occurred_at < k.effective_at
               AND (again.occurred_at, again.seq) > (k.occurred_at, k.seq)))
     ), settings AS (
@@ -114,14 +127,14 @@ def _buckets_sql(span: Span) -> str:
     """
 
 
-_SCHEDULED = """
-    SELECT b.bucket, count(DISTINCT c.subscription_id) AS subscriptions
+_SCHEDULED = f"""
+    WITH {_CHANGES} SELECT b.bucket, count(DISTINCT c.subscription_id) AS subscriptions
     FROM unnest(CAST(:starts AS date[]), CAST(:ends AS date[])) AS b (bucket, after)
-    JOIN subscription_changes c ON c.project_id = :project AND c.kind = 'cancelled' AND c.effective_at > c.occurred_at
+    JOIN changes c ON c.kind = 'cancelled' AND c.effective_at > c.occurred_at
         AND (c.occurred_at AT TIME ZONE :zone)::date < b.after AND (c.effective_at AT TIME ZONE :zone)::date >= b.after
     WHERE NOT EXISTS (
-        SELECT 1 FROM subscription_changes again
-        WHERE again.project_id = c.project_id AND again.subscription_id = c.subscription_id
+        SELECT 1 FROM changes again
+        WHERE again.subscription_id = c.subscription_id
           AND again.kind IN ('created', 'renewed') AND (again.occurred_at AT TIME ZONE :zone)::date < b.after
           AND (again.occurred_at, again.seq) > (c.occurred_at, c.seq))
     GROUP BY b.bucket
@@ -273,10 +286,10 @@ def decided(kind: str) -> Compute:
 
     async def compute(connection: AsyncConnection, span: Span) -> dict[date, Figure]:
         sql = f"""
-            WITH ledger AS (
+            WITH {_CHANGES}, ledger AS (
                 SELECT kind, (occurred_at AT TIME ZONE :zone)::date AS day,
                        lag(kind) OVER (PARTITION BY subscription_id ORDER BY occurred_at, seq) AS previous
-                FROM subscription_changes WHERE project_id = :project
+                FROM changes
             )
             SELECT {span.bucket_sql()} AS bucket, count(*) FROM ledger
             WHERE day >= :first AND day < :after AND kind = :kind

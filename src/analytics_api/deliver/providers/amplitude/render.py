@@ -26,7 +26,7 @@ from analytics_api.deliver.providers.stored import (
     milliseconds,
     page_properties,
 )
-from analytics_api.domain.event import EventType, StoredEvent
+from analytics_api.domain.event import OWN_TYPES, EventType, StoredEvent
 from analytics_api.domain.outcome import Dead, Skipped, SkipReason
 
 ENDPOINT = "batch"
@@ -63,7 +63,7 @@ class Lost(Exception):
 
 def render(event: StoredEvent) -> Rendered:
     """`$identify` for the user properties, then the event, in this order so that the event already has them."""
-    if event.event_type in (EventType.API_REQUEST, EventType.ALIAS):
+    if event.event_type in OWN_TYPES:
         return Skipped(SkipReason.FILTER)
     if not event.has_person:
         return Skipped(SkipReason.NO_PERSON)

@@ -22,7 +22,7 @@ from analytics_api.deliver.providers.stored import (
     milliseconds,
     text_at,
 )
-from analytics_api.domain.event import EventType, StoredEvent
+from analytics_api.domain.event import OWN_TYPES, EventType, StoredEvent
 from analytics_api.domain.outcome import Dead, Skipped, SkipReason
 
 LONGEST_ID = 256
@@ -44,7 +44,7 @@ _DEVICE = {
 
 def render(event: StoredEvent) -> Rendered:
     """One event. It must not arrive twice: Google recognises no repetition."""
-    if event.event_type in (EventType.API_REQUEST, EventType.ALIAS):
+    if event.event_type in OWN_TYPES:
         return Skipped(SkipReason.FILTER)
     if not event.has_person:
         return Skipped(SkipReason.NO_PERSON)

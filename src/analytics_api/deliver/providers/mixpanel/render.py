@@ -25,7 +25,7 @@ from analytics_api.deliver.providers.stored import (
     page_properties,
     text_at,
 )
-from analytics_api.domain.event import EventType, StoredEvent
+from analytics_api.domain.event import OWN_TYPES, EventType, StoredEvent
 from analytics_api.domain.outcome import Dead, Skipped, SkipReason
 
 IMPORT = "import"
@@ -119,7 +119,7 @@ class Renderer:
 
     def render(self, event: StoredEvent) -> Rendered:
         """The import record first, then the profile; the part that cannot be repeated safely comes last of all."""
-        if event.event_type in (EventType.API_REQUEST, EventType.ALIAS):
+        if event.event_type in OWN_TYPES:
             return Skipped(SkipReason.FILTER)
         try:
             distinct_id = _distinct_id(event)

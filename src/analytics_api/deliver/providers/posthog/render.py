@@ -18,7 +18,7 @@ from analytics_api.deliver.providers.stored import (
     text_at,
     without_words_for,
 )
-from analytics_api.domain.event import EventType, StoredEvent
+from analytics_api.domain.event import OWN_TYPES, EventType, StoredEvent
 from analytics_api.domain.outcome import Dead, Skipped, SkipReason
 
 ENDPOINT = "batch"
@@ -65,7 +65,7 @@ _TAKEN = frozenset(
 
 def render(event: StoredEvent) -> Rendered:
     """One event; user properties go along in it as `$set`, `$set_once` and `$unset`."""
-    if event.event_type in (EventType.API_REQUEST, EventType.ALIAS):
+    if event.event_type in OWN_TYPES:
         return Skipped(SkipReason.FILTER)
     if not event.has_person:
         return Skipped(SkipReason.NO_PERSON)

@@ -10,7 +10,7 @@ from uuid import uuid5
 
 from analytics_api.deliver.providers.port import Payload, Rendered
 from analytics_api.deliver.providers.stored import json_bytes, json_object, without_words_for
-from analytics_api.domain.event import EventType, StoredEvent
+from analytics_api.domain.event import OWN_TYPES, EventType, StoredEvent
 from analytics_api.domain.outcome import Dead, Skipped, SkipReason
 
 ENDPOINT = "batch"
@@ -30,7 +30,7 @@ _SPOKEN = ("$set", "$unset")
 
 def render(event: StoredEvent) -> Rendered:
     """`identify` for the user properties, then `track`, in this order so that the event already has them."""
-    if event.event_type in (EventType.API_REQUEST, EventType.ALIAS):
+    if event.event_type in OWN_TYPES:
         return Skipped(SkipReason.FILTER)
     if not event.has_person:
         return Skipped(SkipReason.NO_PERSON)
