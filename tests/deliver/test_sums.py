@@ -99,7 +99,7 @@ async def check_answers(it: World, found: Overview) -> None:
 
 
 @pytest.mark.parametrize("kind", ["amplitude", "mixpanel", "webhook"])
-@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(actions=st.lists(ACTIONS, min_size=4, max_size=14), counts_repeats=st.booleans())
 async def test_the_sum_closes_after_any_sequence(
     kind: str,

@@ -333,7 +333,8 @@ async def recount(it: World) -> dict[Cell, Tally]:
             tally.dead += 1
             tally.discarded += dead.get(seq, it.forgotten.get(event_id, False))
         elif reason is not None or event_id in it.deleted_waiting:
-            tally.skipped[reason or "gone"] += 1
+            # Waiting behind another one, an event is not looked at: when it is deleted, nobody asks whether it was wanted.
+            tally.skipped["gone" if event_id in it.deleted_waiting else reason or ""] += 1
         elif event_id in there:
             tally.delivered += 1
         else:
