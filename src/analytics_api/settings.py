@@ -46,6 +46,8 @@ class Settings(BaseSettings):
     amplitude_url: str = "https://api2.amplitude.com"
     mixpanel_url: str = "https://api.mixpanel.com"
     mixpanel_project_id: str | None = None
+    amplitude_rules: str | None = None
+    mixpanel_rules: str | None = None
     webhook_url: str | None = None
     webhook_secret: SecretStr | None = None
     posthog_api_key: SecretStr | None = None
@@ -92,6 +94,8 @@ class Settings(BaseSettings):
         "amplitude_api_key",
         "mixpanel_token",
         "mixpanel_project_id",
+        "amplitude_rules",
+        "mixpanel_rules",
         "webhook_url",
         "webhook_secret",
         "posthog_api_key",

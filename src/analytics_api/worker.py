@@ -19,6 +19,7 @@ from analytics_api.access.authenticator import Authenticator
 from analytics_api.aggregate.reader import RollupReader
 from analytics_api.alert.mailer import Mailer
 from analytics_api.alert.service import Alerts
+from analytics_api.deliver.rules import parse_rules
 from analytics_api.deliver.service import DestinationConfig, Destinations
 from analytics_api.domain.clock import Clock, system_clock
 from analytics_api.errors import ConfigurationError, LeaseLost, Unavailable
@@ -145,7 +146,14 @@ def settings_destinations(settings: Settings) -> list[DestinationConfig]:
                     f"{PREFIX}{kind.upper()}_{option.upper()} is missing: {PREFIX}{kind.upper()}_{given[0].upper()} "
                     "needs it."
                 )
-        configs.append(DestinationConfig(kind, {name: value for name, value in options.items() if value}))
+        rules = _text(settings, f"{kind}_rules") if kind in _WITH_RULES else ""
+        configs.append(
+            DestinationConfig(
+                kind,
+                {name: value for name, value in options.items() if value},
+                rules=parse_rules(rules, f"{PREFIX}{kind.upper()}_RULES") if rules else None,
+            )
+        )
     return configs
 
 
@@ -158,6 +166,10 @@ _SETTINGS = {
     "ga4": (("measurement_id", "api_secret"), ("url",)),
 }
 """Destinations that settings can name: the options without which it is not there, and the others."""
+
+
+_WITH_RULES = ("amplitude", "mixpanel")
+"""Those whose rules a setting can say; the others take them over the API."""
 
 
 def _text(settings: Settings, name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -60,6 +61,20 @@ async def test_from_adding_to_removing(
 
     listed = await command(env, tmp_path, "list")
     assert listed.stdout == f"webhook\twebhook\trunning\tadded\turl={receiver.url}/hook\n"
+    rules = tmp_path / "rules.json"
+    rules.write_text('{"include": ["purchase"], "mapping": [{"set": {"event_data.from": "us"}}]}')
+    tried = json.loads((await command(env, tmp_path, "dry-run", "webhook", "--rules", str(rules))).stdout)
+    assert (tried["send"], tried["skip"]) == (0, {"filter": 1})
+    assert json.loads((await command(env, tmp_path, "dry-run", "webhook")).stdout)["send"] == 1
+    assert "version 1" in (await command(env, tmp_path, "rules", "webhook", "--set", str(rules))).stdout
+    shown = await command(env, tmp_path, "rules", "webhook")
+    assert json.loads(shown.stdout) == json.loads(rules.read_text())
+    given = '{"mapping": [{"set": {"event_data.from": "us"}}]}'
+    await command(env, tmp_path, "rules", "webhook", "--set", "-", given=given)
+    # The worker follows within two seconds.
+    await asyncio.sleep(2.5)
+    await track(2)
+
     assert "is paused" in (await command(env, tmp_path, "pause", "webhook")).stdout
     assert "paused: paused by hand" in (await command(env, tmp_path, "list")).stdout
     assert "goes on" in (await command(env, tmp_path, "resume", "webhook")).stdout

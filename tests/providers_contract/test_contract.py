@@ -7,14 +7,18 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from itertools import groupby
+from typing import Any
 
 import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from analytics_api.deliver.dispatch import Dispatch
 from analytics_api.deliver.parcel import Parcel, RequestSize
 from analytics_api.deliver.providers.port import Payload
+from analytics_api.deliver.rendering import render
+from analytics_api.deliver.rules import NO_RULES
 from analytics_api.domain.clock import system_clock
 from analytics_api.domain.event import StoredEvent
 from analytics_api.domain.outcome import (
@@ -31,6 +35,7 @@ from analytics_api.domain.outcome import (
 from analytics_api.outbound import http
 from tests.providers_contract.conftest import Case
 from tests.support.providers import Fault, StandIn
+from tests.support.rules import RULES, rule_set
 from tests.support.stored import STORED_EVENTS, stored_event
 
 RICH = {
@@ -69,11 +74,12 @@ async def test_a_second_rendering_gives_the_same_bytes(case: Case) -> None:
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(event=STORED_EVENTS)
+@given(event=STORED_EVENTS, rules=st.just({}) | RULES)
 async def test_whatever_the_log_holds_is_taken_or_turned_down_with_a_reason(
-    case: Case, client: httpx.AsyncClient, event: StoredEvent
+    case: Case, client: httpx.AsyncClient, event: StoredEvent, rules: dict[str, Any]
 ) -> None:
-    rendered = case.provider.render(event)
+    """By any rules."""
+    rendered = render(case.provider, rule_set(**rules), event).outcome
     if isinstance(rendered, Dead):
         assert rendered.words
         return
@@ -150,8 +156,38 @@ async def test_an_event_that_is_too_large_for_one_request_is_turned_down_or_take
         assert rendered.words
 
 
-async def test_requests_to_this_api_are_not_forwarded(case: Case) -> None:
-    assert case.provider.render(stored_event("api_request")) == Skipped(SkipReason.FILTER)
+async def test_requests_to_this_api_are_forwarded_only_when_the_rules_ask_for_them(case: Case) -> None:
+    request = stored_event("api_request")
+    assert render(case.provider, NO_RULES, request).outcome == Skipped(SkipReason.FILTER)
+    for include, forwarded in ((["*"], False), (["page_view"], False), (["*", "api_request"], True)):
+        made = render(case.provider, rule_set(include=include), request)
+        assert isinstance(made.outcome, list) is forwarded
+
+
+async def test_by_other_rules_it_is_recognised_as_the_same_event(
+    remote: Case, client: httpx.AsyncClient
+) -> None:
+    """Rules that change between an attempt whose answer was lost and the next one must not double the event."""
+    if remote.provider.dedupes_for == timedelta(0):
+        pytest.skip("recognises no repetition")
+    event = stored_event(event_data={"n": 1, "a": 2}, anonymous_id="browser-1", session_id="1773144000000")
+    first = rule_set(mapping=[{"rename_event": "First"}])
+    later = rule_set(
+        mapping=[
+            {
+                "rename_event": "Later",
+                "drop": ["event_data.a", "context", "revenue"],
+                "set": {"event_data.distinct_id": "x", "event_data.time": 1, "context.consent.ads": True},
+            }
+        ]
+    )
+    made = render(remote.provider, first, event)
+    again = render(remote.provider, later, event, made.sent_as)
+    assert made.sent_as == again.sent_as == "First"
+    for each in (made, again):
+        assert isinstance(each.outcome, list)
+        assert await send(remote, client, each.outcome) == [Delivered()] * len(each.outcome)
+    assert len(remote.stored()) == 1
 
 
 async def test_nobody_listens(remote: Case, client: httpx.AsyncClient) -> None:

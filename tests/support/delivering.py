@@ -11,6 +11,7 @@ import httpx
 from analytics_api.deliver.destination import Destination, DestinationConfig, open_destination
 from analytics_api.deliver.reader import DestinationReader
 from analytics_api.deliver.report import FlushReport
+from analytics_api.deliver.rules import Rules
 from analytics_api.domain.project import Project
 from analytics_api.store import delivery_overview
 from analytics_api.store.deliveries import reader_name
@@ -37,9 +38,11 @@ class MovableClock:
         self.now += timedelta(**by)
 
 
-def destination(provider: str, options: Mapping[str, str], *, muted: bool = False) -> Destination:
+def destination(
+    provider: str, options: Mapping[str, str], *, muted: bool = False, rules: Rules | None = None
+) -> Destination:
     """A destination of that provider."""
-    return open_destination(DestinationConfig(provider, options), muted=muted)
+    return open_destination(DestinationConfig(provider, options, rules=rules), muted=muted)
 
 
 async def make_reader(

@@ -10,7 +10,8 @@ import asyncpg
 
 from analytics_api.deliver.destination import Destination, DestinationConfig, open_destination
 from analytics_api.errors import ConfigurationError
-from analytics_api.store.destinations import Key, StoredDestination, stored_destinations, versions
+from analytics_api.store.deliveries import Key
+from analytics_api.store.destinations import StoredDestination, stored_destinations, versions
 from analytics_api.store.secret_box import SecretBox
 
 logger = logging.getLogger(__name__)

@@ -16,15 +16,18 @@ from analytics_api.deliver.added import place_of
 from analytics_api.deliver.providers.options import WatchedOptions
 from analytics_api.deliver.providers.port import Checkable, Provider
 from analytics_api.deliver.providers.registry import known_providers, make_provider
+from analytics_api.deliver.rules import Rules
 from analytics_api.domain.project import Project
 from analytics_api.errors import ConfigurationError, Conflict, NotFound, Unprocessable
 from analytics_api.store import readers
 from analytics_api.store.deliveries import reader_name, reader_state
+from analytics_api.store.destination_rules import put_rules
 from analytics_api.store.destinations import (
     StoredDestination,
     delete_destination,
     find_destination,
     insert_destination,
+    lock_destination,
     position_before,
     update_destination,
 )
@@ -51,6 +54,7 @@ class NewDestination:
     """Empty: the kind's."""
     start: str = NOW
     """`now`, `beginning`, or the date or time (ISO 8601) from whose arrivals on it gets events."""
+    rules: Rules | None = None
 
 
 async def add(
@@ -87,6 +91,7 @@ async def add(
             secret_names=sorted(secrets),
             start=new.start,
             position=await _first_position(connection, project, new.start, now),
+            rules=None if new.rules is None else new.rules.text(),
             now=now,
         )
 
@@ -129,6 +134,27 @@ async def check_name(connection: asyncpg.Connection, project: Project, name: str
     """Raises NotFound, so that a misspelt name is not taken for a destination without events."""
     if name is not None and await reader_state(connection, project.id, name) is None:
         raise _unknown(project, name)
+
+
+async def change_rules(
+    connection: asyncpg.Connection,
+    project: Project,
+    name: str,
+    rules: Rules,
+    now: datetime,
+    *,
+    settings: Mapping[str, bool],
+) -> int:
+    """Put rules in the place of those that are there; running processes follow within seconds. Returns their version.
+
+    `settings`: the destinations that the settings name, and whether they say the rules, too. Raises NotFound and Conflict.
+    """
+    if settings.get(name):
+        raise Conflict(f"rules: those of {name!r} come from the settings; change them there.")
+    async with connection.transaction():
+        if name not in settings and not await lock_destination(connection, project.id, name):
+            raise _unknown(project, name)
+        return await put_rules(connection, project.id, name, rules.text(), now)
 
 
 async def pause(connection: asyncpg.Connection, project: Project, name: str, now: datetime) -> None:

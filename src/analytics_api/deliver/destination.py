@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from analytics_api.deliver.providers.port import Provider
 from analytics_api.deliver.providers.registry import make_provider
+from analytics_api.deliver.rules import NO_RULES, Rules, RuleSet
 from analytics_api.store.projects import DEFAULT
 
 
@@ -23,6 +24,8 @@ class DestinationConfig:
     """The destination's own name; empty: the provider's."""
     project: str = DEFAULT
     """Slug of the project whose events it receives."""
+    rules: Rules | None = None
+    """Those of the settings; None: those that are stored, if any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,7 @@ class Destination:
     """Fingerprint of the options, by which changed ones are told."""
     muted: bool = False
     """Sandbox mode: events are passed over and counted, nothing is sent."""
+    rules: RuleSet = NO_RULES
 
 
 def open_destination(config: DestinationConfig, *, muted: bool) -> Destination:
@@ -45,4 +49,5 @@ def open_destination(config: DestinationConfig, *, muted: bool) -> Destination:
         make_provider(config.provider, config.options),
         hashlib.sha256(text.encode()).hexdigest()[:16],
         muted,
+        NO_RULES if config.rules is None else RuleSet(config.rules),
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 import asyncpg
 from fastapi import APIRouter, Request, Response
@@ -11,18 +13,23 @@ from fastapi import APIRouter, Request, Response
 from analytics_api.access.dependencies import AdminCaller, DatabaseOf
 from analytics_api.deliver import administration
 from analytics_api.deliver.administration import NewDestination
+from analytics_api.deliver.destination import Destination
 from analytics_api.deliver.destination_schemas import (
     AddDestination,
     ChangeDestination,
     DestinationInfo,
     DestinationList,
 )
+from analytics_api.deliver.dry_run import dry_run
+from analytics_api.deliver.dry_run_schemas import DryRunReport, TryRules
 from analytics_api.deliver.providers.registry import known_providers
 from analytics_api.deliver.report import DeliveryState
+from analytics_api.deliver.rules import NO_RULES, RuleSet
 from analytics_api.deliver.service import SANDBOX, Destinations
 from analytics_api.domain.project import Project
 from analytics_api.errors import NotFound
 from analytics_api.store.deliveries import ReaderState, reader_state
+from analytics_api.store.destination_rules import StoredRules, stored_rules
 from analytics_api.store.destinations import StoredDestination, stored_destinations
 from analytics_api.store.secret_box import SecretBox
 
@@ -47,6 +54,11 @@ def settings_of(destinations: Destinations, project: Project) -> Mapping[str, st
     }
 
 
+def rules_in_settings(destinations: Destinations, project: Project) -> Mapping[str, bool]:
+    """Names that the settings use in a project, and whether the settings say their rules, too."""
+    return {each.name: each.rules is not NO_RULES for each in destinations.from_settings(project)}
+
+
 @router.get("", summary="Where the events go", response_model=DestinationList)
 async def list_destinations(request: Request, caller: AdminCaller, database: DatabaseOf) -> DestinationList:
     """All destinations of the project, those of the settings included. Secrets are never shown."""
@@ -68,7 +80,7 @@ async def add_destination(
         database,
         _box(request),
         caller.project,
-        NewDestination(body.kind, body.options, body.name, body.start),
+        NewDestination(body.kind, body.options, body.name, body.start, body.rules),
         datetime.now(UTC),
         taken=settings_of(destinations, caller.project),
         client=destinations.client_of_added,
@@ -82,8 +94,16 @@ async def change_destination(
 ) -> DestinationInfo:
     """Running processes take over within seconds. One that was paused for its credentials goes on with new ones."""
     now = datetime.now(UTC)
+    destinations = _destinations(request)
+    if body.rules is not None:
+        # First, so that nothing goes to a new address under the old rules.
+        settings = rules_in_settings(destinations, caller.project)
+        async with database.acquire() as connection:
+            await administration.change_rules(
+                connection, caller.project, name, body.rules, now, settings=settings
+            )
     if body.options is not None:
-        client = _destinations(request).client_of_added
+        client = destinations.client_of_added
         await administration.change(
             database, _box(request), caller.project, name, body.options, now, client=client
         )
@@ -107,6 +127,19 @@ async def remove_destination(
     return Response(status_code=204)
 
 
+@router.post("/{name}/dry-run", summary="Try rules on stored events", response_model=DryRunReport)
+async def try_rules(
+    name: str, body: TryRules, request: Request, caller: AdminCaller, database: DatabaseOf
+) -> DryRunReport:
+    """What the destination would be sent of the newest events. Nothing is sent and nothing is changed."""
+    destinations = _destinations(request)
+    await destinations.refresh()
+    destination = destinations.get(caller.project, name)
+    rules = destination.rules if body.rules is None else RuleSet(body.rules)
+    tried = await dry_run(database, caller.project, destination, rules, body.limit, body.event_type)
+    return DryRunReport.of(destination, rules, tried)
+
+
 async def _one(request: Request, database: DatabaseOf, project: Project, name: str) -> DestinationInfo:
     destinations = _destinations(request)
     await destinations.refresh()
@@ -120,17 +153,19 @@ async def _one(request: Request, database: DatabaseOf, project: Project, name: s
 async def _all(
     connection: asyncpg.Connection, destinations: Destinations, project: Project
 ) -> list[DestinationInfo]:
-    kinds = {each.name: each.provider.name for each in destinations.from_settings(project)}
-    stored: dict[str, StoredDestination | None] = dict.fromkeys(kinds)
+    named = {each.name: each for each in destinations.from_settings(project)}
+    stored: dict[str, StoredDestination | None] = dict.fromkeys(named)
     for row in await stored_destinations(connection, project.id):
         stored.setdefault(row.name, row)
+    rules = await stored_rules(connection, project.id)
     return [
         _info(
             name,
-            kinds.get(name, ""),
             held,
+            named.get(name),
+            rules.get((project.id, name)),
             await reader_state(connection, project.id, name),
-            destinations.added.problem(project.id, name) if held and destinations.added else None,
+            destinations.problem(project, name),
             muted=destinations.is_muted(name),
         )
         for name, held in sorted(stored.items())
@@ -139,8 +174,9 @@ async def _all(
 
 def _info(
     name: str,
-    kind: str,
     row: StoredDestination | None,
+    named: Destination | None,
+    rules: StoredRules | None,
     reader: ReaderState | None,
     problem: str | None,
     *,
@@ -148,16 +184,32 @@ def _info(
 ) -> DestinationInfo:
     return DestinationInfo(
         name=name,
-        kind=kind if row is None else row.kind,
+        kind=row.kind if row is not None else named.provider.name if named is not None else "",
         origin="settings" if row is None else "api",
         options={} if row is None else row.options,
         secrets_set=[] if row is None else row.secret_names,
         start=None if row is None else row.start,
         state=_state(reader, problem, muted=muted),
         reason=problem or (reader.reason if reader is not None else None),
+        **_rules(named, rules),
         created_at=None if row is None else row.created_at,
         updated_at=None if row is None else row.updated_at,
     )
+
+
+def _rules(named: Destination | None, stored: StoredRules | None) -> dict[str, Any]:
+    """The rules as they were declared, those of the settings first."""
+    if named is not None and named.rules is not NO_RULES:
+        return {
+            "rules": json.loads(named.rules.declared.text()),
+            "rules_version": 0,
+            "rules_changed_at": None,
+        }
+    return {
+        "rules": {} if stored is None else json.loads(stored.rules),
+        "rules_version": 0 if stored is None else stored.version,
+        "rules_changed_at": None if stored is None else stored.changed_at,
+    }
 
 
 def _state(reader: ReaderState | None, problem: str | None, *, muted: bool) -> DeliveryState:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from analytics_api.deliver.administration import NOW
 from analytics_api.deliver.report import DeliveryState
+from analytics_api.deliver.rules import Rules
 
 
 def _example(**values: Any) -> ConfigDict:
@@ -29,6 +30,9 @@ class DestinationInfo(BaseModel):
                 "start": "beginning",
                 "state": "running",
                 "reason": None,
+                "rules": {"exclude": ["debug_*"]},
+                "rules_version": 2,
+                "rules_changed_at": "2026-03-10T12:30:00Z",
                 "created_at": "2026-03-10T12:00:00Z",
                 "updated_at": "2026-03-10T12:00:00Z",
             }
@@ -43,6 +47,11 @@ class DestinationInfo(BaseModel):
     start: str | None = Field(description="What was asked for when it was added.")
     state: DeliveryState
     reason: str | None = Field(description="Why it is paused or cannot be used.")
+    rules: dict[str, Any] = Field(description="As they were declared; empty: none.")
+    rules_version: int = Field(
+        description="Raised by every change of the rules; 0: never changed, or those of the settings."
+    )
+    rules_changed_at: datetime | None
     created_at: datetime | None
     updated_at: datetime | None
 
@@ -74,6 +83,7 @@ class AddDestination(BaseModel):
         NOW,
         description="`now`, `beginning`, or a date or time (ISO 8601): events that arrived from then on.",
     )
+    rules: Rules | None = Field(None, description="Which events it gets, and in which words.")
 
 
 class ChangeDestination(BaseModel):
@@ -85,10 +95,11 @@ class ChangeDestination(BaseModel):
         None,
         description="Options to set; null takes one away; others stay. A new url wants the secrets again.",
     )
+    rules: Rules | None = Field(None, description="In place of those that are there; `{}`: none.")
     state: Literal["running", "paused"] | None = None
 
     @model_validator(mode="after")
     def _something(self) -> ChangeDestination:
-        if self.options is None and self.state is None:
-            raise ValueError("name options, state or both")
+        if self.options is None and self.rules is None and self.state is None:
+            raise ValueError("name options, rules or state")
         return self

@@ -19,7 +19,10 @@ import httpx
 from analytics_api.deliver.acknowledged import note_answer
 from analytics_api.deliver.parcel import ENVELOPE, Behind, Fate, Given, Parcel, RequestKind, RequestSize
 from analytics_api.deliver.providers.port import Counted, Payload, Provider
+from analytics_api.deliver.rendering import render
+from analytics_api.deliver.rules import NO_RULES, RuleSet
 from analytics_api.domain.clock import Clock
+from analytics_api.domain.event import StoredEvent
 from analytics_api.domain.outcome import (
     Dead,
     DeadKind,
@@ -30,6 +33,7 @@ from analytics_api.domain.outcome import (
     Resend,
     Retry,
     Skipped,
+    SkipReason,
     Throttled,
     TooLarge,
     Unknown,
@@ -46,6 +50,8 @@ PROBE = 10
 Halt = Retry | Unknown | Paused
 Mark = Callable[[Sequence[Parcel]], Awaitable[None]]
 """Notes, durably, that a single attempt begins."""
+Had = Callable[[StoredEvent], bool]
+"""Whether the destination may have had an event, by what is stored."""
 
 
 class Dispatch:
@@ -61,7 +67,10 @@ class Dispatch:
         *,
         stopping: Callable[[], bool],
         lanes: int = LANES,
+        rules: RuleSet = NO_RULES,
+        had: Had | None = None,
     ) -> None:
+        """`had`: which events the provider may have had; of those it is not sent again what it would count twice."""
         self.halt: Halt | None = None
         self.answers = Answers()
         """What the answers of the run came to so far, request by request."""
@@ -72,6 +81,8 @@ class Dispatch:
         self._mark = mark
         self._stopping = stopping
         self._lanes = lanes
+        self._rules = rules
+        self._had = had
         self._waiting: dict[UUID, int] = {}
         """Persons who wait, and from which event on."""
         self._answered = False
@@ -141,16 +152,18 @@ class Dispatch:
                 return None, Given(
                     f"the answer was lost {age.days} days ago, longer than repetitions are recognised"
                 )
-        try:
-            rendered = self._provider.render(parcel.event)
-        except (ValueError, TypeError, ArithmeticError, LookupError, RecursionError) as error:
-            logger.exception("event %s cannot be rendered for %s", parcel.event.event_id, self._provider.name)
-            rendered = Dead(f"the event cannot be put into the provider's form: {error}")
-        if isinstance(rendered, Dead):
-            return None, replace(rendered, kind=DeadKind.FORM)
-        if isinstance(rendered, Skipped):
-            return None, rendered
-        return rendered, None
+        uncertain = parcel.uncertain_since is not None
+        name = (parcel.sent_as or parcel.event.event_type) if uncertain else None
+        made = render(self._provider, self._rules, parcel.event, name)
+        parcel.sent_as = made.sent_as
+        if isinstance(made.outcome, Skipped) and (uncertain or parcel.single_begun):
+            return None, Given(f"it may have arrived; now it would be left out ({made.outcome.reason})")
+        if isinstance(made.outcome, Skipped | Dead):
+            return None, made.outcome
+        payloads = made.outcome
+        if self._had is not None and self._had(parcel.event):
+            payloads = [payload for payload in payloads if not payload.once]
+        return (payloads, None) if payloads else (None, Skipped(SkipReason.REPETITION))
 
     def _still_going(self, batch: list[Parcel]) -> list[Parcel]:
         """The parcels of a batch that have payloads left to send now."""

@@ -41,6 +41,9 @@ class Parcel:
     attempts: int = 0
     """Before this run."""
     uncertain_since: datetime | None = None
+    """Since when it may already be at the provider."""
+    sent_as: str | None = None
+    """The event type that it is, or may already have been, sent under."""
     single_begun: bool = False
     """A single attempt began in an earlier run that did not live to tell its end."""
     payloads: list[Payload] | None = None

@@ -7,7 +7,6 @@ whether live events are being delivered to the same destination, or wait for it 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -17,13 +16,11 @@ import httpx
 
 from analytics_api.deliver.destination import Destination
 from analytics_api.deliver.parcel import Parcel
-from analytics_api.deliver.providers.port import Payload, Provider, Rendered
 from analytics_api.deliver.reader import DestinationReader
 from analytics_api.deliver.report import DeliveryState, FlushReport
 from analytics_api.deliver.run import Desk, Run, Stream
 from analytics_api.domain.clock import Clock, system_clock
 from analytics_api.domain.event import StoredEvent
-from analytics_api.domain.outcome import Dead, Outcome, Skipped, SkipReason
 from analytics_api.domain.project import Project
 from analytics_api.errors import LeaseLost
 from analytics_api.store import replays
@@ -47,30 +44,6 @@ def replay_stream(project: Project, replay: Replay) -> Stream:
     """The stream of a replay."""
     title = f"replay {replay.id} to {replay.destination} of project {project.slug}"
     return Stream(replay.key, replay_reader(replay.id), title, f"{replay.destination} (replay)", repeats=True)
-
-
-class WithoutRepetitions:
-    """A provider that is not sent again what it would count twice, of events that it may have had."""
-
-    def __init__(self, inner: Provider, may_have: Callable[[StoredEvent], bool]) -> None:
-        self._inner = inner
-        self._may_have = may_have
-        self.name = inner.name
-        self.limits = inner.limits
-        self.dedupes_for = inner.dedupes_for
-        self.secrets = inner.secrets
-        self.keep = inner.keep
-
-    def render(self, event: StoredEvent) -> Rendered:
-        """As the provider does, without payloads that may be sent only once."""
-        rendered = self._inner.render(event)
-        if isinstance(rendered, Skipped | Dead) or not self._may_have(event):
-            return rendered
-        return [payload for payload in rendered if not payload.once] or Skipped(SkipReason.REPETITION)
-
-    async def send(self, client: httpx.AsyncClient, payloads: Sequence[Payload]) -> list[Outcome]:
-        """As the provider does."""
-        return await self._inner.send(client, payloads)
 
 
 class ReplayRun(Run):
@@ -164,13 +137,12 @@ class ReplayReader(DestinationReader):
         began = (live and live.start_position) or 0
         earlier = await replays.sent_before(connection, self.project.id, self.destination.name, replay.id)
 
-        def may_have(event: StoredEvent) -> bool:
+        def had(event: StoredEvent) -> bool:
             return event.seq > began or any(
                 event.seq <= sent.upto and sent.choice.may_hold(event) for sent in earlier
             )
 
-        provider = WithoutRepetitions(self.destination.provider, may_have)
-        return replace(self._desk, chunk=chunk, destination=replace(self.destination, provider=provider))
+        return replace(self._desk, chunk=chunk, had=had)
 
     async def _look(self, connection: asyncpg.Connection, report: FlushReport) -> Replay | None:
         """The replay, unless it is over; the report says how it stands."""

@@ -12,7 +12,7 @@ import asyncpg
 import httpx
 
 from analytics_api.deliver.destination import Destination
-from analytics_api.deliver.dispatch import Dispatch
+from analytics_api.deliver.dispatch import Dispatch, Had
 from analytics_api.deliver.parcel import Parcel, RequestSize
 from analytics_api.deliver.report import FlushReport
 from analytics_api.deliver.settlement import Work, note_gone, settlement_of
@@ -69,6 +69,8 @@ class Desk:
     stopping: Callable[[], bool]
     sent_in_part: set[int] = field(default_factory=set)
     """Events beyond the position that the provider has some records of, as far as this process knows."""
+    had: Had | None = None
+    """Which events the destination may have had before: a replay's."""
 
 
 class Run:
@@ -121,6 +123,7 @@ class Run:
                         attempts=row.attempts,
                         sent_before=True,
                         uncertain_since=row.uncertain_since,
+                        sent_as=row.sent_as,
                         single_begun=row.seq in begun,
                     )
                     for row in rows
@@ -177,6 +180,8 @@ class Run:
             self._mark,
             stopping=desk.stopping,
             lanes=desk.lanes,
+            rules=desk.destination.rules,
+            had=desk.had,
         )
         await dispatch.run(parcels, set(waiting), probe=self._lease.failures > 0)
         self._halted = dispatch.halt is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import httpx
@@ -14,10 +15,13 @@ from analytics_api.deliver.destination import Destination, DestinationConfig, op
 from analytics_api.deliver.reader import DestinationReader
 from analytics_api.deliver.replays import Replays, Target
 from analytics_api.deliver.report import DeliveryState, FlushReport
+from analytics_api.deliver.rulebook import RuleBook
+from analytics_api.deliver.rules import NO_RULES
 from analytics_api.domain.clock import Clock, system_clock
 from analytics_api.domain.project import Project
+from analytics_api.errors import Conflict, NotFound
 from analytics_api.store import deliveries, readers
-from analytics_api.store.destinations import Key
+from analytics_api.store.deliveries import Key
 from analytics_api.store.engine import Database
 from analytics_api.store.log import safe_position
 from analytics_api.store.projects import list_projects
@@ -67,6 +71,7 @@ class Destinations:
         self._client = client
         self._guarded = guarded
         self._added = None if box is None else AddedDestinations(box, muted=sandbox_mode)
+        self._book = RuleBook()
         self._owner = owner
         self._batch_size = batch_size
         self._clock = clock
@@ -75,6 +80,8 @@ class Destinations:
         ]
         self._sandbox = open_destination(DestinationConfig(SANDBOX), muted=False) if sandbox_mode else None
         self._readers: dict[Key, DestinationReader] = {}
+        self._ruled_ones: dict[Key, tuple[Destination, Destination]] = {}
+        """Destinations without and with their rules."""
         self._retired: dict[Key, asyncio.Lock] = {}
         self._refreshing = asyncio.Lock()
         self._unnoticed: set[Key] = set()
@@ -95,7 +102,7 @@ class Destinations:
         return self._client if self._guarded is None else self._guarded
 
     def from_settings(self, project: Project) -> list[Destination]:
-        """The destinations of a project that the settings name."""
+        """The destinations of a project that the settings name, with the rules of the settings."""
         return [destination for slug, destination in self._destinations if slug == project.slug]
 
     def names(self, project: Project) -> list[str]:
@@ -105,6 +112,21 @@ class Destinations:
     def find(self, project: Project, name: str) -> Destination | None:
         """One that receives a project's events and can be sent to from here."""
         return next((each for each in self._of(project) if each.name == name), None)
+
+    def get(self, project: Project, name: str) -> Destination:
+        """One that can be sent to from here. Raises NotFound, and Conflict when it is there and cannot be used."""
+        found = self.find(project, name)
+        if found is None:
+            problem = self.problem(project, name)
+            if problem is not None:
+                raise Conflict(f"{name!r} cannot be used: {problem}")
+            raise NotFound(f"Project {project.slug} has no destination {name!r}.")
+        return found
+
+    def problem(self, project: Project, name: str) -> str | None:
+        """Why one cannot be sent to from this process."""
+        found = None if self._added is None else self._added.problem(project.id, name)
+        return found or self._book.problem((project.id, name))
 
     def is_muted(self, name: str) -> bool:
         """Whether a destination passes its events over, because sandbox mode is on."""
@@ -133,30 +155,39 @@ class Destinations:
                     self._add_reader(project, destination)
 
     async def refresh(self) -> None:
-        """Look for destinations that were added, changed or removed; the readers of those that changed begin anew."""
-        if self._added is None or self._closed:
+        """Look for destinations that were added, changed or removed, and for rules that are others; the readers of those
+        that changed begin anew.
+        """
+        if self._closed:
             return
         # One at a time: an older view of the table must not replace a newer one.
-        async with self._refreshing:
-            async with self._database.acquire() as connection:
-                changed = await self._added.refresh(connection)
-            for key in changed:
-                self._retire(key)
-            self._unnoticed |= changed
+        async with self._refreshing, self._database.acquire() as connection:
+            # Each by itself: when the second cannot be read, what the first one has found is not forgotten.
+            self._begin_anew(await self._book.refresh(connection))
+            if self._added is not None:
+                self._begin_anew(await self._added.refresh(connection))
+
+    def _begin_anew(self, changed: set[Key]) -> None:
+        for key in changed:
+            self._retire(key)
+        self._unnoticed |= changed
 
     async def notice(self) -> None:
         """Refresh, and deliver at once to what is new or has changed. For the background work, every few seconds."""
         await self.refresh()
         changed, self._unnoticed = self._unnoticed, set()
-        if not changed or self._added is None:
+        if not changed:
             return
         async with self._database.read() as session:
             projects = {project.id: project for project in await list_projects(session)}
-        for project_id, name in changed:
-            destination = self._added.find(project_id, name)
-            project = projects.get(project_id)
-            if project is not None and destination is not None and destination in self._of(project):
-                self._wake((project_id, name), self._add_reader(project, destination))
+        for key in changed:
+            project = projects.get(key[0])
+            destination = None if project is None else self.find(project, key[1])
+            if project is None or destination is None:
+                continue
+            # One of the settings that had no reader here yet is begun by the first flush.
+            if self._is_added(project, destination) or key in self._retired:
+                self._wake(key, self._add_reader(project, destination))
 
     async def flush(self, project: str | None = None) -> list[FlushReport]:
         """Deliver what is due now, of all projects or of one (slug). Destinations run side by side; none can fail another."""
@@ -192,10 +223,28 @@ class Destinations:
         if self._added is not None:
             names = {destination.name for destination in chosen}
             chosen += [each for each in self._added.of(project.id) if each.name not in names]
+        chosen = [ruled for each in chosen if (ruled := self._ruled(project, each)) is not None]
         return chosen if self._sandbox is None else [*chosen, self._sandbox]
 
+    def _ruled(self, project: Project, destination: Destination) -> Destination | None:
+        """A destination with its rules; None when they cannot be read: it must not be sent to without them.
+
+        The same object until something changes.
+        """
+        if destination.rules is not NO_RULES:
+            return destination
+        key = (project.id, destination.name)
+        rules = self._book.of(key)
+        if rules is None:
+            return None
+        found = self._ruled_ones.get(key)
+        if found is None or found[0] is not destination or found[1].rules is not rules:
+            found = self._ruled_ones[key] = destination, replace(destination, rules=rules)
+        return found[1]
+
     def _is_added(self, project: Project, destination: Destination) -> bool:
-        return self._added is not None and self._added.find(project.id, destination.name) is destination
+        found = None if self._added is None else self._added.find(project.id, destination.name)
+        return found is not None and found.provider is destination.provider
 
     def _client_of(self, project: Project, destination: Destination) -> httpx.AsyncClient:
         return self.client_of_added if self._is_added(project, destination) else self._client

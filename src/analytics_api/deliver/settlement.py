@@ -175,6 +175,7 @@ def _park(settled: Settlement, parcel: Parcel, work: Work, until: dict[UUID, dat
             _reason(parcel),
             until.get(event.person_id, work.cut_short or work.now),
             work.now if uncertain else None,
+            parcel.sent_as if uncertain else None,
         )
     )
 

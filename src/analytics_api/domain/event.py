@@ -146,8 +146,8 @@ class EventType(StrEnum):
 SYSTEM_TYPES = frozenset(kind.value for kind in EventType if kind.startswith("$"))
 """Types that say who somebody is. No other type may begin with $."""
 
-OWN_TYPES = frozenset({EventType.API_REQUEST.value, EventType.ALIAS.value, EventType.UNALIAS.value})
-"""Types that mean nothing outside: no provider gets them."""
+OWN_TYPES = frozenset({EventType.ALIAS.value, EventType.UNALIAS.value})
+"""Types that mean nothing outside: only what takes whole events gets them."""
 
 
 INACTIVE_EVENT_TYPES = tuple(kind.value for kind in EventType if not kind.counts_as_active)

@@ -18,6 +18,9 @@ from analytics_api.errors import LeaseLost
 from analytics_api.store.delivery_window import hour_of
 from analytics_api.store.readers import Lease
 
+Key = tuple[int, str]
+"""Project and name of a destination."""
+
 KEPT = ("parked_events", "dead_events", "single_attempts", "delivery_counts", "delivery_answers")
 """Tables with what is kept of a stream, by project and destination."""
 
@@ -59,6 +62,8 @@ class ParkedEvent:
     retry_at: datetime
     uncertain_since: datetime | None
     """Since when it may already be at the provider."""
+    sent_as: str | None = None
+    """The event type under which it may be there; None: the stored one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +204,8 @@ async def due_parked(
     """Parked events whose time has come, in the order of the log."""
     rows = await connection.fetch(
         """
-        SELECT person_id, seq, event_type, occurred_at, received_at, attempts, reason, retry_at, uncertain_since
+        SELECT person_id, seq, event_type, occurred_at, received_at, attempts, reason, retry_at, uncertain_since,
+            sent_as
         FROM parked_events WHERE project_id = $1 AND destination = $2 AND retry_at <= $3
         ORDER BY seq LIMIT $4
         """,

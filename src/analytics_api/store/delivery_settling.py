@@ -67,11 +67,12 @@ async def _write(
 
 _PARK = """
     INSERT INTO parked_events (project_id, destination, person_id, seq, event_type, occurred_at, received_at,
-        attempts, reason, retry_at, uncertain_since, parked_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+        attempts, reason, retry_at, uncertain_since, sent_as, parked_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
     ON CONFLICT (project_id, destination, person_id, seq) DO UPDATE SET
         attempts = excluded.attempts, reason = excluded.reason, retry_at = excluded.retry_at,
-        uncertain_since = coalesce(parked_events.uncertain_since, excluded.uncertain_since)
+        uncertain_since = coalesce(parked_events.uncertain_since, excluded.uncertain_since),
+        sent_as = CASE WHEN parked_events.uncertain_since IS NULL THEN excluded.sent_as ELSE parked_events.sent_as END
 """
 
 _BURY = """
@@ -94,6 +95,7 @@ def _parked_row(event: ParkedEvent) -> tuple[object, ...]:
         event.reason[:2000],
         event.retry_at,
         event.uncertain_since,
+        event.sent_as,
     )
 
 

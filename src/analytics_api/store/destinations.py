@@ -10,12 +10,10 @@ from uuid import UUID
 import asyncpg
 
 from analytics_api.errors import Conflict
-from analytics_api.store.deliveries import KEPT, reader_name
+from analytics_api.store.deliveries import KEPT, Key, reader_name
+from analytics_api.store.destination_rules import put_rules
 from analytics_api.store.readers import ensure_reader
 from analytics_api.store.replays import forget_replays
-
-Key = tuple[int, str]
-"""Project and name."""
 
 _LATEST_WRITE = timedelta(minutes=5)
 """Between an event's arrival and its place in the log, clocks of several processes that differ included."""
@@ -89,9 +87,10 @@ async def insert_destination(
     secret_names: list[str],
     start: str,
     position: int,
+    rules: str | None = None,
     now: datetime,
 ) -> StoredDestination:
-    """Store one with its reader, which starts after `position`. Raises Conflict when the name is taken or was."""
+    """Store one with its rules (JSON text) and its reader, which starts after `position`. Raises Conflict when the name is taken or was."""
     async with connection.transaction():
         row = await connection.fetchrow(
             f"""
@@ -115,6 +114,8 @@ async def insert_destination(
                 f"name: there is still the state of a former destination {name!r}; remove that first, or choose "
                 "another name."
             )
+        if rules is not None:
+            await put_rules(connection, project_id, name, rules, now)
         await ensure_reader(connection, project_id, reader_name(name), position, now)
     return _stored(row)
 
@@ -158,6 +159,15 @@ async def update_destination(
     return _stored(row)
 
 
+async def lock_destination(connection: asyncpg.Connection, project_id: int, name: str) -> bool:
+    """Keep one from being removed until the caller's transaction ends. False when it is not there."""
+    return bool(
+        await connection.fetchval(
+            "SELECT 1 FROM destinations WHERE project_id = $1 AND name = $2 FOR SHARE", project_id, name
+        )
+    )
+
+
 async def delete_destination(connection: asyncpg.Connection, project_id: int, name: str) -> bool:
     """Remove one with all state of its deliveries. False when there was neither."""
     async with connection.transaction():
@@ -169,7 +179,7 @@ async def delete_destination(connection: asyncpg.Connection, project_id: int, na
         stored = await connection.execute(
             "DELETE FROM destinations WHERE project_id = $1 AND name = $2", project_id, name
         )
-        for table in KEPT:
+        for table in (*KEPT, "destination_rules"):
             await connection.execute(
                 f"DELETE FROM {table} WHERE project_id = $1 AND destination = $2", project_id, name
             )

@@ -151,6 +151,21 @@ async def read_events(
     return [StoredEvent(*row.values()) for row in rows]
 
 
+async def newest_events(
+    connection: asyncpg.Connection, project_id: int, limit: int, event_type: str | None = None
+) -> list[StoredEvent]:
+    """The events of a project that arrived last, or those of a type that occurred last; the newest first."""
+    chosen, order = ("", "seq") if event_type is None else ("AND event_type = $3", "occurred_at")
+    rows = await connection.fetch(
+        f"""
+        SELECT seq, {", ".join(STORED[1:])} FROM events WHERE project_id = $1 {chosen}
+        ORDER BY {order} DESC LIMIT $2
+        """,
+        *[project_id, limit, event_type][: 2 if event_type is None else 3],
+    )
+    return [StoredEvent(*row.values()) for row in rows]
+
+
 STORED = tuple(StoredEvent.__slots__)
 """The columns of an event, in the order of its fields."""
 

@@ -482,6 +482,7 @@ parked_events = Table(
     _time("parked_at"),
     _time("uncertain_since", nullable=True),
     _time("retry_at"),
+    Column("sent_as", Text),
     Index("parked_events_due", "project_id", "destination", "retry_at"),
 )
 
@@ -563,6 +564,16 @@ replays = Table(
     _time("created_at"),
     _time("finished_at", nullable=True),
     Index("replays_destination", "project_id", "destination", "id"),
+)
+
+destination_rules = Table(
+    "destination_rules",
+    metadata,
+    Column("project_id", Integer, primary_key=True),
+    Column("destination", Text, primary_key=True),
+    Column("rules", JSONB, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    _time("changed_at"),
 )
 
 # The API's own traffic

@@ -11,8 +11,8 @@ import httpx
 
 from analytics_api.deliver.providers.port import Limits, Payload, Rendered
 from analytics_api.deliver.providers.stored import event_object, json_bytes
-from analytics_api.domain.event import EventType, StoredEvent
-from analytics_api.domain.outcome import Delivered, Outcome, Skipped, SkipReason
+from analytics_api.domain.event import StoredEvent
+from analytics_api.domain.outcome import Delivered, Outcome
 
 logger = logging.getLogger(__name__)
 
@@ -35,9 +35,7 @@ class Sandbox:
         self._lines = 0
 
     def render(self, event: StoredEvent) -> Rendered:
-        """The event as a provider would be told of it, without loss. Requests to this API go to no provider."""
-        if event.event_type == EventType.API_REQUEST:
-            return Skipped(SkipReason.FILTER)
+        """The event as a provider would be told of it, without loss."""
         return [Payload("log", json_bytes(event_object(event)))]
 
     async def send(self, _client: httpx.AsyncClient, payloads: Sequence[Payload]) -> list[Outcome]:

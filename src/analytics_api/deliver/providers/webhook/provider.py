@@ -12,15 +12,13 @@ import httpx
 from analytics_api.deliver.providers.options import address, required
 from analytics_api.deliver.providers.port import Limits, Payload, Rendered
 from analytics_api.deliver.providers.stored import event_object, json_bytes
-from analytics_api.domain.event import EventType, StoredEvent
+from analytics_api.domain.event import StoredEvent
 from analytics_api.domain.outcome import (
     Delivered,
     Outcome,
     Paused,
     Refused,
     Retry,
-    Skipped,
-    SkipReason,
     TooLarge,
 )
 from analytics_api.outbound.http import Answer, common_outcome, post
@@ -42,9 +40,7 @@ class Webhook:
         self._key = signing_key(secret, "destination webhook")
 
     def render(self, event: StoredEvent) -> Rendered:
-        """The whole event, also one of nobody. Requests to this API go to no provider."""
-        if event.event_type == EventType.API_REQUEST:
-            return Skipped(SkipReason.FILTER)
+        """The whole event, also one of nobody."""
         body = {**event_object(event), "received_at": event.received_at.isoformat()}
         return [Payload("events", json_bytes(body))]
 

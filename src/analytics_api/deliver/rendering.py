@@ -1,0 +1,45 @@
+"""What goes out for an event: the destination's rules first, then the provider's form. Delivery and dry run share it."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+
+from analytics_api.deliver.providers.port import Provider, Rendered
+from analytics_api.deliver.rules import RuleSet
+from analytics_api.domain.event import StoredEvent
+from analytics_api.domain.outcome import Dead, DeadKind, Skipped
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What an event has become."""
+
+    outcome: Rendered
+    sent_as: str
+    """The event type after the rules."""
+
+
+def render(provider: Provider, rules: RuleSet, event: StoredEvent, sent_as: str | None = None) -> Made:
+    """The payloads of an event, or why there are none. Pure; raises nothing.
+
+    `sent_as`: the event type that an attempt which may have arrived was made under. It stays, whatever the rules say by now,
+    for Mixpanel and PostHog recognise a repetition by it, too.
+    """
+    name = event.event_type
+    try:
+        ruled = rules.apply(event)
+        if isinstance(ruled, Skipped):
+            return Made(ruled, name)
+        name = sent_as or ruled.event_type
+        if ruled.event_type != name:
+            ruled = replace(ruled, event_type=name)
+        rendered = provider.render(ruled)
+    except (ValueError, TypeError, ArithmeticError, LookupError, RecursionError) as error:
+        logger.exception("event %s cannot be rendered for %s", event.event_id, provider.name)
+        rendered = Dead(f"the event cannot be put into the provider's form: {error}")
+    if isinstance(rendered, Dead):
+        rendered = replace(rendered, kind=DeadKind.FORM)
+    return Made(rendered, name)
