@@ -136,6 +136,13 @@ async def test_a_body_names_the_field_and_never_its_value(
     assert SECRET not in response.text
 
 
+async def test_json_under_another_name_is_told_so(server: Served) -> None:
+    """What `curl -d` sends."""
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    document = problem(await server.client.post("/orders", content=b'{"lines": []}', headers=headers))
+    assert document["detail"] == "body: is not sent as JSON; add the header Content-Type: application/json."
+
+
 async def test_a_header_is_named_too(server: Served) -> None:
     response = await server.client.post("/orders", json={"lines": []}, headers={"X-Count": "hunter2"})
     assert problem(response)["errors"][0]["field"] == "x-count"

@@ -25,6 +25,7 @@ from analytics_api.deliver.routes import router as deliver_router
 from analytics_api.domain.api_request import ApiRequest
 from analytics_api.domain.clock import system_clock
 from analytics_api.domain.project import KeyKind
+from analytics_api.errors import ConfigurationError
 from analytics_api.ingest.api_requests import ApiRequestRecorder
 from analytics_api.ingest.enrichment.addresses import TrustedProxies
 from analytics_api.ingest.enrichment.countries import open_places
@@ -68,6 +69,8 @@ class Application(FastAPI):
     """FastAPI, with the intake in front of it: what brings events passes neither router nor middleware."""
 
     front: IntakeFront | None = None
+    refused: ConfigurationError | None = None
+    """The setting with which it could not start."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -78,8 +81,18 @@ class Application(FastAPI):
             and self.front is not None
         ):
             await self.front(scope, receive, send)
+        elif scope["type"] == "http":
+            await super().__call__(scope, _limited(receive), send)
         else:
-            await super().__call__(scope, _limited(receive) if scope["type"] == "http" else receive, send)
+            await super().__call__(scope, receive, self._without_traceback(send))
+
+    def _without_traceback(self, send: Send) -> Send:
+        async def sent(message: Message) -> None:
+            if message["type"] == "lifespan.startup.failed" and self.refused is not None:
+                message["message"] = ""
+            await send(message)
+
+        return sent
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document, with the intake, which is no route of FastAPI's, and with the errors of every call."""
@@ -113,7 +126,11 @@ def create_app(settings: Settings, url: str, *, with_worker: bool = False) -> Ap
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            await _open(app, settings, url, stack, with_worker=with_worker)
+            try:
+                await _open(app, settings, url, stack, with_worker=with_worker)
+            except ConfigurationError as error:
+                app.refused = error
+                raise
             yield
 
     app = Application(title="Analytics API", version=__version__, description=DESCRIPTION, lifespan=lifespan)

@@ -50,6 +50,8 @@ _WORDING = {
     "json_invalid": "is not JSON",
 }
 
+_NOT_JSON = "is not sent as JSON; add the header Content-Type: application/json"
+
 
 def install(app: FastAPI) -> None:
     """Answer every error of an application with a problem document and give every response an `X-Request-ID`.
@@ -248,7 +250,15 @@ def _answer_known(error: AnalyticsError) -> Response:
 
 async def _on_validation_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
-    errors = [{"field": _field(item), "message": _message(item)} for item in error.errors()]
+    # JSON under another name is not read: pages of any origin may send that without asking first.
+    unread = isinstance(error.body, bytes)
+    errors = [
+        {
+            "field": _field(item),
+            "message": _NOT_JSON if unread and item["loc"] == ("body",) else _message(item),
+        }
+        for item in error.errors()
+    ]
     return problem_response(
         {
             "type": "about:blank",

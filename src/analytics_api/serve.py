@@ -87,7 +87,12 @@ def run_server(settings: Settings, *, with_worker: bool, migrate: bool = True, b
             timeout_keep_alive=settings.client_timeout_seconds,  # type: ignore[arg-type]
         )
         server = _Server(config, _banner(settings, port) if banner else None)
-        server.run(sockets=[listener])
+        try:
+            server.run(sockets=[listener])
+        except SystemExit:
+            if app.refused is not None:
+                raise app.refused from None
+            raise
         if not server.started:
             raise SystemExit(3)
 

@@ -130,6 +130,9 @@ async def test_clients_that_hang_up_leave_nothing_behind(hostile_target: Target)
                 case 0 | 1:
                     unfinished.append(one)
                     await client.send(whole[: 30 if number % 4 else -5])
+                    if number % 3 == 0:
+                        client.send_eof()
+                        assert await client.answers() == []
                 case 2:
                     await client.send(whole)
                 case _:

@@ -197,6 +197,10 @@ async def test_unusual_http_is_understood(hostile_target: Target) -> None:
     port = hostile_target.port
     [old] = await ask(port, request(GOOD, version="1.0", close=False))
     assert (old.status, old.json["accepted"]) == (202, 1)
+    async with connected(port) as client:
+        kept = request(GOOD, "Connection: keep-alive", version="1.0", close=False)
+        assert await exchange(client, kept) == (202, 1)
+        assert await client.answer() is None
     go_on, taken = await ask(port, request(GOOD, "Expect: 100-continue"))
     assert (go_on.status, taken.status, taken.json["accepted"]) == (100, 202, 1)
     [refused] = await ask(

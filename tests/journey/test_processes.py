@@ -223,6 +223,25 @@ def test_a_wrong_setting_is_one_sentence(
     assert "hidden" not in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize(
+    ("env", "words"),
+    [
+        (
+            {"ANALYTICS__GEOIP_DATABASE": "missing.mmdb"},
+            "ANALYTICS__GEOIP_DATABASE: missing.mmdb cannot be used",
+        ),
+        ({"ANALYTICS__SMTP_HOST": "localhost"}, "ANALYTICS__SMTP_FROM is missing"),
+    ],
+)
+def test_a_wrong_setting_found_at_the_start_is_one_sentence(
+    tmp_path: Path, free_port: int, database_url: str, env: dict[str, str], words: str
+) -> None:
+    always = {"ANALYTICS__PORT": str(free_port), "ANALYTICS__DATABASE_URL": database_url}
+    done = command(tmp_path, "serve", "--with-worker", env={**always, **env})
+    assert words in one_sentence(done)
+    assert "Traceback" not in done.stderr + done.stdout
+
+
 def test_a_wrong_line_in_the_settings_file_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / ".env.analytics").write_text("ANALYTICS__SANDBOX=true\n")
     sentence = one_sentence(command(tmp_path, "migrate"))
