@@ -16,7 +16,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from analytics_api.domain.alert import Finding
 from analytics_api.store import alert_evidence as evidence
-from analytics_api.store.deliveries import PREFIX
+from analytics_api.store.delivery_overview import ended, total
+from analytics_api.store.delivery_standing import standings
+from analytics_api.store.delivery_window import Window
+from analytics_api.store.metrics.days import ROLLUP_READER
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +65,20 @@ class BacklogAge(Parameters):
 
 
 async def _backlog_age(scene: Scene, parameters: BacklogAge) -> list[Finding]:
+    stands = await standings(scene.connection, scene.project_id, parameters.destination)
+    waiting = [
+        (f"destination:{each.destination}", f"Destination {each.destination}", each.oldest_received_at)
+        for each in stands
+    ]
+    if parameters.destination is None:
+        oldest = await evidence.oldest_uncounted(scene.connection, scene.project_id)
+        waiting.append((f"reader:{ROLLUP_READER}", f"Reader {ROLLUP_READER} (the figures)", oldest))
     found = []
-    for waiting in await evidence.oldest_waiting(scene.connection, scene.project_id, parameters.destination):
-        minutes = (scene.now - waiting.oldest).total_seconds() / 60
-        if minutes <= parameters.minutes:
-            continue
-        if waiting.reader.startswith(PREFIX):
-            name = waiting.reader.removeprefix(PREFIX)
-            subject, who = f"destination:{name}", f"Destination {name}"
-        else:
-            subject, who = f"reader:{waiting.reader}", f"Reader {waiting.reader} (the figures)"
-        text = f"{who} is behind: its oldest waiting event arrived {_span(minutes)} ago."
-        found.append(Finding(subject, round(minutes, 1), text))
+    for subject, who, oldest in waiting:
+        minutes = 0.0 if oldest is None else (scene.now - oldest).total_seconds() / 60
+        if minutes > parameters.minutes:
+            text = f"{who} is behind: its oldest waiting event arrived {_span(minutes)} ago."
+            found.append(Finding(subject, round(minutes, 1), text))
     return found
 
 
@@ -91,16 +96,21 @@ class ErrorRate(Parameters):
 async def _error_rate(scene: Scene, parameters: ErrorRate) -> list[Finding]:
     this_hour = scene.now.replace(minute=0, second=0, microsecond=0)
     since = this_hour - timedelta(hours=parameters.hours)
+    window = Window(first=since)
+    ends = await ended(scene.connection, scene.project_id, window, parameters.destination)
     found = []
-    for ends in await evidence.ends_since(scene.connection, scene.project_id, parameters.destination, since):
-        percent = 100 * ends.failed / ends.total if ends.total else 0.0
-        if ends.total < parameters.at_least or percent <= parameters.percent:
+    for destination, tallies in sorted(ends.items()):
+        tally = total(tallies.values())
+        failed = tally.dead + tally.unknown
+        events = tally.delivered + failed
+        percent = 100 * failed / events if events else 0.0
+        if events < parameters.at_least or percent <= parameters.percent:
             continue
         text = (
-            f"Destination {ends.destination}: {ends.failed} of {ends.total} events that arrived since "
+            f"Destination {destination}: {failed} of {events} events that arrived since "
             f"{since:%Y-%m-%d %H:%M} UTC were refused for good or have an unknown fate ({percent:.1f} %)."
         )
-        found.append(Finding(f"destination:{ends.destination}", round(percent, 2), text))
+        found.append(Finding(f"destination:{destination}", round(percent, 2), text))
     return found
 
 
@@ -111,14 +121,14 @@ class DestinationPaused(Parameters):
 
 
 async def _destination_paused(scene: Scene, parameters: DestinationPaused) -> list[Finding]:
-    paused = await evidence.paused_destinations(scene.connection, scene.project_id, parameters.destination)
     return [
         Finding(
-            f"destination:{pause.destination}",
+            f"destination:{each.destination}",
             None,
-            f"Destination {pause.destination} is paused: {pause.reason or 'no reason is known'}",
+            f"Destination {each.destination} is paused: {each.reason or 'no reason is known'}",
         )
-        for pause in paused
+        for each in await standings(scene.connection, scene.project_id, parameters.destination)
+        if each.paused
     ]
 
 

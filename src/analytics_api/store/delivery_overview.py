@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 
 import asyncpg
 
 from analytics_api.domain.outcome import EndState
 from analytics_api.store.dead_letters import DISCARDED
-from analytics_api.store.deliveries import PREFIX
+from analytics_api.store.delivery_standing import Standing, standings
 from analytics_api.store.delivery_window import WITHIN, Window
 from analytics_api.store.engine import QUERY_TIMEOUT_MS
 from analytics_api.store.log import tail
+from analytics_api.store.replays import MARK
 
 MOST_PENDING = 1_000_000
 """Pending events are counted up to here, the oldest first (about a second); of a longer backlog only these."""
@@ -90,19 +91,9 @@ def total(tallies: Iterable[Tally]) -> Tally:
 
 
 @dataclass(frozen=True, slots=True)
-class Overview:
-    """How a destination stands."""
+class Overview(Standing):
+    """How a destination stands, and where its events are."""
 
-    destination: str
-    position: int
-    paused: bool
-    reason: str | None
-    failures: int
-    retry_at: datetime | None
-    last_error: str | None
-    last_error_at: datetime | None
-    oldest_received_at: datetime | None
-    """The arrival of the oldest event that is pending or parked, within the window."""
     pending_complete: bool
     """False: there are more than MOST_PENDING, and only the first of these are counted."""
     tallies: dict[Cell, Tally]
@@ -123,15 +114,6 @@ class Overview:
         return self.total.parked
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    """Events that are pending, or parked."""
-
-    events: dict[Cell, int]
-    oldest: datetime | None
-    complete: bool = True
-
-
 async def overviews(
     connection: asyncpg.Connection,
     project_id: int,
@@ -142,60 +124,48 @@ async def overviews(
     window = window or Window()
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         await connection.execute(f"SET LOCAL statement_timeout = {QUERY_TIMEOUT_MS}")
-        rows = await connection.fetch(
-            """
-            SELECT substr(name, length($2) + 1) AS destination, position, state = 'paused' AS paused, reason, failures,
-                retry_at, last_error, last_error_at
-            FROM readers WHERE project_id = $1 AND starts_with(name, $2) AND ($3::text IS NULL OR name = $2 || $3)
-            ORDER BY name
-            """,
-            project_id,
-            PREFIX,
-            destination,
-        )
+        found = await standings(connection, project_id, destination)
         # Those that are up to date share one count of the little that is beyond them.
         pending = {
             position: await _pending(connection, project_id, position, window)
-            for position in {row["position"] for row in rows}
+            for position in {each.position for each in found}
         }
-        return [
-            await _overview(connection, project_id, row, window, pending[row["position"]]) for row in rows
-        ]
+        parked = await _parked(connection, project_id, window, destination)
+        ends = await ended(connection, project_id, window, destination)
+    return [
+        _overview(
+            each, ends.get(each.destination, {}), parked.get(each.destination, {}), *pending[each.position]
+        )
+        for each in found
+    ]
 
 
-async def _overview(
-    connection: asyncpg.Connection,
-    project_id: int,
-    row: asyncpg.Record,
-    window: Window,
-    pending: _Waiting,
+def _overview(
+    standing: Standing,
+    tallies: dict[Cell, Tally],
+    parked: dict[Cell, int],
+    pending: dict[Cell, int],
+    complete: bool,
 ) -> Overview:
-    parked = await _parked(connection, project_id, row["destination"], window)
-    tallies = await _ended(connection, project_id, row["destination"], window)
-    for cell, events in pending.events.items():
+    for cell, events in pending.items():
         tallies.setdefault(cell, Tally()).pending = events
-    for cell, events in parked.events.items():
+    for cell, events in parked.items():
         tallies.setdefault(cell, Tally()).parked = events
-    return Overview(
-        **dict(row),
-        oldest_received_at=min(filter(None, (pending.oldest, parked.oldest)), default=None),
-        pending_complete=pending.complete,
-        tallies=tallies,
-    )
+    values = {each.name: getattr(standing, each.name) for each in fields(standing)}
+    return Overview(**values, pending_complete=complete, tallies=tallies)
 
 
 async def _pending(
     connection: asyncpg.Connection, project_id: int, position: int, window: Window
-) -> _Waiting:
-    """Events beyond a position. Bounded before the window is looked at, so that no window makes it slow."""
+) -> tuple[dict[Cell, int], bool]:
+    """Events beyond a position, and whether all are counted. Bounded before the window is looked at, so that none is slow."""
     beyond = await tail(connection, project_id, position)
     if beyond is None:
-        return _Waiting({}, None)
-    within = WITHIN.format("received_at")
+        return {}, True
     rows = await connection.fetch(
         f"""
-        SELECT {window.start("received_at")} AS start, event_type, min(received_at) FILTER (WHERE {within}) AS oldest,
-            count(*) FILTER (WHERE {within}) AS events, count(*) AS seen
+        SELECT {window.start("received_at")} AS start, event_type,
+            count(*) FILTER (WHERE {WITHIN.format("received_at")}) AS events, count(*) AS seen
         FROM (
             SELECT received_at, event_type FROM events
             WHERE project_id = $3 AND seq > $4 AND occurred_at >= $5 AND occurred_at < $6 ORDER BY seq LIMIT $7
@@ -209,49 +179,50 @@ async def _pending(
         beyond.upper,
         MOST_PENDING,
     )
-    return _waiting(rows, complete=sum(row["seen"] for row in rows) < MOST_PENDING)
+    events = {(row["start"], row["event_type"]): row["events"] for row in rows if row["events"]}
+    return events, sum(row["seen"] for row in rows) < MOST_PENDING
 
 
 async def _parked(
-    connection: asyncpg.Connection, project_id: int, destination: str, window: Window
-) -> _Waiting:
+    connection: asyncpg.Connection, project_id: int, window: Window, destination: str | None
+) -> dict[str, dict[Cell, int]]:
     rows = await connection.fetch(
         f"""
-        SELECT {window.start("received_at")} AS start, event_type, min(received_at) AS oldest, count(*) AS events
-        FROM parked_events WHERE {WITHIN.format("received_at")} AND project_id = $3 AND destination = $4 GROUP BY 1, 2
+        SELECT destination, {window.start("received_at")} AS start, event_type, count(*) AS events FROM parked_events
+        WHERE {WITHIN.format("received_at")} AND {_LIVE} GROUP BY 1, 2, 3
         """,
         window.first,
         window.last,
         project_id,
         destination,
     )
-    return _waiting(rows)
-
-
-def _waiting(rows: list[asyncpg.Record], *, complete: bool = True) -> _Waiting:
-    return _Waiting(
-        {(row["start"], row["event_type"]): row["events"] for row in rows if row["events"]},
-        min((row["oldest"] for row in rows if row["oldest"] is not None), default=None),
-        complete,
-    )
-
-
-async def _ended(
-    connection: asyncpg.Connection, project_id: int, destination: str, window: Window
-) -> dict[Cell, Tally]:
-    rows = await connection.fetch(
-        f"""
-        SELECT {window.start("hour")} AS start, event_type, outcome, reason, sum(events)::bigint AS events
-        FROM delivery_counts WHERE {WITHIN.format("hour")} AND project_id = $3 AND destination = $4
-        GROUP BY 1, 2, 3, 4 HAVING sum(events) <> 0
-        """,
-        window.first,
-        window.last,
-        project_id,
-        destination,
-    )
-    found: dict[Cell, Tally] = {}
+    found: dict[str, dict[Cell, int]] = {}
     for row in rows:
-        tally = found.setdefault((row["start"], row["event_type"]), Tally())
+        found.setdefault(row["destination"], {})[row["start"], row["event_type"]] = row["events"]
+    return found
+
+
+async def ended(
+    connection: asyncpg.Connection, project_id: int, window: Window, destination: str | None = None
+) -> dict[str, dict[Cell, Tally]]:
+    """What was read and what became of it, by destination; replays, what is pending and what is parked left out."""
+    rows = await connection.fetch(
+        f"""
+        SELECT destination, {window.start("hour")} AS start, event_type, outcome, reason, sum(events)::bigint AS events
+        FROM delivery_counts WHERE {WITHIN.format("hour")} AND {_LIVE}
+        GROUP BY 1, 2, 3, 4, 5 HAVING sum(events) <> 0
+        """,
+        window.first,
+        window.last,
+        project_id,
+        destination,
+    )
+    found: dict[str, dict[Cell, Tally]] = {}
+    for row in rows:
+        tallies = found.setdefault(row["destination"], {})
+        tally = tallies.setdefault((row["start"], row["event_type"]), Tally())
         tally.count(row["outcome"], row["reason"], row["events"])
     return found
+
+
+_LIVE = f"project_id = $3 AND ($4::text IS NULL OR destination = $4) AND strpos(destination, '{MARK}') = 0"
