@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-import httpx
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope, Send
@@ -38,6 +37,7 @@ from analytics_api.ingest.plan.quarantine_routes import router as quarantine_rou
 from analytics_api.ingest.plan.routes import router as plan_router
 from analytics_api.ingest.service import Intake, IntakeLimits
 from analytics_api.ingest.writer import Writer
+from analytics_api.outbound.connections import make_client
 from analytics_api.query.metrics import FigureRules
 from analytics_api.query.routes import router as query_router
 from analytics_api.settings import Settings
@@ -183,7 +183,7 @@ async def _open(
         await ensure_project(
             session, DEFAULT, time_zone=settings.time_zone, currency=settings.currency, now=system_clock()
         )
-    client = await stack.enter_async_context(httpx.AsyncClient())
+    client = await stack.enter_async_context(make_client())
     authenticator = Authenticator(
         database,
         open_on_loopback=settings.sandbox_mode and settings.loopback,

@@ -60,7 +60,8 @@ async def _roll_up(services: Services) -> object:
 
 
 async def _flush(services: Services) -> object:
-    return await services.destinations.flush()
+    await services.destinations.start_flush()
+    return None
 
 
 async def _notice_destinations(services: Services) -> object:

@@ -16,7 +16,6 @@ from functools import partial
 from types import FrameType
 from typing import cast
 
-import httpx
 import uvicorn
 
 from analytics_api import telemetry
@@ -25,6 +24,7 @@ from analytics_api.domain.clock import system_clock
 from analytics_api.errors import ConfigurationError
 from analytics_api.http_connections import Connections
 from analytics_api.http_protocol import HttpProtocol
+from analytics_api.outbound.connections import make_client
 from analytics_api.settings import Settings
 from analytics_api.store.embedded import EmbeddedServer
 from analytics_api.store.engine import Database
@@ -143,7 +143,7 @@ async def _work(settings: Settings, url: str) -> None:
         database = Database(url)
         await database.open()
         stack.push_async_callback(database.close)
-        client = await stack.enter_async_context(httpx.AsyncClient())
+        client = await stack.enter_async_context(make_client())
         async with database.write() as connection:
             await ensure_project(
                 connection,

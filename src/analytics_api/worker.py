@@ -24,6 +24,7 @@ from analytics_api.deliver.service import DestinationConfig, Destinations
 from analytics_api.domain.clock import Clock, system_clock
 from analytics_api.errors import ConfigurationError, LeaseLost, Unavailable
 from analytics_api.outbound.addresses import PublicOnlyTransport
+from analytics_api.outbound.connections import make_client
 from analytics_api.schedule import JOB_LIMITS, JOBS, Job, Services
 from analytics_api.settings import PREFIX, Settings
 from analytics_api.store.engine import Database
@@ -128,8 +129,8 @@ def settings_mailer(settings: Settings) -> Mailer | None:
 def added_client(settings: Settings) -> httpx.AsyncClient:
     """What requests to addresses that were added over the API go through: public ones only, unless the settings say."""
     if settings.allow_private_destinations:
-        return httpx.AsyncClient()
-    return httpx.AsyncClient(transport=PublicOnlyTransport())
+        return make_client()
+    return make_client(PublicOnlyTransport())
 
 
 def settings_destinations(settings: Settings) -> list[DestinationConfig]:

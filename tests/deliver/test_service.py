@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
 
 import httpx
 import pytest
@@ -14,6 +16,7 @@ from analytics_api.deliver.report import DeliveryState
 from analytics_api.deliver.service import DestinationConfig, Destinations
 from analytics_api.domain.project import Project
 from analytics_api.errors import ConfigurationError
+from analytics_api.schedule import JOBS
 from analytics_api.store.engine import Database
 from analytics_api.store.projects import create_project
 from tests.support.delivering import overview, total
@@ -131,6 +134,30 @@ async def test_a_hanging_destination_holds_no_other_up(
     assert not amplitude.stored
     flush.cancel()
     await asyncio.gather(flush, return_exceptions=True)
+
+
+async def test_while_one_hangs_the_others_get_every_flush_in_as_many_requests_as_without_it(
+    database: Database, project: Project, make: Make, amplitude: AmplitudeStandIn, mixpanel: MixpanelStandIn
+) -> None:
+    destinations = make()
+    await destinations.ensure()
+    (flush,) = (job for job in JOBS if job.name == "flush")
+    services: Any = SimpleNamespace(destinations=destinations)
+
+    async def requests_of_three_flushes() -> int:
+        before = len(mixpanel.requests)
+        for _ in range(3):
+            expected = len(mixpanel.stored) + 200
+            await write_events(database, [make_event(project, user_id=f"u{n}") for n in range(200)])
+            while len(mixpanel.stored) < expected:
+                await flush.run(services)
+                await asyncio.sleep(0.01)
+        return len(mixpanel.requests) - before
+
+    healthy = await requests_of_three_flushes()
+    amplitude.broken = Fault("hang")
+    assert await requests_of_three_flushes() == healthy
+    assert amplitude.in_flight > 0
 
 
 async def test_a_failed_destination_is_tried_again_without_another_flush(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 
 import httpx
 import pytest
 
 from analytics_api.outbound import http
+from analytics_api.outbound.connections import make_client
 from analytics_api.outbound.http import Answer, post
 from tests.support.providers.server import Received, Reply, StandIn
 
@@ -41,3 +43,27 @@ async def test_a_small_answer_that_unpacks_to_a_large_one_is_read_in_bounds() ->
         answer = await post(client, "http://example.org", b"{}")
     assert isinstance(answer, Answer)
     assert len(answer.body) == http.MOST_BYTES
+
+
+class Silent(StandIn):
+    """Answers on /here only."""
+
+    def handle(self, request: Received) -> Reply:
+        return Reply(200, {})
+
+    async def _answer(self, request: Received, writer: asyncio.StreamWriter) -> bool:
+        if request.path != "/here":
+            await asyncio.Event().wait()
+        return await super()._answer(request, writer)
+
+
+async def test_any_number_of_requests_that_hang_keep_no_other_waiting() -> None:
+    async with Silent() as server, make_client() as client:
+        hanging = [asyncio.create_task(post(client, f"{server.url}/there", b"{}")) for _ in range(150)]
+        while server.in_flight < len(hanging):
+            await asyncio.sleep(0.01)
+        answer = await post(client, f"{server.url}/here", b"{}")
+        assert isinstance(answer, Answer)
+        for task in hanging:
+            task.cancel()
+        await asyncio.gather(*hanging, return_exceptions=True)

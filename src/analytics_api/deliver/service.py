@@ -197,6 +197,15 @@ class Destinations:
         ]
         return list(await asyncio.gather(*(self._run(key, reader) for key, reader in chosen)))
 
+    async def start_flush(self) -> None:
+        """Begin to deliver what is due now, and wait for nobody: a destination that hangs, or has a long way to go, must not keep
+        the next flush from the others. Those that are at work still are left to it.
+        """
+        await self.ensure()
+        for key, reader in self._readers.items():
+            if not self._closed and not reader.lock.locked():
+                self._wake(key, reader)
+
     async def close(self) -> None:
         """Let what is in flight come to its end, and begin nothing more."""
         if self._closed:

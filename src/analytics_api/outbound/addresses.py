@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from analytics_api.errors import ConfigurationError
+from analytics_api.outbound.connections import LIMITS
 
 _NAT64 = IPv6Network("64:ff9b::/96")
 
@@ -89,7 +90,7 @@ class PublicOnlyTransport(httpx.AsyncBaseTransport):
                 "ANALYTICS__ALLOW_PRIVATE_DESTINATIONS=true"
             )
         if host not in self._hosts:
-            self._hosts[host] = httpx.AsyncHTTPTransport(verify=self._certificates)
+            self._hosts[host] = httpx.AsyncHTTPTransport(verify=self._certificates, limits=LIMITS)
         last: httpx.ConnectError | httpx.ConnectTimeout | None = None
         for address in addresses:
             request.url = request.url.copy_with(host=str(address))
