@@ -179,7 +179,7 @@ def keys_create(
             )
 
     key = run_command(create())
-    typer.echo(f"A {kind.value} key of project {project}; keep it, it is not stored:", err=True)
+    typer.echo(f"The {kind.value} key of project {project}; keep it, it is not stored:", err=True)
     typer.echo(key)
 
 
@@ -220,7 +220,12 @@ def keys_revoke(
 
 @app.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(help="CSV, JSON lines or an access log, gzip or not.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="CSV, JSON lines, an access log, or Segment's, Amplitude's, Mixpanel's export; gzip or not."
+        ),
+    ],
     project: ProjectOption = DEFAULT,
     format_name: Annotated[str | None, typer.Option("--format", help=f"One of {', '.join(FORMATS)}.")] = None,
     column: Annotated[
