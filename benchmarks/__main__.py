@@ -23,7 +23,7 @@ import psutil
 from sqlalchemy import make_url
 
 from analytics_api.store.embedded import EmbeddedServer
-from benchmarks import bare, realistic
+from benchmarks import bare, middleware, realistic
 from benchmarks.importing import measure
 
 EVENTS = "/api/v1/analytics/events"
@@ -218,6 +218,7 @@ def main() -> None:
         memory = bench.server.memory_info().rss / 2**20
         line("memory of the web process", f"{memory:.0f} MB (wanted below 250)")
     compare_import(options.rows)
+    line("request with a middleware", middleware.report(options.rounds, options.requests // 4))
     print(OTHERS)
 
 

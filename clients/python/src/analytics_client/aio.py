@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import time
 from types import TracebackType
-from typing import Any
 
 import httpx
 
@@ -61,17 +60,16 @@ class AsyncAnalyticsClient(BaseClient):
     ) -> None:
         await self.close()
 
-    def _take(self, event: dict[str, Any]) -> bool:
-        waiting = self._put(event)
+    def _taken(self, waiting: int | None) -> bool:
         if waiting is None:
             return False
         if not self._core.options.sandbox:
-            with contextlib.suppress(
-                RuntimeError
-            ):  # No loop runs here: the next call with one begins to send.
+            try:
                 self._start()
-                if waiting >= self._core.options.batch_size:
-                    self._wake.set()
+            except RuntimeError:  # No loop runs here: the next call with one begins to send.
+                return True
+            if waiting >= self._core.options.batch_size:
+                self._wake.set()
         return True
 
     def _start(self) -> None:

@@ -79,12 +79,21 @@ class BaseClient(Tracking):
         """Take no more events, and forget those that are not sent yet, those in the spool included."""
         self._core.disable()
 
-    def _put(self, event: dict[str, Any]) -> int | None:
-        """Queue an event. Returns about how many wait; None when it was not taken."""
+    def _take(self, event: dict[str, Any]) -> bool:
+        return self._taken(None if self._is_closed() else self._core.offer(event))
+
+    def _take_request(self, line: bytes) -> None:
+        if not self._is_closed():
+            self._taken(self._core.collect(line))
+
+    def _is_closed(self) -> bool:
         if self._closed:
             self._core.log("closed", "an event came after close() and is not sent")
-            return None
-        return self._core.offer(event)
+        return self._closed
+
+    def _taken(self, waiting: int | None) -> bool:
+        """An event was queued, of about so many, and has to be sent; or (None) it was not. Returns whether it was."""
+        raise NotImplementedError
 
     @property
     def _is_silent(self) -> bool:

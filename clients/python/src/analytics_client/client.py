@@ -9,7 +9,6 @@ import time
 import weakref
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any
 
 import httpx
 
@@ -76,8 +75,7 @@ class AnalyticsClient(BaseClient):
         self._thread: threading.Thread | None = None
         self._http: httpx.Client | None = None
 
-    def _take(self, event: dict[str, Any]) -> bool:
-        waiting = self._put(event)
+    def _taken(self, waiting: int | None) -> bool:
         if waiting is None:
             return False
         if self._thread is None and not self._core.options.sandbox:

@@ -33,6 +33,7 @@ LONGEST_RETRY_AFTER = 3600.0
 _COMPRESSED_FROM = 1_000
 """Bytes; less is not worth it."""
 _LOG_EVERY = 60.0
+_COLLECTED = 100
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class Core:
         self.counters = Counters()
         self._may_log: dict[str, float] = {}
         self._failures = 0
+        self._collected: list[bytes] = []
         self._enabled = options.enabled
         self.queue = self._make_queue()
         if options.enabled and not options.sandbox and options.url is None:
@@ -80,6 +82,7 @@ class Core:
     def disable(self) -> None:
         """Take no more events, and forget those that are not sent yet."""
         self._enabled = False
+        self._collected = []
         self.queue.clear()
 
     def offer(self, event: dict[str, Any]) -> int | None:
@@ -87,24 +90,41 @@ class Core:
         if not self._enabled:
             return None
         try:
-            line = encode(event, keep_pii=self.options.keep_pii)
-            if self.options.sandbox:
-                logger.info("sandbox: %s", line.decode())
-                return 0
-            waiting = self.queue.put(line)
+            return self.offer_json(encode(event, keep_pii=self.options.keep_pii))
         except InvalidEvent as error:
-            self.counters.add("invalid")
             self.log("invalid", "event %r is not sent: %s", event.get("event_type"), error)
-            return None
         except Exception as error:
-            self.counters.add("invalid")
             self.log("failed", "an event could not be taken: %s: %s", type(error).__name__, error)
+        self.counters.add("invalid")
+        return None
+
+    def offer_json(self, *lines: bytes) -> int | None:
+        """Take events that are JSON already."""
+        if not self._enabled:
             return None
-        self.counters.add("queued")
+        if self.options.sandbox:
+            for line in lines:
+                logger.info("sandbox: %s", line.decode())
+            return 0
+        waiting = self.queue.put(*lines)
+        self.counters.add("queued", len(lines))
         return waiting
+
+    def collect(self, line: bytes) -> int | None:
+        """Take an event that may be lost when the process is killed in the next moment: writing many at once costs less."""
+        self._collected.append(line)
+        return 0 if len(self._collected) < _COLLECTED else self.put_collected()
+
+    def put_collected(self) -> int | None:
+        """Queue what was collected."""
+        if not self._collected:
+            return 0
+        lines, self._collected = self._collected, []
+        return self.offer_json(*lines)
 
     def deliver(self) -> Round:
         """Send what waits."""
+        self.put_collected()
         while self._enabled and (batch := self.queue.take(self.options.batch_size)) is not None:
             try:
                 wait = yield from self._send(batch.lines)
@@ -128,6 +148,7 @@ class Core:
     def renew_after_fork(self) -> None:
         """In a child process: new locks, and what waits is left to the parent."""
         self.counters.renew_locks()
+        self._collected = []
         self.queue.renew_after_fork()
 
     def _make_queue(self) -> Queue:
@@ -176,7 +197,7 @@ class Core:
         if self.options.key is not None:
             headers["Authorization"] = f"Bearer {self.options.key}"
         if len(body) >= _COMPRESSED_FROM:
-            body = gzip.compress(body, 5)
+            body = gzip.compress(body, 1)
             headers["Content-Encoding"] = "gzip"
         return Request(self.options.url or "", headers, body)
 

@@ -23,8 +23,8 @@ class Batch:
 class Queue(Protocol):
     """Holds events, oldest first, in bounds: when it is full the oldest go, and are counted as `dropped`."""
 
-    def put(self, line: bytes) -> int:
-        """Add an event. Returns about how many wait."""
+    def put(self, *lines: bytes) -> int:
+        """Add events. Returns about how many wait."""
 
     def take(self, most: int) -> Batch | None:
         """About that many of the oldest events, for one sender at a time; None when nothing waits."""
@@ -51,15 +51,16 @@ class MemoryQueue:
         self._lock = threading.Lock()
         self._lines: deque[bytes] = deque()
 
-    def put(self, line: bytes) -> int:
-        """Add an event; the oldest goes when there is no room."""
+    def put(self, *lines: bytes) -> int:
+        """Add events; the oldest go when there is no room."""
         with self._lock:
-            self._lines.append(line)
+            self._lines.extend(lines)
             waiting = len(self._lines)
             if waiting <= self._most:
                 return waiting
-            self._lines.popleft()
-        self._counters.add("dropped")
+            for _ in range(waiting - self._most):
+                self._lines.popleft()
+        self._counters.add("dropped", waiting - self._most)
         return self._most
 
     def take(self, most: int) -> Batch | None:

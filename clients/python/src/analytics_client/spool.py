@@ -76,16 +76,16 @@ class Spool:
         """Events in segments of this process that are full and not taken yet, about."""
         self._taken: _Segments | None = None
 
-    def put(self, line: bytes) -> int:
+    def put(self, *lines: bytes) -> int:
         """Append to the segment of this process."""
         with self._lock:
             try:
                 segment = self._own or self._open()
-                _write(segment, line + b"\n")
+                _write(segment, lines)
             except OSError as error:
                 self._seal()
                 logger.debug("the spool does not take events: %s", error)
-                return self._memory.put(line)
+                return self._memory.put(*lines)
             waiting = self._sealed + segment.events
             if segment.size >= self._segment_bytes:
                 self._seal()
@@ -172,8 +172,7 @@ class Spool:
             _remove(_Claim(segment.path, segment.fd, []))
             return
         if not _is_at(segment.path, segment.fd):
-            for line in _lines(segment.fd):
-                self._memory.put(line)
+            self._memory.put(*_lines(segment.fd))
         os.close(segment.fd)
 
     def _segments(self) -> list[Path]:
@@ -197,14 +196,15 @@ class Spool:
                 over -= size
 
 
-def _write(segment: _Segment, data: bytes) -> None:
+def _write(segment: _Segment, lines: tuple[bytes, ...]) -> None:
     """All of it or nothing: half a line would spoil the next."""
+    data = b"\n".join(lines) + b"\n"
     written = os.write(segment.fd, data)
     if written != len(data):
         os.ftruncate(segment.fd, segment.size)
         raise OSError("the disk is full")
     segment.size += written
-    segment.events += 1
+    segment.events += len(lines)
 
 
 def _claim(path: Path) -> _Claim | None:

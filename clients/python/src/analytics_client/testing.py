@@ -60,8 +60,11 @@ class RecordingClient(Tracking):
     def _take(self, event: dict[str, Any]) -> bool:
         if not self.enabled:
             return False
-        self.events.append(json.loads(encode(event, keep_pii=self._keep_pii)))
+        self._take_request(encode(event, keep_pii=self._keep_pii))
         return True
+
+    def _take_request(self, line: bytes) -> None:
+        self.events.append(json.loads(line))
 
 
 class AsyncRecordingClient(RecordingClient):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import sys
 import time
@@ -26,6 +27,7 @@ class Tracking:
 
     def __init__(self, app: str | None) -> None:
         self._context: dict[str, Any] = {"library": _LIBRARY}
+        self._request_start: str | None = None
         self._machine: str | None = None
         self._session: str | None = None
         if app is not None:
@@ -35,7 +37,23 @@ class Tracking:
             self._context["os"] = {"name": _system()}
 
     def _take(self, event: dict[str, Any]) -> bool:
+        """Take an event; whether it was taken."""
         raise NotImplementedError
+
+    def _take_request(self, line: bytes) -> None:
+        """Take the JSON of an event that a middleware has made."""
+        raise NotImplementedError
+
+    def _track_request(self, method: str, route: str, status: int, milliseconds: float) -> None:
+        """`track("api_request", ...)` for a middleware, in a fraction of the time: nothing in it has to be looked at."""
+        start = self._request_start
+        if start is None:
+            context = json.dumps(self._context)
+            start = self._request_start = f'{{"event_type":"api_request","context":{context},"event_id":"'
+        self._take_request(
+            f'{start}{new_event_id()}","timestamp":{time.time_ns() // 1_000_000},"event_data":{{"method":"{method}",'
+            f'"route":{json.dumps(route)},"status":{status},"duration_ms":{milliseconds}}}}}'.encode()
+        )
 
     def track(
         self,
