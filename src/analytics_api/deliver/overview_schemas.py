@@ -24,6 +24,44 @@ _COUNTS: dict[str, Any] = {
     "difference": 0,
 }
 
+_STATUS: dict[str, Any] = dict(
+    destination="amplitude",
+    state="running",
+    reason=None,
+    breaker="closed",
+    position=48211,
+    lag_seconds=3.2,
+    oldest_received_at="2026-03-10T12:00:00Z",
+    failures=0,
+    retry_at=None,
+    last_error="HTTP 503",
+    last_error_at="2026-03-10T11:02:41Z",
+    pending_complete=True,
+    **_COUNTS,
+    by_event_type={"page_view": _COUNTS},
+)
+
+_CELL: dict[str, Any] = dict(
+    destination="amplitude", start="2026-03-10T12:00:00Z", event_type="page_view", **_COUNTS
+)
+
+_ANSWERED: dict[str, Any] = {
+    "destination": "mixpanel",
+    "replay": None,
+    "start": "2026-03-10T00:00:00Z",
+    "requests": 481,
+    "sent": 48260,
+    "unanswered": 100,
+    "acknowledged": 48050,
+    "acknowledged_as_number": 48050,
+    "delivered_records": 48101,
+    "delivered_events": 48001,
+    "difference": -51,
+    "reasons": {"repeated": 40, "duplicates": -91},
+}
+
+_DAY = {"project": "default", "by": "day", "from": "2026-03-10T00:00:00Z", "to": "2026-03-11T00:00:00Z"}
+
 
 def _example(**values: Any) -> ConfigDict:
     return ConfigDict(json_schema_extra={"example": values})
@@ -64,22 +102,7 @@ class EventCounts(BaseModel):
 class DestinationStatus(EventCounts):
     """How a destination stands."""
 
-    model_config = _example(
-        destination="amplitude",
-        state="running",
-        reason=None,
-        breaker="closed",
-        position=48211,
-        lag_seconds=3.2,
-        oldest_received_at="2026-03-10T12:00:00Z",
-        failures=0,
-        retry_at=None,
-        last_error="HTTP 503",
-        last_error_at="2026-03-10T11:02:41Z",
-        pending_complete=True,
-        **_COUNTS,
-        by_event_type={"page_view": _COUNTS},
-    )
+    model_config = _example(**_STATUS)
 
     destination: str
     state: DeliveryState
@@ -105,6 +128,8 @@ class DestinationStatus(EventCounts):
 class DeliveryOverview(BaseModel):
     """All destinations of a project."""
 
+    model_config = _example(project="default", sandbox_mode=False, destinations=[_STATUS])
+
     project: str
     sandbox_mode: bool = Field(
         description="Whether providers' events are passed over and logged here instead."
@@ -115,9 +140,7 @@ class DeliveryOverview(BaseModel):
 class BreakdownItem(EventCounts):
     """The events of a destination and type that arrived within an hour or day."""
 
-    model_config = _example(
-        destination="amplitude", start="2026-03-10T12:00:00Z", event_type="page_view", **_COUNTS
-    )
+    model_config = _example(**_CELL)
 
     destination: str
     start: datetime | None = Field(description="Beginning of the hour or the day, UTC; null with `by=total`.")
@@ -127,7 +150,10 @@ class BreakdownItem(EventCounts):
 class Breakdown(BaseModel):
     """Events by hour or day of their arrival, type and destination; newest first."""
 
-    model_config = ConfigDict(populate_by_name=True)
+    model_config = ConfigDict(
+        populate_by_name=True,
+        json_schema_extra={"example": {**_DAY, "items": [_CELL], "more": False, "pending_complete": True}},
+    )
 
     project: str
     by: Grain
@@ -145,20 +171,7 @@ class Breakdown(BaseModel):
 class ReconciliationItem(BaseModel):
     """What a provider acknowledged within an hour or day, and what is held as delivered because of it."""
 
-    model_config = _example(
-        destination="mixpanel",
-        replay=None,
-        start="2026-03-10T00:00:00Z",
-        requests=481,
-        sent=48260,
-        unanswered=100,
-        acknowledged=48050,
-        acknowledged_as_number=48050,
-        delivered_records=48101,
-        delivered_events=48001,
-        difference=-51,
-        reasons={"repeated": 40, "duplicates": -91},
-    )
+    model_config = _example(**_ANSWERED)
 
     destination: str
     replay: int | None = Field(description="The replay that was sent; null: the live events.")
@@ -189,7 +202,10 @@ class ReconciliationItem(BaseModel):
 class Reconciliation(BaseModel):
     """What is held as delivered against what the providers acknowledged; newest first."""
 
-    model_config = ConfigDict(populate_by_name=True)
+    model_config = ConfigDict(
+        populate_by_name=True,
+        json_schema_extra={"example": {**_DAY, "items": [_ANSWERED], "more": False}},
+    )
 
     project: str
     by: Grain

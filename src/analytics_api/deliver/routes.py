@@ -9,14 +9,13 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from analytics_api.access.dependencies import AdminCaller, DatabaseOf, ReadCaller
+from analytics_api.deliver import administration
 from analytics_api.deliver.schemas import (
     Resumed,
     SandboxItem,
     SandboxPage,
 )
-from analytics_api.errors import NotFound
-from analytics_api.store import delivery_views, readers
-from analytics_api.store.deliveries import reader_name
+from analytics_api.store import delivery_views
 
 router = APIRouter(prefix="/deliveries", tags=["delivery"])
 
@@ -27,11 +26,7 @@ Limit = Annotated[int, Query(ge=1, le=1000, description="Most items of a page.")
 async def resume(destination: str, caller: AdminCaller, database: DatabaseOf) -> Resumed:
     """Resume a paused destination, or try one that waits after a failure at the next run instead of at `retry_at`."""
     async with database.acquire() as connection:
-        if not await readers.probe_now(connection, caller.project.id, reader_name(destination)):
-            raise NotFound(f"Project {caller.project.slug} has no destination {destination!r}.")
-        resumed = await readers.resume(
-            connection, caller.project.id, reader_name(destination), datetime.now(UTC)
-        )
+        resumed = await administration.resume(connection, caller.project, destination, datetime.now(UTC))
     return Resumed(destination=destination, resumed=resumed)
 
 
