@@ -31,6 +31,7 @@ from analytics_api.ingest.enrichment.countries import open_places
 from analytics_api.ingest.enrichment.visitors import Enricher
 from analytics_api.ingest.front import IntakeFront
 from analytics_api.ingest.openapi import operation as intake_operation
+from analytics_api.ingest.outbox import OutboxRelay
 from analytics_api.ingest.person_routes import router as person_router
 from analytics_api.ingest.plan.desk import PlanDesk
 from analytics_api.ingest.plan.quarantine_routes import router as quarantine_router
@@ -220,6 +221,9 @@ async def _open(
     recorder = ApiRequestRecorder(intake)
     recorder.start()
     stack.push_async_callback(recorder.close)
+    relay = OutboxRelay(database, intake)
+    relay.start()
+    stack.push_async_callback(relay.close)
     app.state.traffic.start(database)
     stack.push_async_callback(app.state.traffic.stop)
 
