@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install
-COMPILE = $(LOCK_VENV)/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+COMPILE = $(LOCK_VENV)/bin/uv pip compile --quiet --universal --fork-strategy fewest --generate-hashes --python-version 3.11 \
 	--custom-compile-command "make lock" $(UV_FLAGS) pyproject.toml
 LOCK_VENV := $(VENV)/.lock
 
@@ -44,7 +44,7 @@ lock: ## pin the dependencies of pyproject.toml again (UV_FLAGS=--upgrade takes 
 	@$(LOCK_VENV)/bin/python -m pip --quiet --disable-pip-version-check install uv
 	@$(COMPILE) --output-file requirements/base.txt
 	@$(COMPILE) --group dev --constraint requirements/base.txt --output-file requirements/dev.txt
-	@$(LOCK_VENV)/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+	@$(LOCK_VENV)/bin/uv pip compile --quiet --universal --fork-strategy fewest --generate-hashes --python-version 3.11 \
 		--custom-compile-command "make lock" $(UV_FLAGS) --group build --constraint requirements/dev.txt \
 		--output-file requirements/build.txt
 	@rm -rf $(LOCK_VENV)

@@ -40,6 +40,7 @@ from analytics_api.ingest.service import Intake, IntakeLimits
 from analytics_api.ingest.writer import Writer
 from analytics_api.outbound.connections import make_client
 from analytics_api.query.metrics import FigureRules
+from analytics_api.query.prediction_routes import router as prediction_router
 from analytics_api.query.routes import router as query_router
 from analytics_api.settings import Settings
 from analytics_api.store.engine import Database
@@ -138,6 +139,7 @@ def create_app(settings: Settings, url: str, *, with_worker: bool = False) -> Ap
     app.state.traffic = TrafficCounter()
     for router in (
         query_router,
+        prediction_router,
         money_router,
         overview_router,
         deliver_router,

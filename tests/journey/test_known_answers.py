@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import subprocess
 import sys
@@ -146,3 +147,53 @@ def test_sessions(answers: tuple[str, dict[str, Any]], server: ServerProcess) ->
     name, known = answers
     days = series(server, name, "sessions", "daily", known)
     assert sum(days.values()) == known["sessions_30min_ge"]["sessions"]
+
+
+def asked(server: ServerProcess, path: str, **parameters: Any) -> Any:
+    answer = httpx.get(f"{server.url}/api/v1/analytics/{path}", params=parameters, timeout=60)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def test_lifetime_value_foreseen(server: ServerProcess, data: Path, tmp_path: Path) -> None:
+    """The published parameters of BG/NBD and Gamma-Gamma for the tenth of CDNOW's customers they were published for."""
+    known = json.loads((data / "known-answers" / "cdnow.json").read_text())["ltv_models"]
+    with gzip.open(data / "cdnow.events.csv.gz", "rt") as whole:
+        head, *rows = whole
+    (tmp_path / "sample.csv").write_text(head + "".join(row for row in rows if "sample_id" in row))
+    command(server._folder, "import", str(tmp_path / "sample.csv"), "--project", "cdnow-sample")
+    found = asked(
+        server, "metrics/predicted/ltv", project="cdnow-sample", as_of="1997-09-30", horizon_days=39 * 7
+    )
+    assert found["customers"] == known["customers"]
+    assert found["repeat_customers"] == known["repeat_customers"]
+    assert found["repeat_purchases"] == known["repeat_transactions_calibration"]
+    for ours, theirs in (("purchases", "bgnbd"), ("spending", "gamma_gamma")):
+        for name, value in known[theirs].items():
+            assert found[ours]["log_likelihood" if name == "LL" else name] == pytest.approx(value, rel=1e-5)
+    spending = found["spending"]
+    assert spending["observed_average"] == pytest.approx(known["mean_repeat_spend"])
+    assert spending["correlation"] == pytest.approx(known["corr_x_z"])
+    assert spending["average"] == pytest.approx(known["population_mean_spend_pv_over_q_minus_1"], rel=1e-5)
+    expected = found["expected"]["expected_purchases"]
+    assert expected == pytest.approx(known["sum_E_Y39_all_customers"], rel=1e-5)
+    # What then really happened; BG/NBD is known to fall short of it on these data.
+    assert expected == pytest.approx(
+        known["distinct_purchase_days_holdout_1997_10_01_to_1998_06_30"], rel=0.15
+    )
+
+
+def test_retention_foreseen(server: ServerProcess, data: Path) -> None:
+    known = json.loads((data / "known-answers" / "sbg_regular.json").read_text())
+    file = str(data / "sbg_regular.events.csv.gz")
+    command(server._folder, "import", file, "--project", "sbg-regular")
+    # The eight years that the model was published for, the last of which ends on this day.
+    ask = {"cohort_start": "2000-01-15", "cohort_end": "2000-01-15", "period": "yearly", "periods": 5}
+    found = asked(server, "metrics/predicted/retention", project="sbg-regular", as_of="2008-01-14", **ask)
+    fit, years = known["sbg_fit_years_0_7"], found["periods"]
+    assert [year["survivors"] for year in years[:8]] == known["survivors_by_year"][:8]
+    assert found["alpha"] == pytest.approx(fit["alpha"], rel=1e-5)
+    assert found["beta"] == pytest.approx(fit["beta"], rel=1e-5)
+    assert found["log_likelihood"] == pytest.approx(fit["LL"])
+    projected = [year["projected"] for year in years[8:]]
+    assert projected == pytest.approx(fit["projected_survival_years_8_12"], rel=1e-5)

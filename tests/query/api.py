@@ -11,6 +11,7 @@ from analytics_api import problems
 from analytics_api.access.authenticator import Authenticator
 from analytics_api.aggregate.routes import router as money_router
 from analytics_api.query.metrics import FigureRules
+from analytics_api.query.prediction_routes import router as prediction_router
 from analytics_api.query.routes import router as query_router
 from analytics_api.store.engine import Database
 from tests.support.figures import LATE_DAYS, at
@@ -25,6 +26,7 @@ class Api:
         self.now = NOW
         app = FastAPI()
         app.include_router(query_router)
+        app.include_router(prediction_router)
         app.include_router(money_router)
         problems.install(app)
         app.state.database = database
