@@ -21,7 +21,7 @@ from analytics_api.errors import AnalyticsError, ConfigurationError
 from analytics_api.importing import DEMO, fill_demo, import_file, parse_pairs, summary
 from analytics_api.ingest.formats import FORMATS, FieldMap
 from analytics_api.ingest.importer import ImportReport
-from analytics_api.plan_commands import plan_app
+from analytics_api.plan_commands import codegen, plan_app
 from analytics_api.serve import database_url, run_server, run_worker
 from analytics_api.settings import load_settings
 from analytics_api.store.keys import create_key, list_keys, revoke_key
@@ -44,6 +44,7 @@ app.add_typer(destinations_app, name="destinations")
 app.add_typer(deliveries_app, name="deliveries")
 app.add_typer(plan_app, name="plan")
 app.add_typer(alerts_app, name="alerts")
+app.command("codegen")(codegen)
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +14,7 @@ from analytics_api.command_line import ProjectOption, opened, run_command
 from analytics_api.domain.clock import system_clock
 from analytics_api.domain.plan import PlanMode, PlannedType, UnknownTypes
 from analytics_api.errors import ConfigurationError
+from analytics_api.ingest.plan.codegen import Language, generate
 from analytics_api.ingest.plan.document import catalogue, plan_document, store_plan
 from analytics_api.ingest.plan.models import PlanBody
 from analytics_api.settings import load_settings
@@ -33,6 +35,35 @@ def plan_show(project: ProjectOption = DEFAULT) -> None:
     for name, planned in plan.types.items():
         properties = ", ".join(json.loads(planned.schema).get("properties", {}))
         typer.echo(f"{name}\t{properties}\t{planned.description}")
+
+
+def codegen(
+    language: Annotated[Language, typer.Argument(help="What to write types in.")],
+    project: ProjectOption = DEFAULT,
+    output: Annotated[Path | None, typer.Option(help="File to write; printed when left out.")] = None,
+    plan: Annotated[
+        Path | None, typer.Option(help="File of `plan export`, instead of the project's plan.")
+    ] = None,
+) -> None:
+    """Types of the tracking plan's events, so that mypy or tsc finds a wrong property."""
+    if plan is not None:
+        types: Mapping[str, PlannedType] | None = _parse(plan)[2]
+    else:
+        stored = _read(project)
+        types = (
+            {name: PlannedType(json.loads(one.schema), one.description) for name, one in stored.types.items()}
+            if stored
+            else None
+        )
+    if not types:
+        raise ConfigurationError(
+            f"Project {project} has no event types in its tracking plan: add some, or start with `plan import --catalogue`."
+        )
+    text = generate(language, project, {name: (one.description, one.schema) for name, one in types.items()})
+    if output is None:
+        typer.echo(text, nl=False)
+    else:
+        output.write_text(text, encoding="utf-8")
 
 
 @plan_app.command("export")
