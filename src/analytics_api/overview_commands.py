@@ -78,11 +78,18 @@ def show(project: ProjectOption = DEFAULT) -> None:
                 each.breaker.value,
                 round(each.lag_seconds),
                 *(getattr(each, name) for name in _COUNTS),
-                each.reason or each.last_error,
+                _why(each),
             )
             for each in run_command(run())
         ),
     )
+
+
+def _why(status: DestinationStatus) -> str | None:
+    """With its time: the last error stays to be seen when everything flows again."""
+    if status.reason is not None or status.last_error_at is None:
+        return status.reason
+    return f"{_text(status.last_error_at)} {status.last_error}"
 
 
 @overview_app.command("breakdown")

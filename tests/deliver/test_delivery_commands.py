@@ -76,6 +76,27 @@ async def test_backfill_dead_letters_retry_and_discard(
     await until(lambda: len(receiver.stored) == 9)
     assert receiver.stored[-1]["event_id"] == str(events[7].event_id)
 
+    # Ten events before its start are no business of the live stream; the next one is, and waits for the hourly flush.
+    await write_events(database, [make_event(project, "login")])
+    header, row = (line.split("\t") for line in (await deliveries("show")).splitlines())
+    shown_now = dict(zip(header, row, strict=True))
+    assert {name: shown_now[name] for name in ("destination", "state", "breaker", "received", "pending")} == {
+        "destination": "webhook",
+        "state": "running",
+        "breaker": "closed",
+        "received": "1",
+        "pending": "1",
+    }
+    _, hour = (await deliveries("breakdown", "--from", "2026-03-10", "--to", "2026-03-11")).splitlines()
+    assert hour.startswith("2026-03-10T12:00+00:00\twebhook\tlogin\t1\t1\t0\t")
+    header, row = (line.split("\t") for line in (await deliveries("reconciliation")).splitlines())
+    answered = dict(zip(header, row, strict=True))
+    assert (answered["destination"], answered["replay"]) == ("webhook", "1")
+    assert (answered["acknowledged"], answered["delivered_events"], answered["difference"]) == ("9", "9", "0")
+    for command in ("breakdown", "reconciliation"):
+        assert "no destination 'webhok'" in await deliveries(command, "--destination", "webhok", code=2)
+        assert "from is not a time" in await deliveries(command, "--from", "yesterday", code=2)
+
     slow = await deliveries(
         "replay", "webhook", "--from", "2026-03-01", "--rate", "1", "--event-type", "page_view"
     )
