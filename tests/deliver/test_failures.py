@@ -177,6 +177,25 @@ async def test_a_request_that_is_too_large_is_halved_and_the_smaller_size_rememb
     assert refused <= 6, "later requests are no larger than what was taken"
 
 
+async def test_what_one_half_must_send_again_comes_before_the_other_half(
+    database: Database,
+    project: Project,
+    reader: DestinationReader,
+    amplitude: AmplitudeStandIn,
+    clock: MovableClock,
+) -> None:
+    """Of the first half one event is refused, and the others of that request are not taken because of it."""
+    events = [
+        make_event(project, user_id="ada", event_data={"n": n, "bad": n == 1, "text": "x" * 500})
+        for n in range(8)
+    ]
+    await write_events(database, events)
+    amplitude.largest = 3_500
+    await run_until_quiet(reader, clock)
+    assert any(len(request.body) > amplitude.largest for request in amplitude.requests)
+    assert by_user(amplitude) == {"ada": [0, 2, 3, 4, 5, 6, 7]}
+
+
 async def test_refused_without_a_reason_the_culprit_is_found_by_halving(
     database: Database,
     project: Project,

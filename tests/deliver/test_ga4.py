@@ -163,6 +163,24 @@ async def test_one_client_a_request_and_a_lost_answer_is_unknown_not_sent_again(
     assert (total(found, "unknown"), total(found, "delivered"), found.parked) == (4, 8, 0)
 
 
+async def test_what_is_set_last_is_said_last_though_each_value_takes_a_request_of_its_own(
+    database: Database, project: Project, client: httpx.AsyncClient, clock: MovableClock
+) -> None:
+    async with GoogleAnalyticsStandIn() as google:
+        to = destination("ga4", options_of(google, old_events="send"))
+        reader = await make_reader(database, project, to, client, clock)
+        plans = ["free", "pro", "free", "free", "team", "free", "pro"]
+        events = [
+            make_event(project, event_data={"n": n}, user_properties={"$set": {"plan": plan}})
+            for n, plan in enumerate(plans)
+        ]
+        await write_events(database, events)
+        await run_until_quiet(reader, clock)
+        assert [event["params"]["n"] for event in google.stored] == list(range(len(plans)))
+        (properties,) = google.user_properties.values()
+        assert properties["plan"]["value"] == "pro"
+
+
 async def test_google_is_asked_when_it_is_saved_and_stores_nothing(
     api: httpx.AsyncClient,
 ) -> None:

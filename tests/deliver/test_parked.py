@@ -235,3 +235,19 @@ async def test_counting_updates_that_surely_did_not_arrive_are_sent_again(
     await run_until_quiet(to_mixpanel, clock)
     assert [profile["visits"] for profile in mixpanel.profiles.values()] == [1] * 5
     assert total(await overview(database, project, "mixpanel"), "delivered") == 5
+
+
+async def test_profile_operations_keep_their_order_though_they_take_different_requests(
+    database: Database,
+    project: Project,
+    to_mixpanel: DestinationReader,
+    mixpanel: MixpanelStandIn,
+    clock: MovableClock,
+) -> None:
+    operations = [{"$set": {"visits": 10}}, *[{"$add": {"visits": 1}}] * 3, {"$set": {"visits": 20}}]
+    await write_events(database, [make_event(project, user_properties=each) for each in operations])
+    await run_until_quiet(to_mixpanel, clock)
+    assert mixpanel.profiles["ada"]["visits"] == 20
+    assert [next(name for name in update if name in ("$set", "$add")) for update in mixpanel.updates] == [
+        next(iter(each)) for each in operations
+    ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -114,8 +114,8 @@ class Dispatch:
         while queue and not self._stopped:
             batch = self._take(queue)
             while batch and not self._stopped:
-                kind = _most_common_kind(batch)
-                await self._request([parcel for parcel in batch if parcel.next_kind == kind], kind)
+                parcels, kind = _in_turn(batch)
+                await self._request(parcels, kind)
                 batch = self._still_going(batch)
             # Rendering and a provider that answers at once must not keep the event loop for themselves.
             await asyncio.sleep(0)
@@ -247,8 +247,10 @@ class Dispatch:
         middle = len(parcels) // 2
         for half in (parcels[:middle], parcels[middle:]):
             going = self._still_going(half)
-            if going and not self._stopped:
+            # What is to be sent again of the first half comes before the second.
+            while going and not self._stopped:
                 await self._request(going, kind)
+                going = [parcel for parcel in self._still_going(going) if parcel.next_kind == kind]
 
     def _note_halt(self, outcomes: Sequence[Outcome]) -> None:
         """Stop when the destination as a whole does not take events: not one of a request came to anything else."""
@@ -279,7 +281,22 @@ class Dispatch:
             self._waiting[person] = min(seq, self._waiting.get(person, seq))
 
 
-def _most_common_kind(batch: Sequence[Parcel]) -> RequestKind:
-    """The kind of request that takes most of the batch; so profiles follow their events in one request each."""
-    kinds = [parcel.next_kind for parcel in batch]
-    return max(dict.fromkeys(kinds), key=kinds.count)
+def _in_turn(batch: Sequence[Parcel]) -> tuple[list[Parcel], RequestKind]:
+    """The next request: of the kind that takes most of the batch, without payloads that would overtake an earlier one.
+
+    So profiles follow their events in one request each.
+    """
+    kinds = Counter(parcel.next_kind for parcel in batch)
+    for kind, _ in kinds.most_common():
+        left: set[tuple[UUID, str]] = set()
+        chosen = []
+        for parcel in batch:
+            person, going = parcel.event.person_id, parcel.next_payloads(kind)
+            if any((person, payload.order) in left for payload in going):
+                going = []
+            if going:
+                chosen.append(parcel)
+            left.update((person, payload.order) for payload in parcel.rest[len(going) :])
+        if chosen:
+            return chosen, kind
+    raise ValueError("a request of nothing")

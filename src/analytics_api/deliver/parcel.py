@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import takewhile
 
 from analytics_api.deliver.providers.port import Limits, Payload
 from analytics_api.domain.event import StoredEvent
@@ -29,6 +30,11 @@ ENDED = (Delivered, Skipped, Dead, Given)
 
 RequestKind = tuple[str, bool]
 """What the payloads of one request have in common: the endpoint, and whether they may be sent only once."""
+
+
+def kind_of(payload: Payload) -> RequestKind:
+    """The kind of request that a payload goes into."""
+    return payload.endpoint, payload.once
 
 
 @dataclass(slots=True)
@@ -61,19 +67,18 @@ class Parcel:
     """Whether a single attempt was begun in this run."""
 
     @property
+    def rest(self) -> list[Payload]:
+        """The payloads that have not arrived."""
+        return (self.payloads or [])[self.arrived :]
+
+    @property
     def next_kind(self) -> RequestKind:
         """The kind of request that the next payload goes into."""
-        following = (self.payloads or [])[self.arrived]
-        return following.endpoint, following.once
+        return kind_of(self.rest[0])
 
     def next_payloads(self, kind: RequestKind) -> list[Payload]:
         """The payloads that go together into the next request."""
-        taken = []
-        for payload in (self.payloads or [])[self.arrived :]:
-            if (payload.endpoint, payload.once) != kind:
-                break
-            taken.append(payload)
-        return taken
+        return list(takewhile(lambda payload: kind_of(payload) == kind, self.rest))
 
     @property
     def moved(self) -> bool:

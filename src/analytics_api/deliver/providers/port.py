@@ -25,6 +25,8 @@ class Payload:
     """The ids under which the provider knows the person, to read who is throttled."""
     once: bool = False
     """Whether a second arrival would count twice: after a lost answer it is not sent again."""
+    order: str = ""
+    """Payloads of one person that share this word arrive in the order of the log; others may overtake them."""
 
 
 Rendered = list[Payload] | Skipped | Dead

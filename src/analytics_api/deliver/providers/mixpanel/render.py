@@ -145,7 +145,7 @@ class Renderer:
             "$insert_id": str(event.event_id),
         }
         self._builder.import_data(None, distinct_id, event.event_type, properties["time"], properties)
-        return Payload(IMPORT, self._built(), (distinct_id,))
+        return Payload(IMPORT, self._built(), (distinct_id,), order=IMPORT)
 
     def _engage(self, event: StoredEvent, distinct_id: str) -> list[Payload]:
         operations = json_object(event.user_properties)
@@ -175,7 +175,7 @@ class Renderer:
         if event.received_at - event.occurred_at > HISTORY:
             record["$ignore_time"] = True
         self._builder.people_update(record)
-        return Payload(ENGAGE, self._built(), (distinct_id,), once=once)
+        return Payload(ENGAGE, self._built(), (distinct_id,), once=once, order=ENGAGE)
 
     def _built(self) -> bytes:
         record = self._collector.records.pop().encode()
