@@ -10,7 +10,7 @@ LOCK_VENV := $(VENV)/.lock
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run setup test check format lock bench bench-full clean
+.PHONY: help run setup test check web web-check format lock bench bench-full clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -28,6 +28,12 @@ check: $(VENV)/.dev ## lint, formatting, types and import rules
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+web: web/node_modules/.stamp ## build the browser script into the Python package (needs Node 20.19 or newer)
+	npm --prefix web run build
+
+web-check: web/node_modules/.stamp ## lint, types and unit tests of web/; says so and does nothing without Node 20.19
+	@if $(NODE_IS_NEW); then npm --prefix web run check; else echo "web/ is not checked: Node 20.19 or newer is needed"; fi
 
 format: $(VENV)/.dev ## format the code and apply the safe lint fixes
 	$(BIN)/ruff check --fix
@@ -50,8 +56,13 @@ lock: ## pin the dependencies of pyproject.toml again (UV_FLAGS=--upgrade takes 
 	@rm -rf $(LOCK_VENV)
 
 clean: ## remove .venv and all that was built; data in .data stays
-	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) dist build web/node_modules web/sdk/dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find src tests -name __pycache__ -prune -exec rm -rf {} +
+
+NODE_IS_NEW = node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)' 2>/dev/null
+
+web/node_modules/.stamp: web/package-lock.json
+	@if $(NODE_IS_NEW); then npm --prefix web ci --ignore-scripts --no-fund --no-audit && touch $@; fi
 
 # A stamp is newer than the files it was made from, so a second call does nothing and a changed pin installs again.
 # pip comes last when an environment is made: without it the environment is incomplete and is made again.

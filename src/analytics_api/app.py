@@ -43,18 +43,19 @@ from analytics_api.query.metrics import FigureRules
 from analytics_api.query.prediction_routes import router as prediction_router
 from analytics_api.query.routes import router as query_router
 from analytics_api.settings import Settings
+from analytics_api.show.browser import script_endpoint, script_router
 from analytics_api.store.engine import Database
 from analytics_api.store.partitions import Partitions, make_ahead
 from analytics_api.store.projects import DEFAULT, ensure_project
 from analytics_api.tracking import ApiTrackingMiddleware, TrafficCounter, sort_requests
-from analytics_api.tracking.middleware import Sink
+from analytics_api.tracking.middleware import SKIPPED, Sink
 from analytics_api.worker import Worker, make_services
 
 logger = logging.getLogger(__name__)
 
 PREFIX = "/api/v1/analytics"
-INTAKE = frozenset({f"{PREFIX}/events"})
-"""Paths that events are posted to."""
+EVENTS = f"{PREFIX}/events"
+"""The path that events are posted to; a setting may add another one."""
 MOST_BODY_BYTES = 1_048_576
 """Of every other call."""
 
@@ -73,12 +74,14 @@ class Application(FastAPI):
     front: IntakeFront | None = None
     refused: ConfigurationError | None = None
     """The setting with which it could not start."""
+    intake: frozenset[str] = frozenset({EVENTS})
+    """Paths that events are posted to."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         if (
             scope["type"] == "http"
-            and scope["path"] in INTAKE
+            and scope["path"] in self.intake
             and scope["method"] == "POST"
             and self.front is not None
         ):
@@ -100,8 +103,7 @@ class Application(FastAPI):
         """The OpenAPI document, with the intake, which is no route of FastAPI's, and with the errors of every call."""
         if self.openapi_schema is None:
             document = super().openapi()
-            intake = {path: {"post": intake_operation()} for path in sorted(INTAKE)}
-            document["paths"] = {**intake, **document["paths"]}
+            document["paths"] = {EVENTS: {"post": intake_operation()}, **document["paths"]}
             problems.describe(document)
             self.openapi_schema = document
         return self.openapi_schema
@@ -154,10 +156,22 @@ def create_app(settings: Settings, url: str, *, with_worker: bool = False) -> Ap
     ):
         app.include_router(router, prefix=PREFIX)
     app.include_router(health.router)
-    app.add_middleware(ApiTrackingMiddleware, sink=_sink(app, settings))
-    app.add_middleware(IntakeCors, paths=INTAKE)
+    _serve_pages(app, settings)
+    app.add_middleware(
+        ApiTrackingMiddleware, sink=_sink(app, settings), skip=(*SKIPPED, settings.browser_script_path)
+    )
+    app.add_middleware(IntakeCors, paths=app.intake)
     problems.install(app)
     return app
+
+
+def _serve_pages(app: Application, settings: Settings) -> None:
+    """The script for pages, and the path to which it may send."""
+    endpoint = settings.collect_path or EVENTS
+    app.intake = frozenset({EVENTS, endpoint})
+    path = settings.browser_script_path
+    app.add_api_route(path, script_endpoint(), methods=["GET", "HEAD"], include_in_schema=False)
+    app.include_router(script_router(path, endpoint), prefix=PREFIX)
 
 
 def _sink(app: Application, settings: Settings) -> Sink:
@@ -168,7 +182,7 @@ def _sink(app: Application, settings: Settings) -> Sink:
     return sort_requests(
         track=track if settings.track_api_requests else None,
         count=app.state.traffic.add,
-        intake=[f"POST {path}" for path in INTAKE],
+        intake=[f"POST {path}" for path in app.intake],
     )
 
 

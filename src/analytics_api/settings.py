@@ -17,6 +17,9 @@ from analytics_api.errors import ConfigurationError
 PREFIX = "ANALYTICS__"
 ENV_FILE = ".env.analytics"
 
+PATH = r"^(/[A-Za-z0-9._~-]+)+$"
+"""Of a URL, without query and without a slash at its end."""
+
 
 class Settings(BaseSettings):
     """Every setting, with its default. Documented one by one in `.env.analytics.example`."""
@@ -89,6 +92,10 @@ class Settings(BaseSettings):
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
     geoip_database: Path | None = None
 
+    # Pages. Both names are free, because content blockers know the usual ones.
+    browser_script_path: str = Field("/sdk/a.js", pattern=PATH)
+    collect_path: str | None = Field(None, pattern=PATH)
+
     @field_validator(
         "database_url",
         "amplitude_api_key",
@@ -108,6 +115,7 @@ class Settings(BaseSettings):
         "smtp_password",
         "smtp_from",
         "geoip_database",
+        "collect_path",
         mode="before",
     )
     @classmethod

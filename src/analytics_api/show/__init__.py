@@ -1,0 +1,1 @@
+"""What people and pages see: the script for browsers."""
