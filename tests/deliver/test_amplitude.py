@@ -8,7 +8,9 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given, settings
 
+from analytics_api.deliver.providers.amplitude import render as module
 from analytics_api.deliver.providers.amplitude.answer import QUOTA_SECONDS, THROTTLED_SECONDS, read_answer
 from analytics_api.deliver.providers.amplitude.provider import Amplitude, make
 from analytics_api.deliver.providers.port import Payload
@@ -28,7 +30,7 @@ from analytics_api.domain.outcome import (
 from analytics_api.errors import ConfigurationError
 from analytics_api.outbound.http import Answer
 from tests.support.providers import AmplitudeStandIn
-from tests.support.stored import stored_event
+from tests.support.stored import SHORT_EVENTS, STORED_EVENTS, stored_event
 
 PROVIDER = Amplitude("key")
 
@@ -337,3 +339,18 @@ def test_what_intake_found_out_is_sent_unless_the_sender_says_otherwise() -> Non
     }  # fmt: skip
     [body] = bodies(stored_event(user_id="u-12345", context={**found, "location": {"country": "FR"}}))
     assert body["country"] == "FR"
+
+
+@settings(max_examples=300)
+@given(event=STORED_EVENTS | SHORT_EVENTS)
+def test_plain_events_are_rendered_as_the_official_builder_does(event: StoredEvent) -> None:
+    by_hand = module.render(event)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "is_plain", lambda _event: False)
+        assert module.render(event) == by_hand
+
+
+@settings(max_examples=50)
+@given(event=SHORT_EVENTS)
+def test_short_events_without_lists_are_plain(event: StoredEvent) -> None:
+    assert module.is_plain(event)

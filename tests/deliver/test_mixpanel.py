@@ -8,7 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
+import mixpanel as official
 import pytest
+from hypothesis import given
 
 from analytics_api.deliver.providers.mixpanel.answer import read_answer
 from analytics_api.deliver.providers.mixpanel.provider import Mixpanel, make
@@ -28,7 +30,7 @@ from analytics_api.domain.outcome import (
 from analytics_api.errors import ConfigurationError
 from analytics_api.outbound.http import Answer
 from tests.support.providers import MixpanelStandIn
-from tests.support.stored import NOW, stored_event
+from tests.support.stored import NOW, SHORT_EVENTS, STORED_EVENTS, stored_event
 
 PROVIDER = Mixpanel("token")
 
@@ -349,3 +351,29 @@ def test_what_the_sender_says_in_objects_goes_there_too() -> None:
     }
     assert expected.items() <= properties.items()
     assert "$device" not in properties
+
+
+class Collector:
+    """A consumer of the official package that keeps what it is given."""
+
+    def send(self, endpoint: str, message: str, *_credentials: object) -> None:
+        assert endpoint == "imports"
+        self.message = message
+
+
+@given(event=STORED_EVENTS | SHORT_EVENTS)
+def test_the_record_is_as_the_official_builder_makes_it(event: StoredEvent) -> None:
+    rendered = PROVIDER.render(event)
+    if not isinstance(rendered, list) or rendered[0].endpoint != "import":
+        return
+    found = json.loads(rendered[0].body)
+    properties = found["properties"]
+    own = {"token", "distinct_id", "time", "$insert_id", "mp_lib", "$lib_version"}
+    others = {name: value for name, value in properties.items() if name not in own}
+    collector = Collector()
+    official.Mixpanel("token", consumer=collector).import_data(
+        None, properties["distinct_id"], found["event"], properties["time"], others
+    )
+    built = json.loads(collector.message)
+    built["properties"]["$insert_id"] = str(event.event_id)
+    assert json.dumps(built) == json.dumps(found)

@@ -117,3 +117,37 @@ STORED_EVENTS = st.builds(
     ),
 )
 """Any row that intake lets into the log."""
+
+_SHORT = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**20), 10**20)
+    | st.floats(allow_nan=False, allow_infinity=False)
+)
+_SHORT_OBJECTS = st.dictionaries(
+    st.text("abc_$", max_size=5),
+    _SHORT | st.text("ab", max_size=9) | st.dictionaries(st.text("xy", max_size=3), _SHORT, max_size=2),
+    max_size=5,
+)
+
+SHORT_EVENTS = st.builds(
+    stored_event,
+    st.sampled_from(["page_view", "purchase"]),
+    user_id=st.none() | st.just("ada"),
+    anonymous_id=st.just("device-1"),
+    session_id=st.none() | st.just("1773144000000"),
+    event_data=_SHORT_OBJECTS,
+    context=st.fixed_dictionaries(
+        {},
+        optional={
+            "page": st.fixed_dictionaries(
+                {}, optional={"url": st.just("https://example.com/"), "path": st.just("/"), "title": _SHORT}
+            ),
+            "country": st.just("DE"),
+            "locale": st.just("de") | _SHORT,
+            "os": st.just("Linux") | st.just({"name": "Linux", "version": "6"}),
+        },
+    ),
+    revenue=st.none() | st.just("9.99"),
+)
+"""Rows as most are: short, without lists."""

@@ -24,9 +24,13 @@ def json_object(text: str | None) -> dict[str, Any]:
     return value
 
 
+# `json.dumps` with options of its own makes an encoder each time.
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+
+
 def json_bytes(value: object) -> bytes:
     """Compact JSON. Raises ValueError for NaN and infinity, which are no JSON."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    return _encode(value).encode()
 
 
 def text_at(value: dict[str, Any], *path: str) -> str | None:
@@ -42,19 +46,34 @@ def first_text(value: dict[str, Any], *paths: tuple[str, ...]) -> str | None:
     return next((text for path in paths if (text := text_at(value, *path)) is not None), None)
 
 
+def texts_at(
+    value: dict[str, Any], places: Iterable[tuple[str, tuple[tuple[str, ...], ...]]]
+) -> dict[str, str]:
+    """For each name the first non-empty text at one of its paths, of one or two keys; names without any are left out."""
+    found = {}
+    for name, paths in places:
+        for path in paths:
+            text = value.get(path[0])
+            if len(path) == 2:
+                text = text.get(path[1]) if isinstance(text, dict) else None
+            if text and isinstance(text, str):
+                found[name] = text
+                break
+    return found
+
+
 OS = (("os", "name"), ("os",))
 COUNTRY = (("location", "country"), ("country",))
 REGION = (("location", "region"), ("region",))
 CITY = (("location", "city"), ("city",))
 """Where a context has these: as the sender says it, or else as intake found it out."""
 
-_PAGE = {"page_url": "url", "page_path": "path", "page_title": "title", "page_referrer": "referrer"}
+_PAGE = tuple((f"page_{key}", (("page", key),)) for key in ("url", "path", "title", "referrer"))
 
 
 def page_properties(context: dict[str, Any]) -> dict[str, str]:
     """The page an event happened on, as event properties."""
-    found = {name: text_at(context, "page", key) for name, key in _PAGE.items()}
-    return {name: value for name, value in found.items() if value is not None}
+    return texts_at(context, _PAGE) if "page" in context else {}
 
 
 def event_object(event: StoredEvent) -> dict[str, Any]:

@@ -10,8 +10,8 @@ import json
 from typing import Any
 from uuid import UUID, uuid5
 
-from amplitude.constants import MAX_PROPERTY_KEYS
-from amplitude.event import BaseEvent, Identify
+from amplitude.constants import MAX_PROPERTY_KEYS, MAX_STRING_LENGTH
+from amplitude.event import EVENT_KEY_MAPPING, BaseEvent, Identify
 from amplitude.plugin import verify_event
 
 from analytics_api.deliver.providers.port import Payload, Rendered
@@ -20,11 +20,11 @@ from analytics_api.deliver.providers.stored import (
     COUNTRY,
     OS,
     REGION,
-    first_text,
     json_bytes,
     json_object,
     milliseconds,
     page_properties,
+    texts_at,
 )
 from analytics_api.domain.event import OWN_TYPES, EventType, StoredEvent
 from analytics_api.domain.outcome import Dead, Skipped, SkipReason
@@ -52,6 +52,14 @@ _CONTEXT = {
     "city": CITY,
 }
 """Amplitude's field: where the event's context has it, as the sender says it or else as intake found it out."""
+
+_ADDED = {"user_id", "device_id", "event_type", "time", "insert_id", "session_id"}
+_FIELDS = tuple(
+    name
+    for name in EVENT_KEY_MAPPING
+    if name in {*_CONTEXT, *_ADDED, "revenue", "currency", "event_properties"}
+)
+"""The fields that are used here, in the builder's order."""
 
 _SHORTEST_SESSION = 10**12
 """Amplitude's session id is the start in epoch milliseconds; any other text goes along as an event property."""
@@ -98,7 +106,7 @@ def _ids(event: StoredEvent) -> dict[str, str]:
 def _event_body(event: StoredEvent, ids: dict[str, str]) -> dict[str, Any]:
     context = json_object(event.context)
     properties = {**page_properties(context), **json_object(event.event_data)}
-    fields: dict[str, Any] = {name: first_text(context, *paths) for name, paths in _CONTEXT.items()}
+    fields: dict[str, Any] = {**ids, **texts_at(context, _CONTEXT.items())}
     if event.session_id is not None:
         number = int(event.session_id) if event.session_id.isascii() and event.session_id.isdecimal() else 0
         if _SHORTEST_SESSION <= number < 10 * _SHORTEST_SESSION:
@@ -107,15 +115,29 @@ def _event_body(event: StoredEvent, ids: dict[str, str]) -> dict[str, Any]:
             properties.setdefault("session_id", event.session_id)
     if event.revenue is not None:
         fields["revenue"] = float(event.revenue)
-        fields["currency"] = event.currency
-    return _build(
-        event.event_type,
-        **ids,
-        **{name: value for name, value in fields.items() if value is not None},
-        time=milliseconds(event.occurred_at),
-        insert_id=str(event.event_id),
-        event_properties=fitting(properties),
-    )
+        if event.currency is not None:
+            fields["currency"] = event.currency
+    fields |= {"time": milliseconds(event.occurred_at), "insert_id": str(event.event_id)}
+    if is_plain(event):
+        return _plain_body(event.event_type, fields, properties)
+    return _build(event.event_type, **fields, event_properties=fitting(properties))
+
+
+def is_plain(event: StoredEvent) -> bool:
+    """Whether the builder finds nothing to check or to cut: all texts are short, and no property is a list.
+
+    It takes two thirds of the time of rendering; almost all events are plain.
+    """
+    texts = (event.event_data, event.context, event.event_type, event.user_id, event.anonymous_id)
+    length = sum(len(text) for text in texts if text is not None) + len(event.session_id or "")
+    return length <= MAX_STRING_LENGTH and "[" not in event.event_data and "" not in texts
+
+
+def _plain_body(event_type: str, fields: dict[str, Any], properties: dict[str, Any]) -> dict[str, Any]:
+    """What `_build` makes of a plain event (a test compares)."""
+    whole = {"event_type": event_type, **fields}
+    whole["event_properties"] = {name: value for name, value in properties.items() if value is not None}
+    return {name: whole[name] for name in _FIELDS if name in whole}
 
 
 def _identify_bodies(event: StoredEvent, ids: dict[str, str]) -> list[dict[str, Any]]:

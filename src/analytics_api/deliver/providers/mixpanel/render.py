@@ -10,7 +10,7 @@ import json
 from datetime import timedelta
 from typing import Any
 
-from mixpanel import DatetimeSerializer, Mixpanel
+from mixpanel import DatetimeSerializer, Mixpanel, __version__
 
 from analytics_api.deliver.providers.port import Payload, Rendered
 from analytics_api.deliver.providers.stored import (
@@ -18,12 +18,13 @@ from analytics_api.deliver.providers.stored import (
     COUNTRY,
     OS,
     REGION,
-    first_text,
     free_name,
+    json_bytes,
     json_object,
     milliseconds,
     page_properties,
     text_at,
+    texts_at,
 )
 from analytics_api.domain.event import OWN_TYPES, EventType, StoredEvent
 from analytics_api.domain.outcome import Dead, Skipped, SkipReason
@@ -137,15 +138,20 @@ class Renderer:
         properties = _properties(event, distinct_id)
         if len(properties) + _ADDED > MOST_PROPERTIES:
             raise Refusal(f"it has {len(properties)} properties; it takes {MOST_PROPERTIES - _ADDED}")
-        # `properties` replaces what the builder makes up itself: a random $insert_id would make every attempt a new event.
-        properties |= {
-            "token": self._token,
-            "distinct_id": distinct_id,
-            "time": _time(event),
-            "$insert_id": str(event.event_id),
+        # As the official package's `import_data` has it (a test compares), without the $insert_id that it makes up.
+        record = {
+            "event": event.event_type,
+            "properties": {
+                "token": self._token,
+                "distinct_id": distinct_id,
+                "time": _time(event),
+                "$insert_id": str(event.event_id),
+                "mp_lib": "python",
+                "$lib_version": __version__,
+            }
+            | properties,
         }
-        self._builder.import_data(None, distinct_id, event.event_type, properties["time"], properties)
-        return Payload(IMPORT, self._built(), (distinct_id,), order=IMPORT)
+        return Payload(IMPORT, _bounded(json_bytes(record)), (distinct_id,), order=IMPORT)
 
     def _engage(self, event: StoredEvent, distinct_id: str) -> list[Payload]:
         operations = json_object(event.user_properties)
@@ -175,13 +181,14 @@ class Renderer:
         if event.received_at - event.occurred_at > HISTORY:
             record["$ignore_time"] = True
         self._builder.people_update(record)
-        return Payload(ENGAGE, self._built(), (distinct_id,), once=once, order=ENGAGE)
+        built = _bounded(self._collector.records.pop().encode())
+        return Payload(ENGAGE, built, (distinct_id,), once=once, order=ENGAGE)
 
-    def _built(self) -> bytes:
-        record = self._collector.records.pop().encode()
-        if len(record) >= LARGEST_RECORD:
-            raise Refusal(f"it has {len(record)} bytes; it takes less than {LARGEST_RECORD}")
-        return record
+
+def _bounded(record: bytes) -> bytes:
+    if len(record) >= LARGEST_RECORD:
+        raise Refusal(f"it has {len(record)} bytes; it takes less than {LARGEST_RECORD}")
+    return record
 
 
 def _operands(value: Any) -> Any:
@@ -223,11 +230,7 @@ def _properties(event: StoredEvent, distinct_id: str) -> dict[str, Any]:
 
 def _about(event: StoredEvent, context: dict[str, Any]) -> dict[str, Any]:
     """What the event says beside its own properties."""
-    about: dict[str, Any] = dict(page_properties(context))
-    for name, paths in _CONTEXT.items():
-        found = first_text(context, *paths)
-        if found is not None:
-            about[name] = found
+    about: dict[str, Any] = {**page_properties(context), **texts_at(context, _CONTEXT.items())}
     if event.session_id is not None:
         about["session_id"] = event.session_id
     if event.revenue is not None:
