@@ -57,6 +57,8 @@ class AmplitudeStandIn(StandIn):
         """Users and devices whose events are answered with 429."""
         self.over_quota: set[str] = set()
         self.silenced: set[str] = set()
+        self.dropped: list[JSON] = []
+        """Events of silenced devices."""
         self.stored: list[JSON] = []
         """Events in the order of their first arrival, repetitions dropped."""
         self.repeated: Counter[str] = Counter()
@@ -142,6 +144,7 @@ class AmplitudeStandIn(StandIn):
         listed = [i for i, event in enumerate(events) if event.get("device_id") in self.silenced]
         if not listed:
             return None
+        self.dropped += [events[index] for index in listed]
         return Reply(
             400,
             {
