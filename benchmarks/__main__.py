@@ -1,4 +1,4 @@
-"""`make bench`: what the intake does, as ratios against the bare limits of this machine, measured in the same run."""
+"""`make bench`: what intake and delivery do, as ratios against the bare limits of this machine, measured in the same run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ import psutil
 from sqlalchemy import make_url
 
 from analytics_api.store.embedded import EmbeddedServer
-from benchmarks import bare, middleware, realistic
+from benchmarks import bare, delivery, middleware, realistic
 from benchmarks.importing import measure
 
 EVENTS = "/api/v1/analytics/events"
@@ -196,6 +196,25 @@ def compare_import(rows: int) -> None:
          f"ratio {rates.imported / rates.copied:.2f}")  # fmt: skip
 
 
+def compare_delivery(rounds: int, events: int) -> None:
+    """To an instant provider: from the log through our readers, and by the official packages from memory."""
+    with delivery.prepared(events) as bench:
+        for kind, package, wanted in (
+            ("amplitude", "amplitude-analytics", 1.5),
+            ("mixpanel", "BufferedConsumer", 1.3),
+        ):
+            found = delivery.compare(bench, kind, rounds)
+            ours, official = found.ours, found.official
+            line(f"delivery to {kind}", f"{ours.rate:,.0f} events/s", f"{package} {official.rate:,.0f}",
+                 f"ratio {found.rate_ratio:.2f} (wanted {wanted:.2f})",
+                 f"CPU {ours.cpu:.0f} + {ours.database:.0f} µs in PostgreSQL against {official.cpu:.0f},",
+                 f"ratio {found.cpu_ratio:.2f} (wanted below 1.00)")  # fmt: skip
+        line(
+            "delivery beside one that hangs",
+            f"ratio {delivery.hanging_share(bench, rounds):.2f} (wanted 0.95)",
+        )
+
+
 def main() -> None:
     """Run the benchmarks and print the ratios."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -203,6 +222,7 @@ def main() -> None:
     parser.add_argument("--batches", type=int, default=80)
     parser.add_argument("--requests", type=int, default=8000)
     parser.add_argument("--rows", type=int, default=200_000, help="lines of the imported file")
+    parser.add_argument("--deliveries", type=int, default=20_000, help="events that are delivered")
     parser.add_argument(
         "--without-worker", action="store_true", help="the web process alone, readers elsewhere"
     )
@@ -218,6 +238,7 @@ def main() -> None:
         memory = bench.server.memory_info().rss / 2**20
         line("memory of the web process", f"{memory:.0f} MB (wanted below 250)")
     compare_import(options.rows)
+    compare_delivery(options.rounds, options.deliveries)
     line("request with a middleware", middleware.report(options.rounds, options.requests // 4))
     print(OTHERS)
 

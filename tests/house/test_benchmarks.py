@@ -11,7 +11,19 @@ import pytest
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("benchmarks", "--rounds", "1", "--batches", "2", "--requests", "50", "--rows", "2000"),
+        (
+            "benchmarks",
+            "--rounds",
+            "1",
+            "--batches",
+            "2",
+            "--requests",
+            "50",
+            "--rows",
+            "2000",
+            "--deliveries",
+            "300",
+        ),
         ("benchmarks.long", "--minutes", "0.05", "--millions", "0"),
     ],
 )

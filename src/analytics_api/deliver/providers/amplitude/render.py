@@ -1,4 +1,4 @@
-"""A stored event as Amplitude's events, made by the official package's builders.
+"""A stored event as Amplitude's events, as the official package's builders make them.
 
 The builders drop what they do not like with no more than a log line. So values they would drop are put into a form they
 take (said at `fitting`), and whatever is still missing afterwards makes the event a dead letter instead of a torso.

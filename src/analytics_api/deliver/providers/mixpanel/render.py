@@ -1,4 +1,4 @@
-"""A stored event as Mixpanel's import record and profile updates, made by the official package's builder.
+"""A stored event as Mixpanel's import record and profile updates, as the official package's builder makes them.
 
 Mixpanel recognises a repetition by event name, time, distinct_id and $insert_id together, so all four come from the
 stored row and never from the moment of sending.
