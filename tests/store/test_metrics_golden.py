@@ -150,6 +150,10 @@ async def test_user_churn(database: Database, project: Project) -> None:
     found = await values(database, project, "churn_rate", "2026-02-01", "2026-05-31", now=NOW)
     assert list(found.values()) == [None, 1, None, Decimal("0.3")]
     assert (await point(database, project, "mau", "2026-05-01", now=NOW)).figure.value == 95
+    stages = {"new": 20, "current": 70, "resurrected": 5, "dormant": 30}
+    for stage, persons in stages.items():
+        figure = (await point(database, project, f"monthly_lifecycle_{stage}", "2026-05-01", now=NOW)).figure
+        assert {stage: figure.value, **figure.details} == stages, persons
     still_open = await point(database, project, "churn_rate", "2026-05-10", now=at("2026-05-20"))
     assert still_open.state is State.OPEN
 
@@ -378,8 +382,40 @@ async def test_acquisition_cost_and_its_ratio_to_lifetime_value(database: Databa
         "ltv_projected",
         "cac_blended",
     )
+    payback = await point(database, project, "payback_months", "2026-04-01", now=NOW)
+    assert these(payback.figure.numerator, payback.figure.denominator, payback.figure.value) == (160, 32, 5)
     seen_in_may = await point(database, project, "ltv_cac_ratio", "2026-05-01", now=at("2026-05-20"))
     assert seen_in_may.figure.details["basis"]["months"] == basis["months"]
+
+
+async def test_what_a_signup_costs_and_how_many_payments_there_are_for_each(
+    database: Database, project: Project
+) -> None:
+    """Payments of other people than those who signed up make it exceed 1; without spend the cost is unknown."""
+    await record(
+        database,
+        [
+            event_on(project, "2026-03-10", "a", "signup_completed"),
+            event_on(project, "2026-03-10", "b", "signup_completed"),
+            event_on(project, "2026-03-11", "a", "signup_completed"),
+            *(payment_on(project, "2026-03-10", person, "5") for person in ("x", "y", "z")),
+            payment_on(project, "2026-03-11", "a", "5"),
+        ],
+    )
+    assert await values(database, project, "payments_per_signup", "2026-03-10", "2026-03-11", now=NOW) == {
+        date(2026, 3, 10): Decimal("1.5"),
+        date(2026, 3, 11): None,
+    }
+    unknown = await point(database, project, "cost_per_signup", "2026-03-01", now=NOW)
+    assert these(unknown.figure.value, unknown.figure.denominator) == (None, 2)
+    async with database.write() as connection:
+        await save_spend(
+            connection,
+            project,
+            [Spend(date(2026, 3, 1), date(2026, 3, 31), "ads", "", Decimal(62), "USD")],
+            NOW,
+        )
+    assert (await point(database, project, "cost_per_signup", "2026-03-01", now=NOW)).figure.value == 31
 
 
 async def test_revenue_per_user(database: Database, project: Project) -> None:

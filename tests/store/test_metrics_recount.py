@@ -17,6 +17,7 @@ from analytics_api.domain.project import Project
 from analytics_api.store.engine import Database
 from analytics_api.store.ledger import Rate, save_rates
 from analytics_api.store.metrics.figure import Span
+from analytics_api.store.metrics.lifecycle import STAGES
 from analytics_api.store.metrics.subscriptions import MOVEMENTS, SubscriptionBucket, subscription_buckets
 from tests.support.databases import in_thread
 from tests.support.events import make_event, make_project, open_database
@@ -113,12 +114,32 @@ async def play(url: str, happenings: Sequence[dict[str, Any]], zone: str, week_s
             def sticky(day: date, after: date, bots: bool = bots) -> tuple[int, int]:
                 return len(count.active(day, after, bots=bots)), count.rolling(day, 30, bots=bots)
 
-            def churn(month: date, _after: date, bots: bool = bots) -> tuple[int, int]:
-                return count.churn(month, bots=bots)
+            for period in (Period.WEEKLY, Period.MONTHLY):
+
+                def churn(
+                    bucket: date, _after: date, bots: bool = bots, period: Period = period
+                ) -> tuple[int, int]:
+                    return count.churn(bucket, period, bots=bots)
+
+                name = "churn_rate" if period is Period.MONTHLY else "weekly_churn_rate"
+                await compare(database, project, count, name, churn, bots=bots)
+                for stage in STAGES:
+
+                    def persons(
+                        bucket: date,
+                        _after: date,
+                        bots: bool = bots,
+                        period: Period = period,
+                        stage: str = stage,
+                    ) -> int:
+                        return count.lifecycle(bucket, period, bots=bots)[stage]
+
+                    name = f"{period}_lifecycle_{stage}"
+                    await compare(database, project, count, name, persons, bots=bots)
 
             for name, expected in {
                 "dau": active, "wau": active, "mau": active, "wau_rolling": rolling(7, bots),
-                "mau_rolling": rolling(30, bots), "stickiness": sticky, "new_persons": new, "churn_rate": churn,
+                "mau_rolling": rolling(30, bots), "stickiness": sticky, "new_persons": new,
                 "revenue": revenue, "weekly_revenue": revenue, "monthly_revenue": revenue,
             }.items():  # fmt: skip
                 await compare(database, project, count, name, expected, bots=bots)

@@ -96,11 +96,25 @@ class Recount:
         )
         return converted, len(cohort)
 
-    def churn(self, month: date, *, bots: bool = False) -> Ratio:
-        """(not active in the month, active in the one before)."""
-        before = bucket_of(month - timedelta(days=1), Period.MONTHLY)
-        base = self.active(before, month, bots=bots)
-        return len(base - self.active(month, next_bucket(month, Period.MONTHLY), bots=bots)), len(base)
+    def churn(self, bucket: date, period: Period, *, bots: bool = False) -> Ratio:
+        """(not active in the bucket, active in the one before)."""
+        before = bucket_of(bucket - timedelta(days=1), period, self.project.week_start)
+        base = self.active(before, bucket, bots=bots)
+        return len(base - self.active(bucket, next_bucket(bucket, period), bots=bots)), len(base)
+
+    def lifecycle(self, bucket: date, period: Period, *, bots: bool = False) -> dict[str, int]:
+        """Persons of a bucket by what they did before."""
+        now = self.active(bucket, next_bucket(bucket, period), bots=bots)
+        before = self.active(
+            bucket_of(bucket - timedelta(days=1), period, self.project.week_start), bucket, bots=bots
+        )
+        ever = self.active(date.min, bucket, bots=bots)
+        return {
+            "new": len(now - ever),
+            "current": len(now & before),
+            "resurrected": len(now & ever - before),
+            "dormant": len(before - now),
+        }
 
     def revenue(self, first: date, after: date, *, bots: bool = False) -> Decimal:
         """Captured payments in the project's currency."""

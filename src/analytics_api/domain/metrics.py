@@ -21,6 +21,7 @@ class Unit(StrEnum):
     """What a value is measured in."""
 
     COUNT = "count"
+    MONTHS = "months"
     FRACTION = "fraction"
     RATIO = "ratio"
     CURRENCY = "currency"
@@ -158,6 +159,14 @@ _DAILY = (
         sampled=True,
     ),
     _daily(
+        "payments_per_signup",
+        "Payments of the day / persons whose first signup_completed is on the day. No rate of conversion: it may exceed 1.",
+        Unit.RATIO,
+        counts_people=True,
+        takes_bots=False,
+        sampled=True,
+    ),
+    _daily(
         "wau_rolling",
         "Distinct persons with an active event in the 7 local days that end with the day.",
         window_days=7,
@@ -193,6 +202,29 @@ _DAILY = (
     _daily("events", "All events of the day, those without a person included."),
 )
 
+_STAGES = {
+    "new": "Persons active in the {period} and never before.",
+    "current": "Persons active in the {period} and in the one before.",
+    "resurrected": "Persons active in the {period}, not in the one before, but earlier.",
+    "dormant": "Persons active in the {period} before and not in this one.",
+}
+
+
+def _lifecycle(period: Period, word: str) -> tuple[Metric, ...]:
+    """How the persons of a week or month came to be in it. Active = new + current + resurrected."""
+    return tuple(
+        Metric(
+            f"{period}_lifecycle_{stage}",
+            period,
+            Unit.COUNT,
+            definition.format(period=word),
+            reach_after_days=None,
+            counts_people=True,
+        )
+        for stage, definition in _STAGES.items()
+    )
+
+
 _WEEKLY = (
     Metric(
         "wau",
@@ -210,10 +242,22 @@ _WEEKLY = (
         counts_people=True,
         takes_bots=False,
     ),
+    Metric(
+        "weekly_churn_rate",
+        Period.WEEKLY,
+        Unit.FRACTION,
+        "User churn: of the persons active in the week before, the share without an active event in this one.",
+        reach_after_days=7,
+        counts_people=True,
+        proportion=True,
+        sampled=True,
+    ),
+    *_lifecycle(Period.WEEKLY, "week"),
 )
 
 _NEXT_MONTH = 31
 _MONTHLY = (
+    *_lifecycle(Period.MONTHLY, "month"),
     _monthly(
         "mau",
         "Distinct persons with at least one active event in the calendar month.",
@@ -301,6 +345,26 @@ _MONTHLY = (
         uses_spend=True,
         sampled=True,
         **_LEDGER,
+    ),
+    _monthly(
+        "cost_per_signup",
+        "Spend of the month / persons whose first signup_completed is in it.",
+        Unit.CURRENCY,
+        counts_people=True,
+        takes_bots=False,
+        uses_spend=True,
+        sampled=True,
+    ),
+    _monthly(
+        "payback_months",
+        "Months until a customer has paid back what they cost: blended acquisition cost of the last 3 closed months / MRR per "
+        "paying customer.",
+        Unit.MONTHS,
+        window_days=REFUND_WINDOW_DAYS,
+        matures_after_days=REFUND_WINDOW_DAYS,
+        uses_persons=True,
+        uses_spend=True,
+        **_SUBSCRIPTIONS,
     ),
     _monthly(
         "ltv_cac_ratio",

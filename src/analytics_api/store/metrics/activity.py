@@ -96,17 +96,17 @@ async def stickiness(connection: AsyncConnection, span: Span) -> dict[date, Figu
 
 
 async def user_churn(connection: AsyncConnection, span: Span) -> dict[date, Figure]:
-    """Of the persons active in the month before, those not active in this one (definitions, section 5a)."""
+    """Of the persons active in the week or month before, those not active in this one (definitions, section 5a)."""
     sql = f"""
-        WITH months AS (
-            SELECT DISTINCT {span.bucket_sql()} AS month, person_id FROM person_days
+        WITH visits AS (
+            SELECT DISTINCT {span.bucket_sql()} AS bucket, person_id FROM person_days
             WHERE project_id = :project AND day >= :earlier AND day < :after AND {active_column(span)}
         ), base AS (
-            SELECT (month + interval '1 month')::date AS month, person_id FROM months
+            SELECT {span.following_sql("bucket")} AS bucket, person_id FROM visits
         )
-        SELECT base.month AS bucket, count(*) AS base, count(*) FILTER (WHERE months.person_id IS NULL) AS churned
-        FROM base LEFT JOIN months USING (month, person_id)
-        GROUP BY base.month
+        SELECT bucket, count(*) AS base, count(*) FILTER (WHERE visits.person_id IS NULL) AS churned
+        FROM base LEFT JOIN visits USING (bucket, person_id)
+        WHERE bucket < :after GROUP BY bucket
     """
     rows = await fetch(connection, sql, span.parameters(earlier=span.from_earlier(1).first))
     found = {row.bucket: ratio(row.churned, row.base) for row in rows}

@@ -8,7 +8,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics_api.domain.event import EventType
 from analytics_api.domain.metrics import Metric
-from analytics_api.store.metrics import activity, conversion, events, ltv, people, revenue, subscriptions
+from analytics_api.store.metrics import (
+    activity,
+    conversion,
+    events,
+    lifecycle,
+    ltv,
+    people,
+    revenue,
+    subscriptions,
+)
 from analytics_api.store.metrics.figure import Compute, Figure, Span
 
 COMPUTATIONS: dict[str, Compute] = {
@@ -26,6 +35,7 @@ COMPUTATIONS: dict[str, Compute] = {
     "referrals_sent": events.events_of(EventType.REFERRAL_SENT),
     "referrals_accepted": events.events_of(EventType.REFERRAL_ACCEPTED),
     "signup_to_payment_conversion": conversion.signup_to_payment,
+    "payments_per_signup": conversion.payments_per_signup,
     "wau_rolling": activity.weekly_rolling,
     "mau_rolling": activity.monthly_rolling,
     "stickiness": activity.stickiness,
@@ -35,6 +45,12 @@ COMPUTATIONS: dict[str, Compute] = {
     "wau": activity.active_persons,
     "weekly_revenue": revenue.revenue,
     "weekly_new_users": people.new_registrations,
+    "weekly_churn_rate": activity.user_churn,
+    **{
+        f"{period}_lifecycle_{stage}": lifecycle.lifecycle(stage)
+        for period in ("weekly", "monthly")
+        for stage in lifecycle.STAGES
+    },
     "mau": activity.active_persons,
     "monthly_revenue": revenue.revenue,
     "monthly_new_users": people.new_registrations,
@@ -48,6 +64,8 @@ COMPUTATIONS: dict[str, Compute] = {
     "arpu": revenue.arpu,
     "ltv": ltv.ltv,
     "cac": ltv.cac,
+    "cost_per_signup": ltv.cost_per_signup,
+    "payback_months": ltv.payback,
     "ltv_cac_ratio": ltv.ltv_cac_ratio,
 }
 

@@ -8,6 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics_api.domain.metrics import CONVERSION_WINDOW_DAYS
 from analytics_api.store.metrics.figure import Figure, Span, fetch, ratio
+from analytics_api.store.metrics.people import new_registrations
+from analytics_api.store.metrics.revenue import successful_payments
 
 NOBODY = {"converted_net": 0, "paid_before_signup": 0}
 
@@ -51,6 +53,13 @@ async def signup_to_payment(connection: AsyncConnection, span: Span) -> dict[dat
         for row in rows
     }
     return {bucket: found.get(bucket, ratio(0, 0, **NOBODY)) for bucket in span.buckets()}
+
+
+async def payments_per_signup(connection: AsyncConnection, span: Span) -> dict[date, Figure]:
+    """Payments / persons who signed up: the same-day form, which compares other people with each other."""
+    payments = await successful_payments(connection, span)
+    signups = await new_registrations(connection, span)
+    return {bucket: ratio(payments[bucket].value, signups[bucket].value) for bucket in span.buckets()}
 
 
 async def paid_later(connection: AsyncConnection, span: Span) -> dict[date, int]:

@@ -83,6 +83,12 @@ class Span:
             return f"{day} - (extract(isodow FROM {day})::integer + 7 - {int(self.project.week_start)}) % 7"
         return f"date_trunc('month', {day}::timestamp)::date"
 
+    def following_sql(self, bucket: str) -> str:
+        """SQL for the bucket after the one that begins on the day `bucket`."""
+        if self.period is Period.MONTHLY:
+            return f"({bucket} + interval '1 month')::date"
+        return f"{bucket} + {7 if self.period is Period.WEEKLY else 1}"
+
     def parameters(self, **more: Any) -> dict[str, Any]:
         """Bind parameters that most statements share."""
         return {"project": self.project.id, "first": self.first, "after": self.after, **more}

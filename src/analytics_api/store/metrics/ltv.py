@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from analytics_api.domain.metrics import LTV_CAP_MONTHS, REFUND_WINDOW_DAYS, TRAILING_MONTHS
 from analytics_api.domain.period import bucket_of
 from analytics_api.store.metrics.figure import Figure, Span, fetch, ratio
+from analytics_api.store.metrics.people import new_registrations
 from analytics_api.store.metrics.subscriptions import SubscriptionBucket, subscription_buckets
 
 _ABOUT_FOUR_MONTHS = 31 * (TRAILING_MONTHS + 1)
@@ -99,6 +100,35 @@ def _cost(months: list[Acquisition]) -> Figure:
     if spend is not None and payers == 0:
         details["spend_without_customers"] = spend
     return ratio(spend, payers, **details)
+
+
+async def cost_per_signup(connection: AsyncConnection, span: Span) -> dict[date, Figure]:
+    """Spend of each month / persons who signed up in it."""
+    acquired = await acquisition(connection, span)
+    signups = await new_registrations(connection, span)
+    return {
+        month: ratio(found.spend, signups[month].value, unconverted_spend=found.unconverted)
+        for month, found in acquired.items()
+    }
+
+
+async def payback(connection: AsyncConnection, span: Span) -> dict[date, Figure]:
+    """Acquisition cost of the last 3 closed months / MRR per paying customer at the end of the last of them (definitions, section 9)."""
+    acquired = await acquisition(connection, span.from_earlier(_ABOUT_FOUR_MONTHS))
+    found = await subscription_buckets(connection, span.from_earlier(_ABOUT_FOUR_MONTHS))
+    answer: dict[date, Figure] = {}
+    for month in span.buckets():
+        basis = trailing_months(month, span)
+        cost, paying = _cost([acquired[past] for past in basis]), found[basis[-1]]
+        arpa = paying.mrr_end / paying.customers_end * Decimal(MARGIN) if paying.customers_end else None
+        answer[month] = ratio(
+            cost.value,
+            arpa,
+            months=[past.isoformat() for past in basis],
+            margin=Decimal(MARGIN),
+            few_new_payers=(cost.denominator or 0) < FEW_PAYERS,
+        )
+    return answer
 
 
 async def ltv_cac_ratio(connection: AsyncConnection, span: Span) -> dict[date, Figure]:
