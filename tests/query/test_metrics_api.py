@@ -127,8 +127,8 @@ async def test_every_metric_answers_for_every_period_it_has(
         answer = await api.get(
             "/metrics/aggregated", metric_type=metric.name, start_date="2026-03-02", end_date="2026-03-02"
         )
-        expected = {"count": 0.0, "currency": 0.0, "fraction": None, "ratio": None}[metric.unit.value]
-        if metric.name in ("arpu", "ltv", "cac"):
+        expected = 0.0 if metric.unit.value in ("count", "currency") else None
+        if metric.name in ("arpu", "ltv", "cac", "cost_per_signup"):
             expected = None
         assert [point["value"] for point in answer] == [expected], metric.name
 
@@ -139,7 +139,7 @@ async def test_metrics_named_in_the_guide_are_there(api: Api) -> None:
     for definition in definitions:
         names.setdefault(definition["period"], []).append(definition["metric_type"])
         assert definition["definition"].endswith(".")
-    assert {period: " ".join(listed) for period, listed in names.items()} == {
+    guide = {
         "daily": "dau new_registrations new_persons generations_completed generations_failed revenue net_revenue "
         "successful_payments failed_payments new_subscriptions cancelled_subscriptions referrals_sent "
         "referrals_accepted signup_to_payment_conversion wau_rolling mau_rolling stickiness sessions page_views events",
@@ -147,6 +147,8 @@ async def test_metrics_named_in_the_guide_are_there(api: Api) -> None:
         "monthly": "mau monthly_revenue monthly_new_users churn_rate subscriber_churn revenue_churn_gross "
         "revenue_churn_net nrr grr mrr arpu ltv cac ltv_cac_ratio",
     }
+    for period, listed in guide.items():
+        assert [name for name in names[period] if name in listed.split()] == listed.split()
     settles = {item["metric_type"]: item["settles_after_days"] for item in definitions}
     assert (settles["dau"], settles["signup_to_payment_conversion"], settles["cac"]) == (7, 30, 30)
 
@@ -177,7 +179,7 @@ async def test_what_cannot_be_asked(api: Api, parameters: dict[str, str], words:
 
 async def test_an_unknown_metric_lists_those_of_its_period(api: Api) -> None:
     problem = await api.get("/metrics/aggregated", 422, metric_type="moo", period="weekly")
-    assert problem["known_metrics"] == ["wau", "weekly_revenue", "weekly_new_users"]
+    assert problem["known_metrics"][:3] == ["wau", "weekly_revenue", "weekly_new_users"]
 
 
 async def test_4000_days_are_answered(api: Api) -> None:
