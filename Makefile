@@ -56,8 +56,8 @@ lock: ## pin the dependencies of pyproject.toml again (UV_FLAGS=--upgrade takes 
 	@rm -rf $(LOCK_VENV)
 
 clean: ## remove .venv and all that was built; data in .data stays
-	rm -rf $(VENV) dist build web/node_modules web/sdk/dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find src tests -name __pycache__ -prune -exec rm -rf {} +
+	rm -rf $(VENV) dist build web/node_modules web/sdk/dist clients/python/dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find src clients examples tests -name __pycache__ -prune -exec rm -rf {} +
 
 NODE_IS_NEW = node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)' 2>/dev/null
 
