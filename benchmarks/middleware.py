@@ -131,9 +131,9 @@ async def measure(rounds: int, requests: int) -> dict[str, float]:
     """Microseconds that a request takes: `bare` in all, the others more than that."""
     with _receiver() as url, tempfile.TemporaryDirectory() as folder:
         clients = {
-            "ours": AsyncAnalyticsClient(url, spool=folder),
+            "ours": AsyncAnalyticsClient(url, spool=f"{folder}/ours"),
             "ours, in memory": AsyncAnalyticsClient(url, spool=False, max_queue=1_000_000),
-            "ours, summed up": AsyncAnalyticsClient(url, spool=folder),
+            "ours, summed up": AsyncAnalyticsClient(url, spool=f"{folder}/sums"),
         }
         apps: dict[str, App] = {"bare": _bare()}
         for name, client in clients.items():

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from analytics_client.events import Timestamp, new_event_id, text_of
@@ -52,7 +53,7 @@ class Tracking:
             start = self._request_start = f'{{"event_type":"api_request","context":{context},"event_id":"'
         self._take_request(
             f'{start}{new_event_id()}","timestamp":{time.time_ns() // 1_000_000},"event_data":{{"method":"{method}",'
-            f'"route":{json.dumps(route)},"status":{status},"duration_ms":{milliseconds}}}}}'.encode()
+            f'"route":{_as_json(route)},"status":{status},"duration_ms":{milliseconds}}}}}'.encode()
         )
 
     def track(
@@ -197,6 +198,11 @@ class Tracking:
     ) -> str | None:
         """A user did something: an event named after it."""
         return self.track(action, action_data, user_id=user_id, session_id=session_id)
+
+
+@lru_cache(maxsize=1000)
+def _as_json(text: str) -> str:
+    return json.dumps(text)
 
 
 def _dict(properties: Properties | None) -> dict[str, Any]:
