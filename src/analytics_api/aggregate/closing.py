@@ -102,6 +102,7 @@ class _Closing:
         self._safe = safe
         self._report = ClosingReport(project.slug)
         self._memory: dict[Any, Any] = {}
+        self._sealed: days.SealedDays | None = None
 
     async def run(self, patience_seconds: float) -> ClosingReport:
         """Step by step until nothing is left."""
@@ -158,7 +159,7 @@ class _Closing:
                 connection, project.id, unclosed, closed, final_until, self._now
             )
             more = await days.first_unclosed(connection, project.id, first, due) is not None
-        self._memory = {}
+        self._memory, self._sealed = {}, None
         if more:
             # Only what is new; the last step looks at everything.
             await self._make_all(connection, unclosed or first, closed, [])
@@ -199,9 +200,19 @@ class _Closing:
             ),
             "definition",
         )
-        causes |= touched_buckets(metric, dirty, over, week_start)
+        touched = touched_buckets(metric, dirty, over, week_start)
+        if touched:
+            # Of sealed days only figures are left; whatever rollups say of them now, they stay.
+            sealed = await self._sealed_days(connection, closed)
+            causes |= {bucket: cause for bucket, cause in touched.items() if not sealed.holds(metric, bucket)}
         for first_bucket, last_bucket in _runs(metric, sorted(causes)):
             await self._make_run(connection, metric, first_bucket, last_bucket, causes)
+
+    async def _sealed_days(self, connection: AsyncConnection, last: date) -> days.SealedDays:
+        """Looked up once in a step."""
+        if self._sealed is None:
+            self._sealed = await days.sealed_days(connection, self._project.id, date.min, last)
+        return self._sealed
 
     def _final_until(self, metric: Metric) -> date:
         """The last bucket whose figure is final today."""

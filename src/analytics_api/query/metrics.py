@@ -112,6 +112,8 @@ def explanation(point: Point, project: Project) -> dict[str, Any]:
         explained["currency"] = project.currency
     if metric.trailing:
         explained["partial"] = point.partial
+    if point.sealed or point.late_unapplied:
+        explained |= {"sealed": point.sealed, "late_unapplied": point.late_unapplied}
     return {**explained, **certainty(metric, figure.numerator, figure.denominator), **figure.details}
 
 

@@ -43,6 +43,12 @@ class PointMetadata(BaseModel):
     partial: bool | None = Field(
         None, description="Whether a rolling window begins before the project's first event."
     )
+    sealed: bool | None = Field(
+        None, description="Whether the raw events of all its days are gone, so that it stays as it is."
+    )
+    late_unapplied: int | None = Field(
+        None, description="Events that came for days when these were sealed, and are not in the figure."
+    )
     small_sample: bool | None = Field(None, description="Whether the denominator is below 30.")
     interval: Interval | None = None
     include_bots: bool
@@ -143,7 +149,9 @@ class Revision(BaseModel):
     period: str
     old_value: float | None
     new_value: float | None
-    cause: str = Field(description="late_events(n), backfill, fx, spend, definition; several are listed.")
+    cause: str = Field(
+        description="late_events(n), backfill, fx, spend, definition, merge, split, rebuild; several are listed."
+    )
     changed_at: datetime
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 import asyncpg
@@ -37,12 +38,12 @@ _FILL = """
 OF_STRETCH = "seq > $5 AND seq <= $6 AND occurred_at >= $7 AND occurred_at < $8"
 
 COUNTED = """
-    seq <= $5 AND NOT EXISTS (
+    seq <= {upto} AND NOT EXISTS (
         SELECT 1 FROM rollup_failures f WHERE f.project_id = events.project_id AND f.seq = events.seq)
     AND (occurred_at AT TIME ZONE $2)::date NOT IN (
         SELECT day FROM project_days WHERE project_id = $1 AND state = 'sealed')
 """
-"""Events that rollups may be made from again: counted up to $5, whole and not on sealed days."""
+"""Events that rollups may be made from again: counted, whole and not on sealed days. $1 project, $2 zone."""
 
 _KEPT_DATA = (
     EventType.PAYMENT_COMPLETED,
@@ -93,7 +94,7 @@ async def fill_with_persons(
     connection: asyncpg.Connection, project: Project, sent_ids: Sequence[UUID], upto: int
 ) -> int:
     """Put the counted events of some persons, as they were sent, into the table. Returns how many."""
-    where = f"person_id = ANY ($6) AND {COUNTED}"
+    where = f"person_id = ANY ($6) AND {COUNTED.format(upto='$5')}"
     return await fill_chunk(connection, project, where, upto, sent_ids)
 
 
@@ -104,6 +105,26 @@ async def any_sealed(connection: asyncpg.Connection, project: Project) -> bool:
             "SELECT EXISTS (SELECT 1 FROM project_days WHERE project_id = $1 AND state = 'sealed')",
             project.id,
         )
+    )
+
+
+async def leave_out_sealed(connection: asyncpg.Connection, project: Project, now: datetime) -> None:
+    """Take the events of sealed days out of the table and count them as `late_unapplied`."""
+    if not await any_sealed(connection, project):
+        return
+    await connection.execute(
+        """
+        WITH late AS (
+            DELETE FROM chunk USING project_days d
+            WHERE d.project_id = $1 AND d.state = 'sealed' AND d.day = chunk.day RETURNING chunk.day
+        )
+        INSERT INTO late_unapplied AS known (project_id, day, events, last_at)
+        SELECT $1, day, count(*), $2 FROM late GROUP BY day ORDER BY day
+        ON CONFLICT (project_id, day) DO UPDATE SET
+            events = known.events + excluded.events, last_at = excluded.last_at
+        """,
+        project.id,
+        now,
     )
 
 

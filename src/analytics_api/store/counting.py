@@ -7,7 +7,13 @@ from datetime import datetime
 import asyncpg
 
 from analytics_api.domain.project import Project
-from analytics_api.store.chunk_table import apply_merges, empty_chunk, fill_from_log, make_chunk_table
+from analytics_api.store.chunk_table import (
+    apply_merges,
+    empty_chunk,
+    fill_from_log,
+    leave_out_sealed,
+    make_chunk_table,
+)
 from analytics_api.store.identity import note_links, regroup
 from analytics_api.store.log import Chunk
 from analytics_api.store.moving import make_moving_table, move_persons
@@ -39,6 +45,7 @@ async def roll_up(connection: asyncpg.Connection, project: Project, chunk: Chunk
             await fill_from_log(connection, project, chunk)
         if change.moves:
             await move_persons(connection, project, change, chunk.after, now)
+    await leave_out_sealed(connection, project, now)
     await apply_merges(connection, project)
     values = {"now": now, "currency": project.currency}
     for rollup in ROLLUPS:

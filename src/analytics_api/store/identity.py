@@ -7,7 +7,7 @@ as another one. Events stay as sent; rollups are kept under the canonical person
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -24,10 +24,10 @@ _NOTE = """
                              $8::timestamptz[])
             AS s (person_id, other_id, known, claimed_at, trusted_at, joined_at, undone_at)
     )
-    INSERT INTO person_links AS held
+    INSERT INTO {table} AS held
         (person_id, other_id, project_id, known, claimed_at, trusted_at, joined_at, undone_at)
     SELECT person_id, other_id, $1, said.known, said.claimed_at, said.trusted_at, said.joined_at, said.undone_at
-    FROM said LEFT JOIN person_links old USING (person_id, other_id)
+    FROM said LEFT JOIN {table} old USING (person_id, other_id)
     -- Most of it has been said before; then nothing is written.
     WHERE old.person_id IS NULL
        OR (least(old.claimed_at, said.claimed_at), least(old.trusted_at, said.trusted_at),
@@ -56,6 +56,22 @@ async def note_links(connection: asyncpg.Connection, project: Project) -> list[P
         """,
         list(SYSTEM_TYPES),
     )
+    return await keep_links(connection, project, said_in(project, rows))
+
+
+async def keep_links(
+    connection: asyncpg.Connection, project: Project, links: Sequence[Link], table: str = "person_links"
+) -> list[Pair]:
+    """Add links to those that are held. Returns the pairs of which more is known now than before."""
+    if not links:
+        return []
+    columns = ([getattr(link, name) for link in links] for name in _LINK.split(", "))
+    news = await connection.fetch(_NOTE.format(table=table), project.id, *columns)
+    return [tuple(row) for row in news]
+
+
+def said_in(project: Project, rows: Iterable[asyncpg.Record]) -> list[Link]:
+    """What events say about ids, one link for each pair."""
     said: dict[Pair, Link] = {}
     for row in rows:
         for link in links_of(
@@ -69,15 +85,7 @@ async def note_links(connection: asyncpg.Connection, project: Project) -> list[P
         ):
             pair = link.person_id, link.other_id, link.known
             said[pair] = combined(said[pair], link) if pair in said else link
-    if not said:
-        return []
-    links = said.values()
-    news = await connection.fetch(
-        _NOTE,
-        project.id,
-        *([getattr(link, name) for link in links] for name in _LINK.split(", ")),
-    )
-    return [tuple(row) for row in news]
+    return list(said.values())
 
 
 @dataclass(slots=True)
@@ -151,7 +159,8 @@ class _People:
         users = {id_ for person, other, known in news if known for id_ in (person, other)}
         devices = {person for person, _, known in news if not known}
         if users:
-            standing = heads(await self._around(users))
+            # Whom no link names any more stands alone.
+            standing = {user: user for user in users} | heads(await self._around(users))
             self.new.update(standing)
             await self._look_up(standing)
             groups = {self.old.get(user, user) for user in standing}

@@ -15,6 +15,7 @@ from analytics_api.domain.event import INACTIVE_EVENT_TYPES, EventType
 from analytics_api.domain.project import Project
 from analytics_api.domain.sessions import PAUSE, Session, cut, is_long, islands, join
 from analytics_api.store.identity import sent_ids
+from analytics_api.store.rollups import mark_dirty
 
 Key = tuple[UUID, str]
 """Person and device; events from servers have no device."""
@@ -85,7 +86,7 @@ async def cut_sessions(
         new += [(key, session) for session in made if session not in near.known.values()]
     await _replace(connection, project, old, new)
     days = {_day(project, session) for _, session in [*old, *new]}
-    await _mark_dirty(connection, project, days, now, cause)
+    await mark_dirty(connection, project, days, now, cause)
 
 
 def _day(project: Project, session: Session) -> date:
@@ -173,22 +174,4 @@ async def _replace(
         """,
         project.id,
         *columns,
-    )
-
-
-async def _mark_dirty(
-    connection: asyncpg.Connection, project: Project, days: set[date], now: datetime, cause: str
-) -> None:
-    """Closed days whose sessions have moved, beside those on which the events themselves lie."""
-    await connection.execute(
-        """
-        INSERT INTO dirty_days (project_id, day, cause, events, marked_at)
-        SELECT $1, day, $4, 0, $3 FROM unnest($2::date[]) AS moved (day)
-        JOIN project_days closed USING (day) WHERE closed.project_id = $1 ORDER BY day
-        ON CONFLICT (project_id, day, cause) DO NOTHING
-        """,
-        project.id,
-        sorted(days),
-        now,
-        cause,
     )

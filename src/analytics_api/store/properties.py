@@ -17,7 +17,7 @@ from analytics_api.domain.properties import (
     completed,
     newest_of,
 )
-from analytics_api.store.chunk_table import any_sealed
+from analytics_api.store.chunk_table import COUNTED, any_sealed
 from analytics_api.store.identity import sent_ids
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -73,13 +73,13 @@ async def _replayed(
     """What all events of some persons say, in the order of the log; of events that retention has removed, what is known."""
     members = await sent_ids(connection, persons)
     rows = await connection.fetch(
-        """
+        f"""
         SELECT person_id, occurred_at, user_properties FROM events
-        WHERE project_id = $1 AND person_id = ANY ($2) AND seq <= $3 AND user_properties IS NOT NULL
-          AND NOT EXISTS (SELECT 1 FROM rollup_failures f WHERE f.project_id = $1 AND f.seq = events.seq)
+        WHERE project_id = $1 AND person_id = ANY ($3) AND user_properties IS NOT NULL AND {COUNTED.format(upto="$4")}
         ORDER BY seq
         """,
         project.id,
+        project.zone.key,
         list(members),
         upto,
     )

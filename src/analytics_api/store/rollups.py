@@ -5,7 +5,13 @@ Additive rollups add what the chunk holds; that is exact because the reader's po
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import date, datetime
+
+import asyncpg
+
+from analytics_api.domain.project import Project
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,3 +207,21 @@ PAYMENTS = Rollup(
 )
 
 ROLLUPS = (DIRTY_DAYS, EVENT_DAYS, PERSON_DAYS, PERSONS, FIRST_TOUCH, PAYMENTS)
+
+
+async def mark_dirty(
+    connection: asyncpg.Connection, project: Project, days: Collection[date], now: datetime, cause: str
+) -> None:
+    """Mark those of some days that are closed: their rollups have changed otherwise than by events that lie on them."""
+    await connection.execute(
+        """
+        INSERT INTO dirty_days (project_id, day, cause, events, marked_at)
+        SELECT $1, day, $4, 0, $3 FROM unnest($2::date[]) AS changed (day)
+        JOIN project_days closed USING (day) WHERE closed.project_id = $1 ORDER BY day
+        ON CONFLICT (project_id, day, cause) DO NOTHING
+        """,
+        project.id,
+        sorted(days),
+        now,
+        cause,
+    )

@@ -389,6 +389,16 @@ project_days = Table(
     Column("day", Date, primary_key=True),
     Column("state", Text, nullable=False),
     _time("closed_at"),
+    Index("project_days_sealed", "project_id", "day", postgresql_where=text("state = 'sealed'")),
+)
+
+late_unapplied = Table(
+    "late_unapplied",
+    metadata,
+    Column("project_id", Integer, primary_key=True),
+    Column("day", Date, primary_key=True),
+    _count("events"),
+    _time("last_at"),
 )
 
 dirty_days = Table(

@@ -17,7 +17,7 @@ from analytics_api.domain.period import bucket_of, local_day
 from analytics_api.domain.project import Project
 from analytics_api.store.metrics.calculate import calculate
 from analytics_api.store.metrics.conversion import paid_later
-from analytics_api.store.metrics.days import DirtyDay, dirty_days
+from analytics_api.store.metrics.days import DirtyDay, SealedDays, dirty_days, sealed_days
 from analytics_api.store.metrics.figure import Figure, Span
 from analytics_api.store.metrics.ltv import ratio_to_cost
 from analytics_api.store.metrics.reach import touched_buckets
@@ -38,6 +38,10 @@ class Point:
     calculated_at: datetime
     partial: bool
     """Whether its window begins before the project's first event."""
+    sealed: bool = False
+    """Whether the raw events of all its days are gone, so that nothing changes it any more."""
+    late_unapplied: int = 0
+    """Events that came for its days when those were sealed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,8 @@ class Figures:
     first_day: date | None
     """Local day of the project's first event."""
     changed: list[DirtyDay]
+    sealed_until: date | None = None
+    """The last day whose raw events are gone."""
 
     @classmethod
     async def of(cls, connection: AsyncConnection, project: Project, now: datetime, late_days: int) -> Self:
@@ -60,7 +66,9 @@ class Figures:
                 text(
                     """
                     SELECT (SELECT min(day) FROM event_days WHERE project_id = :project) AS first_day,
-                           (SELECT min(day) FROM project_days WHERE project_id = :project) AS first_closed
+                           (SELECT min(day) FROM project_days WHERE project_id = :project) AS first_closed,
+                           (SELECT max(day) FROM project_days WHERE project_id = :project AND state = 'sealed')
+                               AS sealed_until
                     """
                 ),
                 {"project": project.id},
@@ -71,7 +79,7 @@ class Figures:
             # History came in before the first closed day and is not closed yet; kept figures do not know of it.
             yesterday = row.first_closed - timedelta(days=1)
             changed = [*changed, DirtyDay(row.first_day, "backfill", 0), DirtyDay(yesterday, "backfill", 0)]
-        return cls(connection, project, now, late_days, row.first_day, changed)
+        return cls(connection, project, now, late_days, row.first_day, changed, row.sealed_until)
 
     @property
     def today(self) -> date:
@@ -96,7 +104,10 @@ class Figures:
             bots,
         )
         buckets = span.buckets()
-        kept = {} if bots else await self._kept(metric, buckets)
+        sealed = SealedDays()
+        if self.sealed_until is not None and buckets[0] <= self.sealed_until:
+            sealed = await sealed_days(self.connection, self.project.id, buckets[0], self.sealed_until)
+        kept = {} if bots else await self._kept(metric, buckets, sealed)
         missing = [bucket for bucket in buckets if bucket not in kept]
         made: dict[date, Figure] = {}
         if missing:
@@ -110,7 +121,7 @@ class Figures:
                 bucket: (figure.explained(paid_later=later.get(bucket, 0)), calculated_at)
                 for bucket, (figure, calculated_at) in found.items()
             }
-        return [self._point(metric, bucket, *found[bucket]) for bucket in buckets]
+        return [self._point(metric, bucket, *found[bucket], sealed) for bucket in buckets]
 
     async def point(self, metric: Metric, day: date, *, include_bots: bool = False) -> Point:
         """The point of the bucket that holds a day, which must not lie in the future."""
@@ -125,8 +136,10 @@ class Figures:
         known = {point.bucket: point.figure for point in lifetimes}
         return await ratio_to_cost(self.connection, span, known)
 
-    async def _kept(self, metric: Metric, buckets: list[date]) -> dict[date, tuple[Figure, datetime]]:
-        """Kept figures that are still true: no changed day touches them and their own window is over."""
+    async def _kept(
+        self, metric: Metric, buckets: list[date], sealed: SealedDays
+    ) -> dict[date, tuple[Figure, datetime]]:
+        """Kept figures that are still true: sealed, or no changed day touches them and their own window is over."""
         stored = await stored_figures(self.connection, self.project, metric, buckets[0], buckets[-1])
         if not stored:
             return {}
@@ -134,13 +147,25 @@ class Figures:
         return {
             bucket: (kept.figure, kept.calculated_at)
             for bucket, kept in stored.items()
-            if bucket not in touched and (not metric.matures_after_days or kept.state is State.FINAL)
+            if (bucket not in touched or sealed.holds(metric, bucket))
+            and (not metric.matures_after_days or kept.state is State.FINAL)
         }
 
-    def _point(self, metric: Metric, bucket: date, figure: Figure, calculated_at: datetime) -> Point:
+    def _point(
+        self, metric: Metric, bucket: date, figure: Figure, calculated_at: datetime, sealed: SealedDays
+    ) -> Point:
         partial = False
         if metric.trailing and metric.window_days and self.first_day is not None:
             begins = bucket - timedelta(days=metric.window_days - 1)
             partial = begins < self.first_day <= bucket
         state = metric.state(bucket, self.today, self.late_days)
-        return Point(metric, bucket, figure, state, calculated_at, partial)
+        return Point(
+            metric,
+            bucket,
+            figure,
+            state,
+            calculated_at,
+            partial,
+            sealed.holds(metric, bucket),
+            sealed.late_in(metric, bucket),
+        )

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import date, datetime
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from analytics_api.domain.metrics import Metric
+from analytics_api.domain.period import next_bucket
 from analytics_api.store.engine import Database
 from analytics_api.store.metrics.figure import fetch
 
@@ -152,6 +154,43 @@ async def take_dirty_days(connection: AsyncConnection, project_id: int) -> list[
         {"project": project_id},
     )
     return sorted((DirtyDay(*row) for row in rows), key=lambda dirty: (dirty.day, dirty.cause))
+
+
+@dataclass(frozen=True, slots=True)
+class SealedDays:
+    """Days whose raw events retention has removed: their figures stay as they are."""
+
+    days: frozenset[date] = frozenset()
+    late: Mapping[date, int] = field(default_factory=dict)
+    """Events that came for sealed days afterwards and are in no figure."""
+
+    def holds(self, metric: Metric, bucket: date) -> bool:
+        """Whether all days of a bucket are sealed."""
+        end = next_bucket(bucket, metric.period)
+        return bool(self.days) and all(
+            bucket + timedelta(days=n) in self.days for n in range((end - bucket).days)
+        )
+
+    def late_in(self, metric: Metric, bucket: date) -> int:
+        """Events that came too late for days of a bucket."""
+        end = next_bucket(bucket, metric.period)
+        return sum(events for day, events in self.late.items() if bucket <= day < end)
+
+
+async def sealed_days(connection: AsyncConnection, project_id: int, first: date, last: date) -> SealedDays:
+    """The sealed days from `first` to `last`."""
+    rows = await fetch(
+        connection,
+        """
+        SELECT day, coalesce(late.events, 0) AS late FROM project_days
+        LEFT JOIN late_unapplied late USING (project_id, day)
+        WHERE project_id = :project AND day BETWEEN :first AND :last AND state = 'sealed'
+        """,
+        {"project": project_id, "first": first, "last": last},
+    )
+    return SealedDays(
+        frozenset(row.day for row in rows), {row.day: int(row.late) for row in rows if row.late}
+    )
 
 
 @dataclass(frozen=True, slots=True)
