@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from collections import Counter
 
 from tests.support.providers.server import JSON, Received, Reply, StandIn, depth, longest, strict_json
+
+_OBJECTS = ("event_properties", "user_properties")
 
 
 class AmplitudeStandIn(StandIn):
@@ -82,6 +85,8 @@ class AmplitudeStandIn(StandIn):
         if body.get("api_key") != self.api_key:
             return Reply(400, {"code": 400, "error": f"Invalid API key: {body.get('api_key')}"})
         events = body.get("events")
+        if len(request.body) > 20_000_000:
+            return self.too_large()
         if not isinstance(events, list) or not events or len(events) > 2000:
             return Reply(
                 400, {"code": 400, "error": "Request missing required field", "missing_field": "events"}
@@ -129,6 +134,11 @@ class AmplitudeStandIn(StandIn):
         wrong += [name for name in self.STRINGS & event.keys() if not isinstance(event[name], str)]
         if type(event.get("time")) is not int or "insert_id" not in event:
             wrong.append("time")
+        if type(event.get("session_id", -1)) is not int:
+            wrong.append("session_id")
+        if not re.fullmatch("[A-Z]{3}", event.get("currency", "EUR")):
+            wrong.append("currency")
+        wrong += [name for name in _OBJECTS if not isinstance(event.get(name, {}), dict)]
         if "revenue" in event and not isinstance(event["revenue"], float | int):
             wrong.append("revenue")
         if longest(event) > 1024 or depth(event) > 41:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import json
+import re
 import time
 from collections import Counter
+from typing import Any
 
 from tests.support.providers.server import JSON, Received, Reply, StandIn, depth, strict_json
 
@@ -14,6 +17,7 @@ class MixpanelStandIn(StandIn):
 
     NOBODY = frozenset(
         [
+            "00000000-0000-0000-0000-000000000000",
             "anon",
             "anonymous",
             "nil",
@@ -64,6 +68,8 @@ class MixpanelStandIn(StandIn):
             return Reply(401, {"code": 401, "error": "Invalid credentials", "status": "Unauthorized"})
         if request.query.get("strict") != "1":
             return Reply(400, {"code": 400, "error": "this stand-in wants strict=1", "status": "Bad Request"})
+        if len(request.body) > 2_097_152:
+            return Reply(413, {"code": 413, "error": "request exceeds max limit of 2097152 bytes"})
         try:
             records = strict_json(request.body)
         except ValueError:
@@ -113,12 +119,20 @@ class MixpanelStandIn(StandIn):
             return "properties.time", "time is in the future"
         if not isinstance(distinct_id, str) or distinct_id in self.NOBODY or len(distinct_id) > 255:
             return "properties.distinct_id", "'properties.distinct_id' is invalid"
-        if not 0 < len(insert_id) <= 36 or not insert_id.replace("-", "").isalnum():
+        if not re.fullmatch("[A-Za-z0-9-]{1,36}", insert_id) or insert_id in self.NOBODY:
             return "properties.$insert_id", "'properties.$insert_id' is invalid"
         if len(properties) >= 255:
             return "properties", "too many properties"
         if any(depth(value) > 3 for value in properties.values()):
             return "properties", "nested too deeply"
+        if any(
+            _widest(value) >= 255 or _size(value) > 8192
+            for value in properties.values()
+            if isinstance(value, dict | list)
+        ):
+            return "properties", "a list or an object is too large"
+        if _size(record) >= 1_000_000:
+            return "event", "the event is too large"
         if "ip" not in properties or properties.get("$ignore") is not None or "bucket" in properties:
             return "properties", "this stand-in wants ip and no reserved names"
         if properties.get("bad") is True:
@@ -173,3 +187,15 @@ class MixpanelStandIn(StandIn):
             profile[name] = [*(held if isinstance(held, list) else [held]), value]
         for name in update.get("$unset", []):
             profile.pop(name, None)
+
+
+def _size(value: Any) -> int:
+    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+def _widest(value: Any) -> int:
+    """Elements of the largest list or object inside."""
+    if not isinstance(value, dict | list):
+        return 0
+    inner = value.values() if isinstance(value, dict) else value
+    return max(len(value), *map(_widest, inner), 0)
