@@ -234,10 +234,11 @@ def try_rules(
 
 def _read_rules(file: Path) -> Rules:
     """Rules from a file, or from standard input for `-`. Raises ConfigurationError."""
+    name = "standard input" if str(file) == "-" else str(file)
     try:
         text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
     except OSError as error:
-        raise ConfigurationError(f"{file} cannot be read: {error.strerror}.") from None
+        raise ConfigurationError(f"{name} cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError:
-        raise ConfigurationError(f"{file} is not UTF-8.") from None
-    return parse_rules(text, str(file))
+        raise ConfigurationError(f"{name} is not UTF-8.") from None
+    return parse_rules(text, name)

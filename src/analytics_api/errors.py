@@ -151,3 +151,16 @@ class WriterBusy(Unavailable):
 
 class LeaseLost(Unavailable):
     """Another process has taken over this reader."""
+
+
+_WORDING = {
+    "missing": "is required",
+    "extra_forbidden": "is not known here; leave it out",
+    "json_invalid": "is not JSON",
+}
+
+
+def wording(item: Mapping[str, Any]) -> str:
+    """What an item of pydantic's errors finds wrong. Its words say what would be right and never hold the value given."""
+    text = str(item["msg"]).removeprefix("Value error, ")
+    return _WORDING.get(item["type"]) or text[:1].lower() + text[1:].rstrip(".")

@@ -23,7 +23,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from analytics_api.errors import AnalyticsError, Unavailable
+from analytics_api.errors import AnalyticsError, Unavailable, wording
 from analytics_api.telemetry import request_id
 
 logger = logging.getLogger(__name__)
@@ -44,11 +44,6 @@ _AWAY = (
 )
 _QUERY_CANCELED = "57014"
 _AWAY_STATES = ("08", "53", "57P")
-_WORDING = {
-    "missing": "is required",
-    "extra_forbidden": "is not known here; leave it out",
-    "json_invalid": "is not JSON",
-}
 
 _NOT_JSON = "is not sent as JSON; add the header Content-Type: application/json"
 
@@ -255,7 +250,7 @@ async def _on_validation_error(_request: Request, error: Exception) -> Response:
     errors = [
         {
             "field": _field(item),
-            "message": _NOT_JSON if unread and item["loc"] == ("body",) else _message(item),
+            "message": _NOT_JSON if unread and item["loc"] == ("body",) else wording(item),
         }
         for item in error.errors()
     ]
@@ -276,12 +271,6 @@ def _field(item: Mapping[str, Any]) -> str:
     if not path or item["type"] == "json_invalid":
         return str(place)
     return ".".join(str(part) for part in path)
-
-
-def _message(item: Mapping[str, Any]) -> str:
-    """What is wrong with it. Pydantic's words say what would be right and never hold the value that was sent."""
-    text = str(item["msg"]).removeprefix("Value error, ")
-    return _WORDING.get(item["type"]) or text[:1].lower() + text[1:].rstrip(".")
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:

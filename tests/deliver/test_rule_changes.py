@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from analytics_api.deliver.reader import DestinationReader
+from analytics_api.deliver.replaying import NewReplay
 from analytics_api.deliver.service import DestinationConfig, Destinations
 from analytics_api.domain.event import StoredEvent
 from analytics_api.domain.project import Project
@@ -29,6 +30,7 @@ from tests.support.delivering import (
 from tests.support.destinations import BOX, call, named, serving, until, webhook
 from tests.support.events import make_event, write_events
 from tests.support.providers import AmplitudeStandIn, Fault, MixpanelStandIn, WebhookStandIn
+from tests.support.replaying import ReplayBench
 from tests.support.rules import rule_set
 from tests.support.stored import stored_event
 
@@ -263,3 +265,27 @@ async def test_an_event_that_may_have_arrived_and_would_be_left_out_now_ends_as_
     await run_until_quiet(await make_reader(database, project, later, client, clock), clock)
     found = (await overview(database, project, "amplitude")).total
     assert (found.unknown, found.skipped, found.delivered, found.difference) == (3, {"consent": 2}, 0, 0)
+
+
+async def test_a_replay_goes_by_the_rules_and_repeats_no_increment_of_what_they_rename(
+    database: Database,
+    project: Project,
+    client: httpx.AsyncClient,
+    clock: MovableClock,
+    mixpanel: MixpanelStandIn,
+) -> None:
+    given: dict[str, Any] = {"user_properties": {"$add": {"visits": 1}}}
+    await write_numbered(database, project, 6, users=2, context={"consent": {"ads": True}}, **given)
+    await write_numbered(database, project, 4, users=2, first=6, **given)
+    rules = rule_set(consent=CONSENT, mapping=[{"rename_event": "Viewed"}]).declared
+    to = destination("mixpanel", {"token": mixpanel.token, "url": mixpanel.url}, rules=rules)
+    await make_reader(database, project, to, client, clock, start=10)
+    bench = ReplayBench(database, project, to, client, clock)
+    # The second one knows what the first was asked for by the names that are stored.
+    for new in (NewReplay(backfill=True, event_types=("page_view",)), NewReplay(backfill=True)):
+        replay = await bench.start(new)
+        await bench.run(bench.reader(replay))
+        view = await bench.view(replay)
+        assert view.counts == {("delivered", ""): 6, ("skipped", "consent"): 4}
+        assert Counter(event["event"] for event in mixpanel.stored) == {"Viewed": 6}
+        assert [mixpanel.profiles[f"user-{n}"]["visits"] for n in range(2)] == [3, 3]

@@ -461,8 +461,8 @@ def test_mistakes_name_the_field_and_the_fix(declared: Any, field: str, words: s
     ("text", "words"),
     [
         ("{", "F is not JSON"),
-        ('{"include": [1]}', "F: include.0: Input should be a valid string."),
-        ("[]", "F: Input should be"),
+        ('{"include": [1]}', "F: include.0: input should be a valid string."),
+        ("[]", "F: input should be"),
     ],
 )
 def test_a_file_with_a_mistake(text: str, words: str) -> None:

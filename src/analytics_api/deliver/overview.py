@@ -80,7 +80,7 @@ def _status(
     return DestinationStatus(
         destination=found.destination,
         state=_state(found, destinations, project, now),
-        reason=found.reason,
+        reason=destinations.problem(project, found.destination) or found.reason,
         breaker=_breaker(found, now),
         position=found.position,
         lag_seconds=round(max(waited, 0.0), 3),

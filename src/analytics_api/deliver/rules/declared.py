@@ -18,7 +18,7 @@ from pydantic import (
 
 from analytics_api.deliver.rules.paths import SECTIONS, Path, overlapping
 from analytics_api.domain.event import EventType
-from analytics_api.errors import ConfigurationError
+from analytics_api.errors import ConfigurationError, wording
 
 LARGEST = 65_536
 """Bytes of rules as JSON."""
@@ -280,8 +280,7 @@ def parse_rules(text: str | bytes, place: str) -> Rules:
         return Rules.model_validate(json.loads(text))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        where = ": ".join([place, ".".join(map(str, first["loc"]))] if first["loc"] else [place])
-        words = first["msg"].removeprefix("Value error, ").rstrip(".")
-        raise ConfigurationError(f"{where}: {words}.") from None
+        where = ".".join(map(str, first["loc"]))
+        raise ConfigurationError(": ".join(filter(None, (place, where, wording(first)))) + ".") from None
     except (ValueError, RecursionError) as error:
         raise ConfigurationError(f"{place} is not JSON: {error}.") from None
