@@ -79,3 +79,15 @@ def test_query_opens_read_only_connections(path: Path) -> None:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and not node.args
     }
     assert opened.isdisjoint({"write", "connect", "pool"})
+
+
+@pytest.mark.parametrize("name", ["rollup_recount", "recount", "who"])
+def test_oracles_use_nothing_that_they_judge(name: str) -> None:
+    """A recount shares words of the domain with the product, and neither SQL nor counting."""
+    tree = ast.parse((ROOT / "tests" / "support" / f"{name}.py").read_text())
+    assert not any(
+        isinstance(node, ast.Import) and "analytics" in node.names[0].name for node in ast.walk(tree)
+    )
+    modules = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    ours = {module for module in modules if module.startswith(("analytics_api", "tests"))}
+    assert all(module.startswith("analytics_api.domain.") for module in ours), ours

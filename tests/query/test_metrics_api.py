@@ -14,7 +14,7 @@ from analytics_api.domain.project import Project
 from analytics_api.store.engine import Database
 from tests.query.api import NOW, Api
 from tests.support.events import make_event, make_project, write_events
-from tests.support.figures import LATE_DAYS, event_on, payment_on, record, subscription_on
+from tests.support.figures import LATE_DAYS, at, event_on, payment_on, record, subscription_on
 
 
 async def test_aggregated_in_the_shape_of_the_guide(api: Api, database: Database, project: Project) -> None:
@@ -46,6 +46,7 @@ async def test_aggregated_in_the_shape_of_the_guide(api: Api, database: Database
         "zone": "UTC",
         "state": "final",
         "include_bots": False,
+        "source": "rollups",
     }
 
     [closing] = await close_due_days(database, NOW - timedelta(hours=5), late_days=LATE_DAYS)
@@ -222,7 +223,7 @@ async def test_dashboard_in_the_shape_of_the_guide(api: Api, database: Database,
             "churn_rate": 75.0,
             "ltv_cac_ratio": None,
         }
-        assert set(details) == {*answer, "as_of", "lag", "zone"}
+        assert set(details) == {*answer, "as_of", "lag", "zone", "source"}
         assert (details["as_of"], details["lag"]) == ("2026-03-20T12:00:00Z", {"events": 0, "seconds": 0.0})
         conversion = details["conversion_rate"]
         assert (conversion["value"], conversion["numerator"], conversion["denominator"]) == (0.25, 1.0, 4.0)
@@ -295,6 +296,46 @@ async def test_days_are_those_of_the_project(api: Api, database: Database) -> No
     )
     assert [point["value"] for point in answer] == [3.0, 1.0]
     assert answer[0]["metadata"]["zone"] == "Asia/Kathmandu"
+
+
+async def test_another_zone_is_counted_from_events_and_says_so(
+    api: Api, database: Database, project: Project
+) -> None:
+    """18:30 UTC is the next day in Kathmandu and the same in Newfoundland."""
+    event = make_event(project, "feature_used", occurred_at=at("2026-03-02", 18, 30))
+    await record(database, [event])
+    assert await api.value("dau", "2026-03-02") == 1
+    assert await api.value("dau", "2026-03-02", zone="Asia/Kathmandu") == 0
+    assert await api.value("dau", "2026-03-03", zone="Asia/Kathmandu") == 1
+    assert await api.value("dau", "2026-03-02", zone="America/St_Johns") == 1
+    [found] = await api.get(
+        "/metrics/aggregated",
+        metric_type="dau",
+        start_date="2026-03-03",
+        end_date="2026-03-03",
+        zone="Asia/Kathmandu",
+    )
+    assert found["metadata"]["zone"] == "Asia/Kathmandu"
+    assert found["metadata"]["source"] == "events"
+    own = await api.get("/metrics/dashboard", zone="UTC")
+    assert own["details"]["source"] == "rollups"
+    other = await api.get("/metrics/dashboard", zone="Asia/Kathmandu")
+    assert other["details"]["source"] == "events"
+    assert other["monthly_active_users"] == own["monthly_active_users"] == 1
+    problem = await api.get("/metrics/aggregated", 422, metric_type="dau", zone="Mars/Olympus")
+    assert "Mars/Olympus" in problem["detail"]
+
+
+async def test_another_zone_has_no_days_whose_events_are_gone(
+    api: Api, database: Database, project: Project
+) -> None:
+    await record(database, [event_on(project, "2026-01-02", "ada")])
+    await close_due_days(database, api.now, late_days=LATE_DAYS)
+    await database.pool.execute("UPDATE project_days SET state = 'sealed' WHERE day <= '2026-01-31'")
+    asked = {"metric_type": "dau", "zone": "Asia/Kathmandu"}
+    problem = await api.get("/metrics/aggregated", 422, **asked, start_date="2026-02-03")
+    assert "2026-01-31 are gone" in problem["detail"]
+    await api.get("/metrics/aggregated", **asked, start_date="2026-03-15")
 
 
 async def test_revisions_page_by_page(api: Api, database: Database, project: Project) -> None:

@@ -68,6 +68,7 @@ def _freshness(figures: Figures, lag: Lag) -> dict[str, Any]:
         "as_of": as_utc(figures.now if lag.since is None else min(lag.since, figures.now)),
         "lag": {"events": lag.events, "seconds": round(behind, 3)},
         "zone": figures.project.zone.key,
+        "source": "events" if figures.raw else "rollups",
     }
 
 

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Any
 from uuid import uuid5
+from zoneinfo import ZoneInfo, available_timezones
 
 from analytics_api.domain.clock import Clock, system_clock
 from analytics_api.domain.metrics import METRICS, SMALL_SAMPLE, Metric, Unit, find_metric, metric_names
@@ -59,6 +61,20 @@ def wanted_range(metric: Metric, start: date | None, end: date | None, today: da
     return first, last
 
 
+def wanted_zone(name: str | None) -> ZoneInfo | None:
+    """The zone whose days are asked for; None is the project's. Raises Unprocessable."""
+    if name is None:
+        return None
+    if name not in _zones():
+        raise Unprocessable(f"zone {name!r} is no IANA time zone such as Europe/Berlin.")
+    return ZoneInfo(name)
+
+
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
 def as_number(value: Decimal | None) -> float | None:
     """A figure as JSON has it; exact until here."""
     return None if value is None else float(value)
@@ -76,11 +92,13 @@ def as_utc(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def point_answer(point: Point, project: Project, *, include_bots: bool) -> dict[str, Any]:
-    """One element of GET /metrics/aggregated, in S1's shape."""
+def point_answer(point: Point, project: Project, *, include_bots: bool, raw: bool = False) -> dict[str, Any]:
+    """One element of GET /metrics/aggregated, in S1's shape. `raw`: in another zone than the project's."""
     metric = point.metric
     bots = include_bots and metric.takes_bots
     key = f"{metric.name}:{metric.period}:{point.bucket}" + (":bots" if bots else "")
+    if raw:
+        key += f":{project.zone.key}"
     return {
         "id": str(uuid5(project.namespace, key)),
         "metric_date": point.bucket.isoformat(),
@@ -91,6 +109,7 @@ def point_answer(point: Point, project: Project, *, include_bots: bool) -> dict[
             "calculated_at": as_utc(point.calculated_at),
             **explanation(point, project),
             "include_bots": bots,
+            "source": "events" if raw else "rollups",
         },
     }
 

@@ -20,6 +20,7 @@ from analytics_api.query.metrics import (
     revision_answer,
     wanted_metric,
     wanted_range,
+    wanted_zone,
 )
 from analytics_api.query.schemas import Dashboard, MetricDefinition, MetricPoint, RevisionPage
 from analytics_api.store.metrics.answer import Figures
@@ -39,6 +40,14 @@ Rules = Annotated[FigureRules, Depends(_rules)]
 IncludeBots = Annotated[bool, Query(description="Count what is marked as a bot, too.")]
 StartDate = Annotated[date | None, Query(description="First local day; default: 30 days up to the end.")]
 EndDate = Annotated[date | None, Query(description="Last local day, included; default: today.")]
+ZoneName = Annotated[
+    str | None,
+    Query(
+        description="IANA zone whose days are counted; default: the project's. Another one is counted from raw events, "
+        "which takes longer.",
+        examples=["Asia/Kathmandu"],
+    ),
+]
 PeriodName = Annotated[Period | None, Query(description="Default: the metric's own.")]
 
 
@@ -56,24 +65,34 @@ async def aggregated(
     start_date: StartDate = None,
     end_date: EndDate = None,
     include_bots: IncludeBots = False,
+    zone: ZoneName = None,
 ) -> Response:
     """The figures of every bucket that touches the days asked for, up to today's. Buckets without events are there too."""
     metric = wanted_metric(metric_type, period)
     project, now = caller.project, rules.clock()
-    first, last = wanted_range(metric, start_date, end_date, local_day(now, project.zone))
+    asked = wanted_zone(zone)
+    first, last = wanted_range(metric, start_date, end_date, local_day(now, asked or project.zone))
     async with database.read() as connection:
-        figures = await Figures.of(connection, project, now, rules.late_days)
+        figures = await Figures.of(connection, project, now, rules.late_days, asked)
         points = await figures.points(metric, first, last, include_bots=include_bots)
-    return _json([point_answer(point, project, include_bots=include_bots) for point in points])
+    return _json(
+        [point_answer(each, figures.project, include_bots=include_bots, raw=figures.raw) for each in points]
+    )
 
 
 @router.get("/metrics/dashboard", summary="Today's key figures", response_model=Dashboard)
 async def dashboard(
-    caller: ReadCaller, database: DatabaseOf, rules: Rules, include_bots: IncludeBots = False
+    caller: ReadCaller,
+    database: DatabaseOf,
+    rules: Rules,
+    include_bots: IncludeBots = False,
+    zone: ZoneName = None,
 ) -> Response:
     """S1's seven figures. `details` says for each how it is defined, from what it is made and how fresh it is."""
     async with database.read() as connection:
-        figures = await Figures.of(connection, caller.project, rules.clock(), rules.late_days)
+        figures = await Figures.of(
+            connection, caller.project, rules.clock(), rules.late_days, wanted_zone(zone)
+        )
         return _json(await make_dashboard(figures, include_bots=include_bots))
 
 

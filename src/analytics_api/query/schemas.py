@@ -52,6 +52,9 @@ class PointMetadata(BaseModel):
     small_sample: bool | None = Field(None, description="Whether the denominator is below 30.")
     interval: Interval | None = None
     include_bots: bool
+    source: str = Field(
+        description="rollups; or events, for another zone than the project's: counted from raw events for this answer."
+    )
 
 
 class MetricPoint(BaseModel):
@@ -76,6 +79,7 @@ class MetricPoint(BaseModel):
                     "zone": "UTC",
                     "state": "final",
                     "include_bots": False,
+                    "source": "rollups",
                 },
             }
         }

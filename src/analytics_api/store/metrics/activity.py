@@ -29,7 +29,7 @@ async def active_persons(connection: AsyncConnection, span: Span) -> dict[date, 
 
 async def rolling(connection: AsyncConnection, span: Span, days: int) -> dict[date, Figure]:
     """Distinct persons with an active event in the `days` local days that end with each day."""
-    if span.first == span.last == span.today:
+    if span.first == span.last == span.today and not span.raw:
         now = await _rolling_now(connection, span, days)
         if now is not None:
             return {span.first: count(now)}
@@ -108,6 +108,6 @@ async def user_churn(connection: AsyncConnection, span: Span) -> dict[date, Figu
         FROM base LEFT JOIN visits USING (bucket, person_id)
         WHERE bucket < :after GROUP BY bucket
     """
-    rows = await fetch(connection, sql, span.parameters(earlier=span.from_earlier(1).first))
+    rows = await fetch(connection, span.sql(sql), span.parameters(earlier=span.from_earlier(1).first))
     found = {row.bucket: ratio(row.churned, row.base) for row in rows}
     return {bucket: found.get(bucket, ratio(0, 0)) for bucket in span.buckets()}

@@ -5,16 +5,18 @@ Cards, charts and exports all ask here, so they cannot differ.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Self
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics_api.domain.metrics import METRICS_BY_NAME, Metric, State
-from analytics_api.domain.period import bucket_of, local_day
+from analytics_api.domain.period import bucket_of, local_day, start_of_day
 from analytics_api.domain.project import Project
+from analytics_api.errors import Unprocessable
 from analytics_api.store.metrics.calculate import calculate
 from analytics_api.store.metrics.conversion import paid_later
 from analytics_api.store.metrics.days import DirtyDay, SealedDays, dirty_days, sealed_days
@@ -22,6 +24,7 @@ from analytics_api.store.metrics.figure import Figure, Span
 from analytics_api.store.metrics.ltv import ratio_to_cost
 from analytics_api.store.metrics.reach import touched_buckets
 from analytics_api.store.metrics.stored import stored_figures
+from analytics_api.store.metrics.view import first_answerable
 
 _CONVERSION = METRICS_BY_NAME["signup_to_payment_conversion"]
 _LTV, _RATIO = METRICS_BY_NAME["ltv"], METRICS_BY_NAME["ltv_cac_ratio"]
@@ -57,10 +60,19 @@ class Figures:
     changed: list[DirtyDay]
     sealed_until: date | None = None
     """The last day whose raw events are gone."""
+    raw: bool = False
+    """Whether the answer is for another zone than the project's, so that it is made from raw events."""
 
     @classmethod
-    async def of(cls, connection: AsyncConnection, project: Project, now: datetime, late_days: int) -> Self:
-        """Look up once what every answer needs."""
+    async def of(
+        cls,
+        connection: AsyncConnection,
+        project: Project,
+        now: datetime,
+        late_days: int,
+        zone: ZoneInfo | None = None,
+    ) -> Self:
+        """Look up once what every answer needs. `zone` is whose days are counted; None: the project's."""
         row = (
             await connection.execute(
                 text(
@@ -74,6 +86,10 @@ class Figures:
                 {"project": project.id},
             )
         ).one()
+        if zone is not None and zone.key != project.zone.key:
+            first_day = await _first_day_in(connection, project, row.first_day, zone)
+            elsewhere = replace(project, zone=zone)
+            return cls(connection, elsewhere, now, late_days, first_day, [], row.sealed_until, raw=True)
         changed = await dirty_days(connection, project.id)
         if row.first_day is not None and row.first_closed is not None and row.first_day < row.first_closed:
             # History came in before the first closed day and is not closed yet; kept figures do not know of it.
@@ -102,17 +118,24 @@ class Figures:
             bucket_of(last, metric.period, week_start),
             self.now,
             bots,
+            raw=self.raw,
         )
         buckets = span.buckets()
+        if self.raw and self.sealed_until is not None and buckets[0] < first_answerable(self.sealed_until):
+            raise Unprocessable(
+                f"zone: raw events up to {self.sealed_until} are gone, so {self.project.zone.key} can be answered from "
+                f"{first_answerable(self.sealed_until)} on only; leave zone out for earlier days."
+            )
         sealed = SealedDays()
         if self.sealed_until is not None and buckets[0] <= self.sealed_until:
             sealed = await sealed_days(self.connection, self.project.id, buckets[0], self.sealed_until)
-        kept = {} if bots else await self._kept(metric, buckets, sealed)
+        kept = {} if bots or self.raw else await self._kept(metric, buckets, sealed)
         missing = [bucket for bucket in buckets if bucket not in kept]
         made: dict[date, Figure] = {}
         if missing:
             made = await self._make(
-                metric, Span(self.project, metric.period, missing[0], missing[-1], self.now, bots)
+                metric,
+                Span(self.project, metric.period, missing[0], missing[-1], self.now, bots, raw=self.raw),
             )
         found = {bucket: kept.get(bucket) or (made[bucket], self.now) for bucket in buckets}
         if metric is _CONVERSION:
@@ -169,3 +192,22 @@ class Figures:
             sealed.holds(metric, bucket),
             sealed.late_in(metric, bucket),
         )
+
+
+async def _first_day_in(
+    connection: AsyncConnection, project: Project, first_day: date | None, zone: ZoneInfo
+) -> date | None:
+    """The first day with an event, in another zone than the project's."""
+    if first_day is None:
+        return None
+    first: datetime | None = await connection.scalar(
+        text(
+            "SELECT min(occurred_at) FROM events WHERE project_id = :project AND occurred_at >= :lower AND occurred_at < :upper"
+        ),
+        {
+            "project": project.id,
+            "lower": start_of_day(first_day, project.zone) - timedelta(hours=2),
+            "upper": start_of_day(first_day + timedelta(days=1), project.zone) + timedelta(hours=2),
+        },
+    )
+    return first_day if first is None else local_day(first, zone)

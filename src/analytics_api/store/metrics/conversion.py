@@ -47,7 +47,7 @@ async def signup_to_payment(connection: AsyncConnection, span: Span) -> dict[dat
         FROM cohort LEFT JOIN converted USING (person_id) LEFT JOIN undone USING (person_id)
         GROUP BY 1
     """
-    rows = await fetch(connection, sql, span.parameters(window=CONVERSION_WINDOW_DAYS))
+    rows = await fetch(connection, span.sql(sql), span.parameters(window=CONVERSION_WINDOW_DAYS))
     found = {
         row.bucket: ratio(row.converted, row.signups, **{name: getattr(row, name) for name in NOBODY})
         for row in rows
@@ -73,5 +73,5 @@ async def paid_later(connection: AsyncConnection, span: Span) -> dict[date, int]
           AND first_payment_at > first_signup_at + make_interval(hours => 24 * :window)
         GROUP BY 1
     """
-    rows = await fetch(connection, sql, span.parameters(window=CONVERSION_WINDOW_DAYS))
+    rows = await fetch(connection, span.sql(sql), span.parameters(window=CONVERSION_WINDOW_DAYS))
     return {row.bucket: row.persons for row in rows}

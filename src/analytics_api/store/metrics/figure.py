@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics_api.domain.period import Period, bucket_of, buckets, local_day, next_bucket
 from analytics_api.domain.project import Project
+from analytics_api.store.metrics.view import in_view, view_parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,8 @@ class Span:
     include_bots: bool = False
     memory: dict[Any, Any] | None = field(default=None, compare=False)
     """What several metrics of one snapshot share, kept here when they are computed one after another."""
+    raw: bool = False
+    """Whether the zone of `project` is not the one that rollups are kept in, so that raw events are counted."""
 
     @property
     def after(self) -> date:
@@ -73,7 +76,7 @@ class Span:
     def from_earlier(self, days: int) -> Span:
         """The same span, begun earlier by at least so many days."""
         first = bucket_of(self.first - timedelta(days=days), self.period, self.project.week_start)
-        return Span(self.project, self.period, first, self.last, self.now, self.include_bots, self.memory)
+        return replace(self, first=first)
 
     def bucket_sql(self, day: str = "day") -> str:
         """SQL for the first day of the bucket that holds `day`; the counterpart of domain.period.bucket_of."""
@@ -91,7 +94,12 @@ class Span:
 
     def parameters(self, **more: Any) -> dict[str, Any]:
         """Bind parameters that most statements share."""
-        return {"project": self.project.id, "first": self.first, "after": self.after, **more}
+        shared = {"project": self.project.id, "first": self.first, "after": self.after, **more}
+        return shared | view_parameters(self.project.zone, self.first, self.after) if self.raw else shared
+
+    def sql(self, statement: str) -> str:
+        """The statement over what has the span's days: the rollups, or in another zone the raw events."""
+        return in_view(statement) if self.raw else statement
 
 
 Compute = Callable[[AsyncConnection, Span], Awaitable[dict[date, Figure]]]
@@ -105,6 +113,6 @@ async def fetch(connection: AsyncConnection, sql: str, parameters: Mapping[str, 
 
 async def counts(connection: AsyncConnection, span: Span, sql: str, **more: Any) -> dict[date, Figure]:
     """Figures from a statement that gives (bucket, number) and uses the shared parameters; 0 where it gives none."""
-    rows = await fetch(connection, sql, span.parameters(**more))
+    rows = await fetch(connection, span.sql(sql), span.parameters(**more))
     found = {row[0]: row[1] for row in rows}
     return {bucket: count(found.get(bucket, 0)) for bucket in span.buckets()}

@@ -51,7 +51,7 @@ async def _stages(connection: AsyncConnection, span: Span) -> dict[date, dict[st
         SELECT following, 0, 0, 0, count(*) FROM neighbours
         WHERE next_bucket IS DISTINCT FROM following AND following >= :first AND following < :after GROUP BY following
     """
-    rows = await fetch(connection, sql, span.parameters(earlier=span.from_earlier(1).first))
+    rows = await fetch(connection, span.sql(sql), span.parameters(earlier=span.from_earlier(1).first))
     found = {bucket: dict.fromkeys(STAGES, 0) for bucket in span.buckets()}
     for row in rows:
         for stage in STAGES:

@@ -175,7 +175,7 @@ async def acquisition(connection: AsyncConnection, span: Span) -> dict[date, Acq
     for row in await fetch(connection, _spend_sql(span), span.parameters(currency=span.project.currency)):
         found[row.bucket].spend = row.spend
         found[row.bucket].unconverted = row.unconverted
-    for row in await fetch(connection, _payers_sql(span), span.parameters(days=REFUND_WINDOW_DAYS)):
+    for row in await fetch(connection, span.sql(_payers_sql(span)), span.parameters(days=REFUND_WINDOW_DAYS)):
         found[row.bucket].payers = row.payers
     return found
 

@@ -45,7 +45,7 @@ async def revenue(connection: AsyncConnection, span: Span) -> dict[date, Figure]
         GROUP BY 1
     """
     rows = await fetch(
-        connection, sql, span.parameters(currency=span.project.currency, bots=span.include_bots)
+        connection, span.sql(sql), span.parameters(currency=span.project.currency, bots=span.include_bots)
     )
     found = {
         row.bucket: count(row.total, unconverted=row.unconverted, unknown_amount=row.unknown_amount)
@@ -84,7 +84,7 @@ async def net_revenue(connection: AsyncConnection, span: Span) -> dict[date, Fig
         FROM judged GROUP BY 1
     """
     rows = await fetch(
-        connection, sql, span.parameters(currency=span.project.currency, bots=span.include_bots)
+        connection, span.sql(sql), span.parameters(currency=span.project.currency, bots=span.include_bots)
     )
     found = {row.bucket: row for row in rows}
     return {bucket: _net(figure, found.get(bucket)) for bucket, figure in gross.items()}
