@@ -68,6 +68,8 @@ function createClient(options: Options & typeof DEFAULTS): Client<AnyEvents> {
   let pending: AnalyticsEvent[] = []
   let consent: Consent = 'denied'
   let seq = 0
+  /** Time in the last event's id. Each has one of its own, so that ids sort as the events came. */
+  let ids = 0
   let shown = ''
   let referrer = ''
 
@@ -174,7 +176,7 @@ function createClient(options: Options & typeof DEFAULTS): Client<AnyEvents> {
       }
       if (navigator.webdriver) context.webdriver = true
       const event: AnalyticsEvent = {
-        event_id: uuid7(now),
+        event_id: uuid7((ids = Math.max(now, ids + 1))),
         event_type,
         event_data: filter.properties({ ...registered, ...properties }),
         user_properties: user_properties && filter.properties(user_properties),

@@ -60,7 +60,7 @@ export function createDelivery(
     if (stopped || at >= due) return
     clearTimeout(timer)
     due = at
-    timer = setTimeout(drain, at - Date.now())
+    timer = setTimeout(() => void drain(), at - Date.now())
   }
 
   const forget = (name: string) => {
@@ -80,7 +80,7 @@ export function createDelivery(
         const kept = at < maxQueue && size <= maxQueueBytes && name > oldest
         if (!kept) {
           forget(name)
-          warn('dropped: full or old')
+          warn('full or old')
         }
         return kept
       })
@@ -136,7 +136,7 @@ export function createDelivery(
       schedule(0)
       return false
     }
-    if (status > 299) warn('refused:', status)
+    if (status > 299) warn(status)
     failures = 0
     most = MOST_EVENTS
     for (const [name] of batch) forget(name)
@@ -179,7 +179,7 @@ export function createDelivery(
     add(event) {
       const name = queue + event.event_id
       const text = JSON.stringify(event)
-      if (sizeOf(text) > LARGEST) return warn('dropped: too large')
+      if (sizeOf(text) > LARGEST) return warn('too large')
       store.set(name, text)
       own.add(name)
       waiting()

@@ -28,7 +28,6 @@ export function pageViews({ query, hash }: PageViewOptions = {}): Plugin {
       timer = setTimeout(send, 50)
     }
     for (const name of ['pushState', 'replaceState'] as const) {
-      // eslint-disable-next-line @typescript-eslint/unbound-method -- called with its object below
       const original = history[name]
       history[name] = function (...given) {
         original.apply(this, given)
