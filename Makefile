@@ -62,7 +62,7 @@ clean: ## remove .venv and all that was built; data in .data stays
 NODE_IS_NEW = node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)' 2>/dev/null
 
 web/node_modules/.stamp: web/package-lock.json
-	@if $(NODE_IS_NEW); then npm --prefix web ci --ignore-scripts --no-fund --no-audit && touch $@; fi
+	@if $(NODE_IS_NEW); then (cd web && npm ci --ignore-scripts --no-fund --no-audit) && touch $@; fi
 
 # A stamp is newer than the files it was made from, so a second call does nothing and a changed pin installs again.
 # pip comes last when an environment is made: without it the environment is incomplete and is made again.
