@@ -239,7 +239,8 @@ class Deliveries(RuleBasedStateMachine):
             view = await it.view(way.replay)
             assert (view.state, view.parked, view.done) == ("done", 0, way.replay.estimated)
         await self._check_events()
-        self._check_order(order)
+        found = await overview(it.database, it.project, it.target.kind)
+        self._check_order(order, total(found, "unknown") if it.target.kind == "ga4" else 0)
 
     async def _check_events(self) -> None:
         it = self.world
@@ -279,19 +280,25 @@ class Deliveries(RuleBasedStateMachine):
             missing += sent - visits
         assert missing <= most_missing
 
-    def _check_order(self, order: list[int]) -> None:
-        """A person's events arrive in the order of the log: all of those that the same streams carry."""
+    def _check_order(self, order: list[int], most_overtaken: int) -> None:
+        """A person's events arrive in the order of the log: all of those that the same streams carry.
+
+        Where nothing is sent twice, what a process that stood still has begun ends as unknown, and arrives late when it goes on.
+        """
         late = self.world.target.late | self.world.target.refused_for_good()
         place = {number: index for index, number in enumerate(order)}
         choices = [way.replay.choice.event_types for way in self.world.ways if way.replay is not None]
         last: dict[tuple[object, ...], int] = {}
+        overtaken = 0
         for number in self.world.target.arrived():
             sort = self.world.written[number]
             if number in late or sort.user is None:
                 continue
             key = (sort.user, *(not types or sort.event_type in types for types in choices))
-            assert place[number] > last.get(key, -1)
-            last[key] = place[number]
+            if place[number] < last.get(key, -1):
+                overtaken += 1
+            last[key] = max(place[number], last.get(key, -1))
+        assert overtaken <= most_overtaken
 
     def _is_skipped(self, sort: Sort) -> bool:
         nobody = sort.user is None and self.world.target.kind != "mixpanel"
@@ -312,10 +319,13 @@ def stage(
         yield made
 
 
+# A request that is cut off while it connects leaves its socket to the garbage collector.
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_every_event_arrives_once_or_has_ended_with_a_reason(stage: Stage) -> None:
     run_state_machine_as_test(
         lambda: Deliveries(stage),  # type: ignore[arg-type]
         settings=settings(
-            max_examples=20, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=12, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
