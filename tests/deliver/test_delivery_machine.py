@@ -319,9 +319,6 @@ def stage(
         yield made
 
 
-# A request that is cut off while it connects leaves its socket to the garbage collector.
-@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_every_event_arrives_once_or_has_ended_with_a_reason(stage: Stage) -> None:
     run_state_machine_as_test(
         lambda: Deliveries(stage),  # type: ignore[arg-type]

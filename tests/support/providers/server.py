@@ -70,6 +70,7 @@ class StandIn:
         """Bytes of the largest request that is taken; larger ones are answered with 413."""
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._writers: set[asyncio.StreamWriter] = set()
         self.port = 0
 
     @property
@@ -82,7 +83,7 @@ class StandIn:
         raise NotImplementedError
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, limit=64 * 1024 * 1024)
+        self._server = await asyncio.start_server(self._accepted, "127.0.0.1", 0, limit=64 * 1024 * 1024)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -90,16 +91,27 @@ class StandIn:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._server is not None:
+            # A connection that has just been accepted gets its transport and its protocol in the loop's next turns, unless its
+            # server is closed: then asyncio leaves its socket to the garbage collector.
+            for listener in self._server.sockets:
+                asyncio.get_running_loop().remove_reader(listener.fileno())
+            for _ in range(3):
+                await asyncio.sleep(0)
             self._server.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        # A task cancelled before its first step has closed nothing.
+        for writer in self._writers:
+            writer.transport.abort()
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        if task is not None:
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+    def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
+        task = asyncio.create_task(self._serve(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while (request := await _read_request(reader)) is not None:
                 self.in_flight += 1
@@ -114,6 +126,7 @@ class StandIn:
             pass
         finally:
             writer.transport.abort()
+            self._writers.discard(writer)
 
     async def _answer(self, request: Received, writer: asyncio.StreamWriter) -> bool:
         """Answer a request, as the next fault has it. False: the connection is gone."""
