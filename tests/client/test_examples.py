@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import logging
 import os
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -139,7 +141,21 @@ async def stored(url: str) -> Counter[str]:
     return Counter({row[0]: row[1] for row in rows})
 
 
+@pytest.fixture
+def loggers_of_the_server() -> Iterator[None]:
+    """Streamlit takes them for itself when it is imported."""
+    loggers = [
+        logging.getLogger(name) for name in ("uvicorn", "uvicorn.access", "uvicorn.asgi", "uvicorn.error")
+    ]
+    before = [(one.handlers[:], one.level, one.propagate) for one in loggers]
+    yield
+    for one, (handlers, level, propagates) in zip(loggers, before, strict=True):
+        one.handlers[:], one.propagate = handlers, propagates
+        one.setLevel(level)
+
+
 @pytest.mark.filterwarnings("default")
+@pytest.mark.usefixtures("loggers_of_the_server")
 async def test_a_server_that_is_killed_disturbs_no_example(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
