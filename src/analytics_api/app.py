@@ -14,6 +14,7 @@ from starlette.types import Message, Receive, Scope, Send
 from analytics_api import __version__, control, health, problems
 from analytics_api.access.authenticator import Authenticator
 from analytics_api.access.cors import IntakeCors
+from analytics_api.aggregate.custom_metric_routes import router as custom_metric_router
 from analytics_api.aggregate.routes import router as money_router
 from analytics_api.alert.routes import router as alert_router
 from analytics_api.deliver.dead_letter_routes import router as dead_letter_router
@@ -142,6 +143,7 @@ def create_app(settings: Settings, url: str, *, with_worker: bool = False) -> Ap
     for router in (
         query_router,
         prediction_router,
+        custom_metric_router,
         money_router,
         overview_router,
         deliver_router,

@@ -21,6 +21,7 @@ from analytics_api.errors import AnalyticsError, ConfigurationError
 from analytics_api.importing import DEMO, fill_demo, import_file, parse_pairs, summary
 from analytics_api.ingest.formats import FORMATS, FieldMap
 from analytics_api.ingest.importer import ImportReport
+from analytics_api.metric_commands import metrics_app
 from analytics_api.plan_commands import codegen, plan_app
 from analytics_api.rebuild_command import rebuild
 from analytics_api.serve import database_url, run_server, run_worker
@@ -45,6 +46,7 @@ app.add_typer(destinations_app, name="destinations")
 app.add_typer(deliveries_app, name="deliveries")
 app.add_typer(plan_app, name="plan")
 app.add_typer(alerts_app, name="alerts")
+app.add_typer(metrics_app, name="metrics")
 app.command("codegen")(codegen)
 app.command("rebuild")(rebuild)
 

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from analytics_api import problems
 from analytics_api.access.authenticator import Authenticator
+from analytics_api.aggregate.custom_metric_routes import router as custom_metric_router
 from analytics_api.aggregate.routes import router as money_router
 from analytics_api.query.metrics import FigureRules
 from analytics_api.query.prediction_routes import router as prediction_router
@@ -28,6 +29,7 @@ class Api:
         app.include_router(query_router)
         app.include_router(prediction_router)
         app.include_router(money_router)
+        app.include_router(custom_metric_router)
         problems.install(app)
         app.state.database = database
         app.state.authenticator = Authenticator(database, open_on_loopback=True)
@@ -47,6 +49,17 @@ class Api:
         answer = await self.client.post(path, json=body)
         assert answer.status_code == status, answer.text
         return answer.json()
+
+    async def put(self, path: str, body: Any, status: int = 200, /) -> Any:
+        """The JSON answer, whose status must be as said."""
+        answer = await self.client.put(path, json=body)
+        assert answer.status_code == status, answer.text
+        return answer.json()
+
+    async def delete(self, path: str, status: int = 204, /) -> None:
+        """The status must be as said."""
+        answer = await self.client.delete(path)
+        assert answer.status_code == status, answer.text
 
     async def value(self, metric: str, day: str, **parameters: Any) -> float | None:
         """The value of one bucket."""

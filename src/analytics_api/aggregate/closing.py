@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics_api.domain.metrics import METRICS, Metric
 from analytics_api.domain.period import bucket_of, buckets, local_day, next_bucket
 from analytics_api.domain.project import Project
+from analytics_api.store.custom_metrics import own_metrics
 from analytics_api.store.engine import Database
 from analytics_api.store.failures import AWAY
 from analytics_api.store.log import safe_position
@@ -28,7 +30,7 @@ from analytics_api.store.metrics import days
 from analytics_api.store.metrics.calculate import calculate
 from analytics_api.store.metrics.figure import Span
 from analytics_api.store.metrics.reach import touched_buckets
-from analytics_api.store.metrics.stored import NewFigure, save_figures, unsettled_buckets
+from analytics_api.store.metrics.stored import NewFigure, mark_stale, save_figures, unsettled_buckets
 from analytics_api.store.projects import list_projects
 
 logger = logging.getLogger(__name__)
@@ -42,7 +44,11 @@ SMALLEST_GAP = 60
 ATTEMPTS = 10
 PATIENCE_SECONDS = 20.0
 POLL_SECONDS = 0.1
+OWN_DAYS = 92
+"""Days of raw events that one statement reads for a project's own metric."""
+OWN_TIMEOUT_MS = 60_000
 _SERIALIZATION_FAILURE = "40001"
+_QUERY_CANCELED = "57014"
 
 
 @dataclass(slots=True)
@@ -116,8 +122,9 @@ class _Closing:
                 )
                 return self._report
             await asyncio.sleep(POLL_SECONDS)
-        while await self._retried_step():
+        while await self._retried(self._step):
             pass
+        await self._make_own()
         return self._report
 
     async def _caught_up(self) -> bool:
@@ -129,12 +136,12 @@ class _Closing:
             waiting = await days.rollup_lag(connection, self._project.id)
             return waiting.events == 0
 
-    async def _retried_step(self) -> bool:
+    async def _retried(self, step: Callable[[AsyncConnection], Awaitable[bool]]) -> bool:
         for attempt in range(1, ATTEMPTS + 1):
             before = replace(self._report)
             try:
                 async with days.figures_transaction(self._database) as connection:
-                    return await self._step(connection)
+                    return await step(connection)
             except DBAPIError as error:
                 self._report = before
                 if getattr(error.orig, "sqlstate", None) != _SERIALIZATION_FAILURE or attempt == ATTEMPTS:
@@ -175,6 +182,72 @@ class _Closing:
     ) -> None:
         for metric in METRICS:
             await self._make(connection, metric, since, closed, dirty)
+        if dirty:
+            await self._mark_own(connection, since, closed, dirty)
+
+    async def _mark_own(
+        self, connection: AsyncConnection, since: date, closed: date, dirty: list[days.DirtyDay]
+    ) -> None:
+        """Mark what changed of the project's own metrics. It is made again when the rollup reader may go on."""
+        for metric in await own_metrics(connection, self._project.id):
+            over = self._over(metric, since, closed)
+            touched = touched_buckets(metric, dirty, over, self._project.week_start)
+            if touched:
+                sealed = await self._sealed_days(connection, closed)
+                causes = {b: cause for b, cause in touched.items() if not sealed.touches(metric, b)}
+                await mark_stale(connection, self._project, metric, causes)
+
+    async def _make_own(self) -> None:
+        """Make the figures of the project's own metrics that are missing or stale.
+
+        They come from raw events and may take long. They need not keep the rollup reader out: what it counts meanwhile of a
+        closed day marks that day dirty.
+        """
+        async with self._database.read() as connection:
+            metrics = await own_metrics(connection, self._project.id)
+        for metric in metrics:
+            try:
+                while await self._retried(lambda connection, m=metric: self._own_step(connection, m)):  # type: ignore[misc]
+                    pass
+            except DBAPIError as error:
+                if getattr(error.orig, "sqlstate", None) != _QUERY_CANCELED:
+                    raise
+                logger.warning(
+                    "metric %s (%s) of project %s takes longer than %d s; no figures of it are kept",
+                    metric.name,
+                    metric.period.value,
+                    self._project.slug,
+                    OWN_TIMEOUT_MS // 1000,
+                )
+
+    async def _own_step(self, connection: AsyncConnection, metric: Metric) -> bool:
+        """Make the next stretch of a metric's figures. True when there may be more."""
+        await connection.execute(text(f"SET LOCAL statement_timeout = {OWN_TIMEOUT_MS}"))
+        first = await days.first_day(connection, self._project.id)
+        over = [] if first is None else self._over(metric, first, last_due_day(self._now, self._project.zone))
+        if not over:
+            return False
+        causes = await unsettled_buckets(
+            connection, self._project, metric, over[0], over[-1], self._final_until(metric)
+        )
+        if not causes:
+            return False
+        begin = min(causes)
+        stretch = [bucket for bucket in sorted(causes) if (bucket - begin).days < OWN_DAYS]
+        await self._make_run(
+            connection, metric, begin, stretch[-1], {bucket: causes[bucket] for bucket in stretch}
+        )
+        return True
+
+    def _over(self, metric: Metric, since: date, closed: date) -> list[date]:
+        """The buckets that are over when a day is closed, from that of `since` on."""
+        week_start = self._project.week_start
+        start = bucket_of(since, metric.period, week_start)
+        return [
+            bucket
+            for bucket in buckets(start, closed, metric.period, week_start)
+            if next_bucket(bucket, metric.period) <= closed + timedelta(days=1)
+        ]
 
     async def _make(
         self,
@@ -185,22 +258,13 @@ class _Closing:
         dirty: list[days.DirtyDay],
     ) -> None:
         """Make the figures of a metric that are missing, unsettled or touched, from one closed day to another."""
-        week_start = self._project.week_start
-        start = bucket_of(since, metric.period, week_start)
-        over = [
-            bucket
-            for bucket in buckets(start, closed, metric.period, week_start)
-            if next_bucket(bucket, metric.period) <= closed + timedelta(days=1)
-        ]
+        over = self._over(metric, since, closed)
         if not over:
             return
-        causes = dict.fromkeys(
-            await unsettled_buckets(
-                connection, self._project, metric, over[0], over[-1], self._final_until(metric)
-            ),
-            "definition",
+        causes = await unsettled_buckets(
+            connection, self._project, metric, over[0], over[-1], self._final_until(metric)
         )
-        touched = touched_buckets(metric, dirty, over, week_start)
+        touched = touched_buckets(metric, dirty, over, self._project.week_start)
         if touched:
             # Of sealed days only figures are left; whatever rollups say of them now, they stay.
             sealed = await self._sealed_days(connection, closed)

@@ -96,6 +96,11 @@ class Path:
     def __str__(self) -> str:
         return ".".join((self.section, *self.names))
 
+    @property
+    def of_person(self) -> bool:
+        """Whether it leads to the person instead of the event."""
+        return self.section in PERSON_SECTIONS
+
     def ways(self) -> Iterator[tuple[str, ...]]:
         """The ways to read the names as keys, in the order in which they are tried: a key with dots before nested ones."""
         return _keys(self.names)
@@ -134,6 +139,7 @@ class AnyOf:
 
 
 Filter = Condition | AllOf | AnyOf
+EVERY_EVENT = AllOf()
 
 
 def conditions(filters: Filter) -> Iterator[Condition]:
@@ -147,7 +153,7 @@ def conditions(filters: Filter) -> Iterator[Condition]:
 
 def asks_person(filters: Filter) -> bool:
     """Whether a filter asks for something of the person."""
-    return any(condition.path.section in PERSON_SECTIONS for condition in conditions(filters))
+    return any(condition.path.of_person for condition in conditions(filters))
 
 
 def parse_filters(value: object, where: str = "filters") -> AllOf:

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from enum import StrEnum
 from typing import Any
 
+from analytics_api.domain.measures import Measured
 from analytics_api.domain.period import Period, bucket_of, next_bucket
 
 CONVERSION_WINDOW_DAYS = 30
@@ -45,7 +46,8 @@ class Metric:
 
     name: str
     period: Period
-    unit: Unit
+    unit: str
+    """A Unit; a project's own metric may have any."""
     definition: str
     window_days: int | None = None
     """Days that a figure looks at when they are not its bucket: 30 for a rolling month or a conversion window."""
@@ -70,6 +72,9 @@ class Metric:
     """Whether it matters whose a subscription is."""
     version: int = 1
     """Raised when the definition changes: stored figures of an older one are made again."""
+    title: str = ""
+    measure: Measured | None = None
+    """What a project's own metric measures over events; None for those of the product, which are made from rollups."""
 
     def settles_after(self, late_days: int) -> int:
         """Days after the bucket's end at which the figure becomes final."""

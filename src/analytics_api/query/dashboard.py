@@ -92,7 +92,7 @@ def _pooled(figures: Figures, points: Sequence[Point]) -> Card:
         "definition": "Of the persons who signed up in the latest month that is over for 30 days, the share with a first "
         "payment above 0 within 30 days of their own signup.",
         "definition_version": metric.version,
-        "unit": metric.unit.value,
+        "unit": str(metric.unit),
         "numerator": as_number(numerator),
         "denominator": as_number(denominator),
         "window": {"start": first.isoformat(), "end": last.isoformat(), "days": metric.window_days},

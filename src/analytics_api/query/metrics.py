@@ -11,12 +11,15 @@ from typing import Any
 from uuid import uuid5
 from zoneinfo import ZoneInfo, available_timezones
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from analytics_api.domain.clock import Clock, system_clock
 from analytics_api.domain.metrics import METRICS, SMALL_SAMPLE, Metric, Unit, find_metric, metric_names
 from analytics_api.domain.period import Period, next_bucket
 from analytics_api.domain.project import Project
 from analytics_api.domain.statistics import CONFIDENCE, wilson_interval
 from analytics_api.errors import Unprocessable
+from analytics_api.store.custom_metrics import custom_metrics, own_metrics
 from analytics_api.store.metrics.answer import Point
 
 MOST_BUCKETS = 4000
@@ -33,11 +36,16 @@ class FigureRules:
     clock: Clock = system_clock
 
 
-def wanted_metric(name: str, period: Period | None) -> Metric:
-    """The metric that is asked for. Raises Unprocessable listing those there are."""
+async def wanted_metric(
+    connection: AsyncConnection, project: Project, name: str, period: Period | None
+) -> Metric:
+    """The metric that is asked for; the project's own by day when no period is given. Raises Unprocessable listing all."""
     metric = find_metric(name, period)
     if metric is None:
-        known = metric_names(period)
+        own = {stored.metric.name: stored.metric for stored in await custom_metrics(connection, project.id)}
+        if name in own:
+            return own[name].metric(period or Period.DAILY)
+        known = [*metric_names(period), *own]
         whose = "" if period is None else f" with period={period}"
         raise Unprocessable(
             f"metric_type {name!r} is not known{whose}: use one of {', '.join(known)}.", known_metrics=known
@@ -109,7 +117,7 @@ def point_answer(point: Point, project: Project, *, include_bots: bool, raw: boo
             "calculated_at": as_utc(point.calculated_at),
             **explanation(point, project),
             "include_bots": bots,
-            "source": "events" if raw else "rollups",
+            "source": "events" if raw or metric.measure is not None else "rollups",
         },
     }
 
@@ -120,7 +128,7 @@ def explanation(point: Point, project: Project) -> dict[str, Any]:
     explained: dict[str, Any] = {
         "definition": metric.definition,
         "definition_version": metric.version,
-        "unit": metric.unit.value,
+        "unit": str(metric.unit),
         "numerator": as_number(figure.numerator),
         "denominator": as_number(figure.denominator),
         "window": _window(metric, point.bucket),
@@ -164,9 +172,11 @@ def definition_answer(metric: Metric, project: Project, late_days: int) -> dict[
     return {
         "metric_type": metric.name,
         "period": metric.period.value,
-        "unit": metric.unit.value,
+        "unit": str(metric.unit),
         "currency": project.currency if metric.unit is Unit.CURRENCY else None,
+        "title": metric.title or None,
         "definition": metric.definition,
+        "custom": metric.measure is not None,
         "version": metric.version,
         "window_days": metric.window_days,
         "settles_after_days": metric.settles_after(late_days),
@@ -175,9 +185,12 @@ def definition_answer(metric: Metric, project: Project, late_days: int) -> dict[
     }
 
 
-def definition_answers(project: Project, late_days: int) -> list[dict[str, Any]]:
-    """The catalogue."""
-    return [definition_answer(metric, project, late_days) for metric in METRICS]
+async def definition_answers(
+    connection: AsyncConnection, project: Project, late_days: int
+) -> list[dict[str, Any]]:
+    """The catalogue, the project's own metrics last."""
+    metrics = [*METRICS, *await own_metrics(connection, project.id)]
+    return [definition_answer(metric, project, late_days) for metric in metrics]
 
 
 def revision_answer(row: Mapping[Any, Any]) -> dict[str, Any]:

@@ -68,11 +68,11 @@ async def aggregated(
     zone: ZoneName = None,
 ) -> Response:
     """The figures of every bucket that touches the days asked for, up to today's. Buckets without events are there too."""
-    metric = wanted_metric(metric_type, period)
     project, now = caller.project, rules.clock()
     asked = wanted_zone(zone)
-    first, last = wanted_range(metric, start_date, end_date, local_day(now, asked or project.zone))
     async with database.read() as connection:
+        metric = await wanted_metric(connection, project, metric_type, period)
+        first, last = wanted_range(metric, start_date, end_date, local_day(now, asked or project.zone))
         figures = await Figures.of(connection, project, now, rules.late_days, asked)
         points = await figures.points(metric, first, last, include_bots=include_bots)
     return _json(
@@ -97,9 +97,10 @@ async def dashboard(
 
 
 @router.get("/metrics/definitions", summary="The catalogue of metrics", response_model=list[MetricDefinition])
-async def definitions(caller: ReadCaller, rules: Rules) -> Response:
-    """What each metric counts, over which window, and when it is final."""
-    return _json(definition_answers(caller.project, rules.late_days))
+async def definitions(caller: ReadCaller, database: DatabaseOf, rules: Rules) -> Response:
+    """What each metric counts, over which window, and when it is final. The project's own metrics come last."""
+    async with database.read() as connection:
+        return _json(await definition_answers(connection, caller.project, rules.late_days))
 
 
 @router.get("/metrics/revisions", summary="Final figures that changed", response_model=RevisionPage)
@@ -116,10 +117,12 @@ async def changed_figures(
     ] = None,
 ) -> Response:
     """Why did this number change? Newest first."""
-    metric = None if metric_type is None else wanted_metric(metric_type, period).name
-    wanted = RevisionFilter(metric, period, start_date, end_date, cursor)
+    project = caller.project
     async with database.read() as connection:
-        rows = await revisions(connection, caller.project.id, wanted, limit + 1)
+        if metric_type is not None:
+            metric_type = (await wanted_metric(connection, project, metric_type, period)).name
+        wanted = RevisionFilter(metric_type, period, start_date, end_date, cursor)
+        rows = await revisions(connection, project.id, wanted, limit + 1)
     page = rows[:limit]
     return _json(
         {

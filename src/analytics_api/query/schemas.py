@@ -53,7 +53,8 @@ class PointMetadata(BaseModel):
     interval: Interval | None = None
     include_bots: bool
     source: str = Field(
-        description="rollups; or events, for another zone than the project's: counted from raw events for this answer."
+        description="rollups; or events, for another zone than the project's and for the project's own metrics: counted from "
+        "raw events."
     )
 
 
@@ -136,7 +137,9 @@ class MetricDefinition(BaseModel):
     period: str
     unit: str
     currency: str | None
+    title: str | None = Field(description="Of the project's own metrics.")
     definition: str
+    custom: bool = Field(description="Whether the project has defined it for itself.")
     version: int
     window_days: int | None
     settles_after_days: int = Field(description="Days after the bucket's end at which a figure is final.")

@@ -426,6 +426,18 @@ aggregated_metrics = Table(
     Column("time_zone", Text, nullable=False),
     Column("details", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
     _time("calculated_at"),
+    Column("stale", Text),
+)
+
+custom_metrics = Table(
+    "custom_metrics",
+    metadata,
+    Column("project_id", Integer, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("revision", Integer, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("definition", JSONB),
+    _time("changed_at"),
 )
 
 metric_revisions = Table(

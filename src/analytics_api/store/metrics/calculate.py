@@ -11,6 +11,7 @@ from analytics_api.domain.metrics import Metric
 from analytics_api.store.metrics import (
     activity,
     conversion,
+    custom,
     events,
     lifecycle,
     ltv,
@@ -71,5 +72,7 @@ COMPUTATIONS: dict[str, Compute] = {
 
 
 async def calculate(connection: AsyncConnection, metric: Metric, span: Span) -> dict[date, Figure]:
-    """The figures of a metric for every bucket of a span, from rollups."""
+    """The figures of a metric for every bucket of a span: from rollups, a project's own from raw events."""
+    if metric.measure is not None:
+        return await custom.measured(connection, metric, metric.measure, span)
     return await COMPUTATIONS[metric.name](connection, span)

@@ -171,6 +171,11 @@ class SealedDays:
             bucket + timedelta(days=n) in self.days for n in range((end - bucket).days)
         )
 
+    def touches(self, metric: Metric, bucket: date) -> bool:
+        """Whether a day of a bucket is sealed."""
+        end = next_bucket(bucket, metric.period)
+        return any(bucket <= day < end for day in self.days)
+
     def late_in(self, metric: Metric, bucket: date) -> int:
         """Events that came too late for days of a bucket."""
         end = next_bucket(bucket, metric.period)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -37,7 +37,7 @@ async def stored_figures(
         SELECT metric_date, value, numerator, denominator, state, details::text, calculated_at FROM aggregated_metrics
         WHERE project_id = :project AND metric_type = :metric AND period = :period
           AND metric_date >= :first AND metric_date <= :last
-          AND definition_version = :version AND time_zone = :zone
+          AND definition_version = :version AND time_zone = :zone AND stale IS NULL
         """,
         {**_key(project, metric), "first": first, "last": last},
     )
@@ -86,7 +86,8 @@ _SAVE = """
         ON CONFLICT (project_id, metric_type, period, metric_date) DO UPDATE SET
             value = excluded.value, numerator = excluded.numerator, denominator = excluded.denominator,
             state = excluded.state, definition_version = excluded.definition_version,
-            time_zone = excluded.time_zone, details = excluded.details, calculated_at = excluded.calculated_at
+            time_zone = excluded.time_zone, details = excluded.details, calculated_at = excluded.calculated_at,
+            stale = NULL
     )
     SELECT count(*) FROM revised
 """
@@ -136,26 +137,49 @@ async def unsettled_buckets(
     first: date,
     last: date,
     final_until: date,
-) -> list[date]:
-    """Buckets from `first` to `last` whose figure is missing, made by another definition, or due to become final.
+) -> dict[date, str]:
+    """Buckets from `first` to `last` whose figure is missing, stale, made by another definition, or due to become final; why.
 
     `final_until` is the last bucket that is final by now.
     """
     rows = await fetch(
         connection,
         f"""
-        SELECT due.bucket::date AS bucket
+        SELECT due.bucket::date AS bucket, coalesce(kept.stale, 'definition') AS cause
         FROM generate_series(CAST(:first AS date)::timestamp, CAST(:last AS date)::timestamp,
                              interval '{_SERIES_STEP[metric.period.value]}') AS due (bucket)
         LEFT JOIN aggregated_metrics kept ON kept.project_id = :project AND kept.metric_type = :metric
             AND kept.period = :period AND kept.metric_date = due.bucket::date
         WHERE kept.metric_date IS NULL OR kept.definition_version <> :version OR kept.time_zone <> :zone
-           OR (kept.state <> 'final' AND kept.metric_date <= :final_until)
+           OR (kept.state <> 'final' AND kept.metric_date <= :final_until) OR kept.stale IS NOT NULL
         ORDER BY 1
         """,
         {**_key(project, metric), "first": first, "last": last, "final_until": final_until},
     )
-    return [row.bucket for row in rows]
+    return {row.bucket: row.cause for row in rows}
+
+
+async def mark_stale(
+    connection: AsyncConnection, project: Project, metric: Metric, causes: Mapping[date, str]
+) -> None:
+    """Kept figures of some buckets are no longer true, and why. What is stale already keeps its first cause."""
+    await connection.execute(
+        text(
+            """
+            UPDATE aggregated_metrics kept SET stale = coalesce(kept.stale, touched.cause)
+            FROM unnest(CAST(:buckets AS date[]), CAST(:causes AS text[])) AS touched (bucket, cause)
+            WHERE kept.project_id = :project AND kept.metric_type = :metric AND kept.period = :period
+              AND kept.metric_date = touched.bucket
+            """
+        ),
+        {
+            "project": project.id,
+            "metric": metric.name,
+            "period": metric.period.value,
+            "buckets": list(causes),
+            "causes": list(causes.values()),
+        },
+    )
 
 
 @dataclass(frozen=True, slots=True)
