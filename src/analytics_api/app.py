@@ -5,16 +5,21 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
 from starlette.types import Message, Receive, Scope, Send
 
 from analytics_api import __version__, control, health, problems
+from analytics_api.access.auth_routes import router as auth_router
 from analytics_api.access.authenticator import Authenticator
 from analytics_api.access.cors import IntakeCors
 from analytics_api.aggregate.custom_metric_routes import router as custom_metric_router
+from analytics_api.access.logins import Logins
+from analytics_api.access.member_routes import router as member_router
 from analytics_api.aggregate.routes import router as money_router
 from analytics_api.alert.routes import router as alert_router
 from analytics_api.deliver.dead_letter_routes import router as dead_letter_router
@@ -27,7 +32,7 @@ from analytics_api.domain.clock import system_clock
 from analytics_api.domain.project import KeyKind
 from analytics_api.errors import ConfigurationError
 from analytics_api.ingest.api_requests import ApiRequestRecorder
-from analytics_api.ingest.enrichment.addresses import TrustedProxies
+from analytics_api.ingest.enrichment.addresses import TrustedProxies, client_address
 from analytics_api.ingest.enrichment.countries import open_places
 from analytics_api.ingest.enrichment.visitors import Enricher
 from analytics_api.ingest.front import IntakeFront
@@ -64,7 +69,8 @@ DESCRIPTION = """
 Product analytics that a team runs itself. Events are durable in PostgreSQL before they are acknowledged, handed on to
 Amplitude, Mixpanel and others without losing one, and counted into figures that explain themselves.
 
-Send an API key as `Authorization: Bearer KEY` or `X-API-Key: KEY`. In sandbox mode on a loopback address none is asked.
+Send an API key as `Authorization: Bearer KEY` or `X-API-Key: KEY`, or log in (`POST /auth/login`). In sandbox mode on a loopback
+address none is asked.
 Errors are problem documents (RFC 9457).
 """
 
@@ -151,6 +157,8 @@ def create_app(settings: Settings, url: str, *, with_worker: bool = False) -> Ap
         replay_router,
         destination_router,
         control.router,
+        auth_router,
+        member_router,
         alert_router,
         plan_router,
         quarantine_router,
@@ -210,6 +218,11 @@ async def _open(
             KeyKind.WRITE: settings.write_key_events_per_second,
             KeyKind.SERVER: settings.server_key_events_per_second,
         },
+        logins=Logins(
+            database,
+            idle=timedelta(hours=settings.session_idle_hours),
+            lasts=timedelta(days=settings.session_days),
+        ),
     )
     stack.push_async_callback(_write_last_use, authenticator)
     services = make_services(settings, database, client, partitions=partitions, authenticator=authenticator)
@@ -248,6 +261,7 @@ async def _open(
     app.state.database = database
     app.state.authenticator = authenticator
     proxies = TrustedProxies(settings.trusted_proxies)
+    app.state.client_address = lambda request: _client_address(request, proxies)
     app.front = IntakeFront(
         intake,
         authenticator,
@@ -269,6 +283,11 @@ async def _open(
         worker = Worker(services)
         worker.start()
         stack.push_async_callback(worker.stop)
+
+
+def _client_address(request: HTTPConnection, proxies: TrustedProxies) -> str | None:
+    peer = request.client.host if request.client is not None else None
+    return client_address(peer, request.scope["headers"], proxies)
 
 
 def _config(settings: Settings) -> control.Config:

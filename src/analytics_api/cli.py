@@ -30,6 +30,7 @@ from analytics_api.store.keys import create_key, list_keys, revoke_key
 from analytics_api.store.migrate import upgrade
 from analytics_api.store.projects import DEFAULT, create_project, get_project, list_projects
 from analytics_api.telemetry import configure_logging
+from analytics_api.user_commands import users_app
 
 app = typer.Typer(
     name="analytics-api",
@@ -42,6 +43,7 @@ projects_app = typer.Typer(help="Projects: one per product.", no_args_is_help=Tr
 keys_app = typer.Typer(help="API keys.", no_args_is_help=True)
 app.add_typer(projects_app, name="projects")
 app.add_typer(keys_app, name="keys")
+app.add_typer(users_app, name="users")
 app.add_typer(destinations_app, name="destinations")
 app.add_typer(deliveries_app, name="deliveries")
 app.add_typer(plan_app, name="plan")

@@ -8,7 +8,7 @@ import time
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from analytics_api.access.dependencies import AdminCaller, ReadCaller
+from analytics_api.access.dependencies import EditCaller, ReadCaller
 from analytics_api.deliver.service import FlushReport
 from analytics_api.schedule import Services
 
@@ -75,13 +75,19 @@ async def config(request: Request, _caller: ReadCaller) -> Config:
 @router.get(
     "/process-events", summary="Run the readers now", response_model=Processed, include_in_schema=False
 )
-async def process_events(request: Request, _caller: AdminCaller) -> Processed:
-    """Count all stored events into the figures and hand them to the destinations, without waiting for the schedule."""
+async def process_events(request: Request, caller: EditCaller) -> Processed:
+    """Count all stored events into the figures and hand them to the destinations, without waiting for the schedule.
+
+    The answer tells of the caller's project, or of all without a key or login at this machine.
+    """
     services: Services = request.app.state.services
     began = time.perf_counter()
     rollups, destinations = await asyncio.gather(
         services.rollups.run_once(wait=False), services.destinations.flush()
     )
+    if not caller.is_local:
+        rollups = [report for report in rollups if report.project == caller.project.slug]
+        destinations = [report for report in destinations if report.project == caller.project.slug]
     return Processed(
         processed=sum(report.events for report in rollups),
         rollups=[

@@ -73,7 +73,7 @@ class BadRequest(AnalyticsError):
 
 
 class Unauthorized(AnalyticsError):
-    """An API key is needed: send it as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'."""
+    """An API key or a login is needed: send the key as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'."""
 
     status = 401
     title = "Unauthorized"

@@ -19,6 +19,7 @@ from typing import cast
 import uvicorn
 
 from analytics_api import telemetry
+from analytics_api.access.first_owner import FIRST_OWNER, make_first_owner
 from analytics_api.app import create_app
 from analytics_api.domain.clock import system_clock
 from analytics_api.errors import ConfigurationError
@@ -73,6 +74,7 @@ def run_server(settings: Settings, *, with_worker: bool, migrate: bool = True, b
     with _quiet_signals(), database_url(settings) as url:
         if migrate:
             upgrade(url)
+        asyncio.run(_make_owner(settings, url))
         app = create_app(settings, url, with_worker=with_worker)
         config = uvicorn.Config(
             app,
@@ -95,6 +97,25 @@ def run_server(settings: Settings, *, with_worker: bool, migrate: bool = True, b
             raise
         if not server.started:
             raise SystemExit(3)
+
+
+async def _make_owner(settings: Settings, url: str) -> None:
+    """On the first start, make somebody who can log in."""
+    database = Database(url, pool_size=1)
+    await database.open()
+    try:
+        given = settings.admin_password
+        generated = await make_first_owner(
+            database, given.get_secret_value() if given is not None else None, system_clock()
+        )
+    finally:
+        await database.close()
+    if generated is not None:
+        print(  # noqa: T201
+            f"Log in as {FIRST_OWNER} with the password {generated}  (shown only now; another one: "
+            f"analytics-api users reset-password {FIRST_OWNER})",
+            flush=True,
+        )
 
 
 class _Server(uvicorn.Server):

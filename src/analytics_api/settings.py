@@ -63,6 +63,11 @@ class Settings(BaseSettings):
     secret_key: SecretStr | None = Field(None, min_length=16)
     allow_private_destinations: bool = False
 
+    # Logins.
+    admin_password: SecretStr | None = Field(None, min_length=12, max_length=256)
+    session_idle_hours: int = Field(72, ge=1, le=8760)
+    session_days: int = Field(30, ge=1, le=365)
+
     # The mail server, for alerts.
     smtp_host: str | None = None
     smtp_port: int = Field(587, ge=1, le=65535)
@@ -110,6 +115,7 @@ class Settings(BaseSettings):
         "ga4_measurement_id",
         "ga4_api_secret",
         "secret_key",
+        "admin_password",
         "smtp_host",
         "smtp_username",
         "smtp_password",

@@ -1,4 +1,4 @@
-"""Finds the caller of a request from its key, or lets the local sandbox in without one."""
+"""Finds the caller of a request from its key or login, or lets the local sandbox in without one."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from starlette.requests import HTTPConnection
 
 from analytics_api.access.caller import Caller, Right
 from analytics_api.access.local import is_foreign_page, is_local
+from analytics_api.access.logins import Login, Logins
 from analytics_api.domain.clock import Clock, system_clock
 from analytics_api.domain.project import KeyKind, Project
 from analytics_api.errors import Forbidden, NotFound, Unauthorized
@@ -68,12 +69,14 @@ class Authenticator:
         *,
         open_on_loopback: bool,
         rates: Mapping[KeyKind, int] | None = None,
+        logins: Logins | None = None,
         clock: Clock = system_clock,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
         self._open_on_loopback = open_on_loopback
         self._rates = rates or {}
+        self.logins = logins or Logins(database, clock=clock)
         self._clock = clock
         self._callers: _Memory[bytes, Caller] = _Memory(monotonic)
         # Apart from the valid ones, so that made-up keys cannot push those out.
@@ -87,12 +90,28 @@ class Authenticator:
     ) -> Caller:
         """Who sent the request. `key`: found in the body; the headers come first. `project`: asked for by name.
 
-        Raises Unauthorized without a valid key, Forbidden for another project than the key's, NotFound for none.
+        Raises Unauthorized without a valid key or login, Forbidden for another project than the key's or the user's and for a
+        write by cookie without its CSRF token, NotFound for no project.
         """
-        return await self.holder(request, header_key(request) or key, project)
+        given = header_key(request) or key
+        login = await self.login(request) if given is None else None
+        return await (self._user(login, project) if login else self.holder(request, given, project))
+
+    async def login(self, request: HTTPConnection) -> Login | None:
+        """The login that a request's cookie stands for. Raises Forbidden for a write without its CSRF token."""
+        async with self._looking_up:
+            return await self.logins.find(request)
+
+    async def _user(self, login: Login, project: str | None) -> Caller:
+        mine = {membership.slug: membership for membership in login.memberships}
+        slug = project or (DEFAULT if DEFAULT in mine else next(iter(mine), DEFAULT))
+        if slug not in mine:
+            # Whether there is such a project is none of the caller's business.
+            raise Forbidden(f"project: you are no member of {slug!r}; ask one of its owners to invite you.")
+        return Caller.logged_in(await self.project(slug), mine[slug].role, login.user.id)
 
     async def holder(self, request: HTTPConnection, given: str | None, project: str | None) -> Caller:
-        """As `caller`, for a key that has been looked for already."""
+        """As `caller`, for a key that has been looked for already; cookies do not count."""
         if given is None:
             return await self._without_key(request, project or DEFAULT)
         caller = await self._holder(given)
@@ -106,10 +125,14 @@ class Authenticator:
         return caller
 
     async def _without_key(self, request: HTTPConnection, project: str) -> Caller:
-        if not (self._open_on_loopback and is_local(request)):
+        if not self.is_open_to(request):
             raise Unauthorized(headers=_CHALLENGE)
         found = await self.project(project)
         return Caller.local_page(found) if is_foreign_page(request) else Caller.local(found)
+
+    def is_open_to(self, request: HTTPConnection) -> bool:
+        """Whether a request needs no key: sandbox mode, at this machine."""
+        return self._open_on_loopback and is_local(request)
 
     async def project(self, slug: str) -> Project:
         """A project by name. Raises NotFound."""
@@ -181,15 +204,23 @@ def header_key(request: HTTPConnection) -> str | None:
     return bearer or request.headers.get("x-api-key", "").strip() or None
 
 
+_KEYS = {
+    Right.SEND: "a write or server",
+    Right.TRUSTED: "a server",
+    Right.READ: "a read or admin",
+    Right.EDIT: "an admin",
+    Right.ADMIN: "an admin",
+}
+
+
 def require(caller: Caller, right: Right) -> Caller:
-    """The caller, if it has the right. Raises Forbidden naming the kind of key that has it."""
+    """The caller, if it has the right. Raises Forbidden naming the kind of key or the role that has it."""
     if caller.may(right):
         return caller
-    kinds = {
-        Right.SEND: "a write or server",
-        Right.TRUSTED: "a server",
-        Right.READ: "a read or admin",
-        Right.ADMIN: "an admin",
-    }
+    if caller.role is not None:
+        needed = "an editor or owner" if right is Right.EDIT else "an owner"
+        raise Forbidden(
+            f"As {caller.role.value} of {caller.project.slug!r} you may not {right.value}: ask {needed}."
+        )
     who = "This API key" if caller.key_id is not None else "A page of another origin without a key"
-    raise Forbidden(f"{who} may not {right.value}: use {kinds[right]} key.")
+    raise Forbidden(f"{who} may not {right.value}: use {_KEYS[right]} key.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from analytics_api.domain.project import KeyKind, Project
+from analytics_api.domain.project import KeyKind, Project, Role
 
 
 class Right(StrEnum):
@@ -14,6 +14,7 @@ class Right(StrEnum):
     SEND = "send events"
     TRUSTED = "send revenue, payments, spend and old history"
     READ = "read figures and events"
+    EDIT = "change what the project watches and expects"
     ADMIN = "administer the project"
 
 
@@ -23,11 +24,16 @@ _RIGHTS = {
     KeyKind.READ: frozenset({Right.READ}),
     KeyKind.ADMIN: frozenset(Right),
 }
+_ROLE_RIGHTS = {
+    Role.VIEWER: frozenset({Right.READ}),
+    Role.EDITOR: frozenset({Right.READ, Right.EDIT}),
+    Role.OWNER: frozenset(Right),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who sent a request. `name` is safe to store: `local`, `local-page` or kind and number of the key."""
+    """Who sent a request. `name` is safe to store: `local`, `local-page`, kind and number of the key, `user:` and a number."""
 
     project: Project
     rights: frozenset[Right]
@@ -35,11 +41,18 @@ class Caller:
     key_id: int | None = None
     events_per_second: int = 0
     """How fast the key may send in the long run; 0: as it likes."""
+    role: Role | None = None
+    """Of somebody who has logged in."""
 
     @classmethod
     def with_key(cls, project: Project, kind: KeyKind, key_id: int, *, events_per_second: int = 0) -> Caller:
         """The holder of a key."""
         return cls(project, _RIGHTS[kind], f"{kind.value}:{key_id}", key_id, events_per_second)
+
+    @classmethod
+    def logged_in(cls, project: Project, role: Role, user_id: int) -> Caller:
+        """Somebody who has logged in."""
+        return cls(project, _ROLE_RIGHTS[role], f"user:{user_id}", role=role)
 
     @classmethod
     def local(cls, project: Project) -> Caller:
@@ -53,6 +66,11 @@ class Caller:
         Its user did not type the request, and any page on the web can make a browser send one here.
         """
         return cls(project, _RIGHTS[KeyKind.WRITE], "local-page")
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is somebody at this machine, in sandbox mode, without key and login."""
+        return self.key_id is None and self.role is None
 
     def may(self, right: Right) -> bool:
         """Whether the caller has a right."""

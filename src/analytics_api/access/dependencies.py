@@ -6,17 +6,29 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from fastapi import Depends, Query, Request, Security
-from fastapi.security import APIKeyHeader, HTTPBearer
+from fastapi.security import APIKeyCookie, APIKeyHeader, HTTPBearer
 
 from analytics_api.access.authenticator import Authenticator, require
 from analytics_api.access.caller import Caller, Right
+from analytics_api.access.cookies import COOKIE
+from analytics_api.access.logins import Login
+from analytics_api.errors import Unauthorized
 from analytics_api.store.engine import Database
 
 bearer_scheme = HTTPBearer(auto_error=False, scheme_name="bearer", description="API key as a bearer token.")
 header_scheme = APIKeyHeader(name="X-API-Key", auto_error=False, scheme_name="header", description="API key.")
+cookie_scheme = APIKeyCookie(
+    name=COOKIE,
+    auto_error=False,
+    scheme_name="cookie",
+    description="Login (`POST /auth/login`). Writes also need its `X-CSRF-Token`. Over https the name begins with `__Host-`.",
+)
 
 ProjectName = Annotated[
-    str | None, Query(alias="project", description="Project by its slug; default: the key's own project.")
+    str | None,
+    Query(
+        alias="project", description="Project by its slug; default: the key's own project, or a user's first."
+    ),
 ]
 
 
@@ -31,6 +43,7 @@ def _with(right: Right) -> Callable[..., Awaitable[Caller]]:
         project: ProjectName = None,
         _bearer: object = Security(bearer_scheme),
         _header: object = Security(header_scheme),
+        _cookie: object = Security(cookie_scheme),
     ) -> Caller:
         authenticator: Authenticator = request.app.state.authenticator
         found = await authenticator.caller(request, project=project)
@@ -41,8 +54,18 @@ def _with(right: Right) -> Callable[..., Awaitable[Caller]]:
     return caller
 
 
+async def _login(request: Request, _cookie: object = Security(cookie_scheme)) -> Login:
+    authenticator: Authenticator = request.app.state.authenticator
+    login = await authenticator.login(request)
+    if login is None:
+        raise Unauthorized("You are not logged in, or your login has ended: POST /auth/login.")
+    return login
+
+
+LoginOf = Annotated[Login, Depends(_login)]
 DatabaseOf = Annotated[Database, Depends(_database)]
 Sender = Annotated[Caller, Depends(_with(Right.SEND))]
 TrustedSender = Annotated[Caller, Depends(_with(Right.TRUSTED))]
 ReadCaller = Annotated[Caller, Depends(_with(Right.READ))]
+EditCaller = Annotated[Caller, Depends(_with(Right.EDIT))]
 AdminCaller = Annotated[Caller, Depends(_with(Right.ADMIN))]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from analytics_api.access.dependencies import AdminCaller, DatabaseOf, ReadCaller
+from analytics_api.access.dependencies import AdminCaller, DatabaseOf, EditCaller, ReadCaller
 from analytics_api.alert import administration
 from analytics_api.alert.administration import NewChannel
 from analytics_api.alert.channels.registry import CHANNELS
@@ -70,7 +70,7 @@ async def overview(
 
 
 @router.post("/{alert_id}/acknowledge", summary="Say that you know of an alert", response_model=AlertItem)
-async def acknowledge_alert(alert_id: BigNumber, caller: AdminCaller, database: DatabaseOf) -> AlertItem:
+async def acknowledge_alert(alert_id: BigNumber, caller: EditCaller, database: DatabaseOf) -> AlertItem:
     """No more reminders of it; its end is told all the same."""
     async with database.acquire() as connection:
         found = await acknowledge(connection, caller.project.id, alert_id, datetime.now(UTC))
@@ -97,7 +97,7 @@ async def list_all_rules(caller: ReadCaller, database: DatabaseOf) -> RuleList:
 
 
 @router.post("/rules", summary="Add an alert rule", status_code=201, response_model=RuleInfo)
-async def add_rule(body: AddRule, request: Request, caller: AdminCaller, database: DatabaseOf) -> RuleInfo:
+async def add_rule(body: AddRule, request: Request, caller: EditCaller, database: DatabaseOf) -> RuleInfo:
     """It is evaluated within a minute."""
     rule = await administration.add_rule(
         database, caller.project, RuleBody(**body.model_dump()), _alerts(request).jobs, datetime.now(UTC)
@@ -107,7 +107,7 @@ async def add_rule(body: AddRule, request: Request, caller: AdminCaller, databas
 
 @router.patch("/rules/{rule_id}", summary="Change an alert rule", response_model=RuleInfo)
 async def change_rule(
-    rule_id: Number, body: ChangeRule, request: Request, caller: AdminCaller, database: DatabaseOf
+    rule_id: Number, body: ChangeRule, request: Request, caller: EditCaller, database: DatabaseOf
 ) -> RuleInfo:
     """Also switch it on or off; its alerts are over when it is off."""
     changes = body.model_dump(exclude_unset=True)
@@ -118,7 +118,7 @@ async def change_rule(
 
 
 @router.delete("/rules/{rule_id}", summary="Remove an alert rule", status_code=204)
-async def remove_rule(rule_id: Number, caller: AdminCaller, database: DatabaseOf) -> Response:
+async def remove_rule(rule_id: Number, caller: EditCaller, database: DatabaseOf) -> Response:
     """Its alerts end and stay in the history."""
     await administration.remove_rule(database, caller.project, rule_id, datetime.now(UTC))
     return Response(status_code=204)

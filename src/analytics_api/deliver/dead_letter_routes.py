@@ -12,7 +12,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 from pydantic import AwareDatetime
 
-from analytics_api.access.dependencies import AdminCaller, DatabaseOf, ReadCaller
+from analytics_api.access.dependencies import DatabaseOf, EditCaller, ReadCaller
 from analytics_api.deliver.dead_letter_schemas import (
     DeadLetterGroup,
     DeadLetterGroups,
@@ -94,7 +94,7 @@ async def group_dead_letters(caller: ReadCaller, database: DatabaseOf, choice: A
 
 
 @router.post("/retry", summary="Try dead letters again")
-async def retry_dead_letters(body: RetryDeadLetters, caller: AdminCaller, database: DatabaseOf) -> Retried:
+async def retry_dead_letters(body: RetryDeadLetters, caller: EditCaller, database: DatabaseOf) -> Retried:
     """Put dead letters back into delivery, with the same ids: after mending what the provider refused them for.
 
     Those of a replay go on in it; those of one that was cancelled or has failed are left.
@@ -108,7 +108,7 @@ async def retry_dead_letters(body: RetryDeadLetters, caller: AdminCaller, databa
 
 @router.post("/discard", summary="Discard dead letters")
 async def discard_dead_letters(
-    body: DiscardDeadLetters, caller: AdminCaller, database: DatabaseOf
+    body: DiscardDeadLetters, caller: EditCaller, database: DatabaseOf
 ) -> DeadLettersDiscarded:
     """Take dead letters off the list, with a reason. They stay dead in the counts; named by id they can still be retried."""
     async with database.acquire() as connection:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
 
-from analytics_api.access.dependencies import AdminCaller, DatabaseOf, ReadCaller
+from analytics_api.access.dependencies import DatabaseOf, EditCaller, ReadCaller
 from analytics_api.deliver import replaying
 from analytics_api.deliver.replay_schemas import (
     ChangeReplay,
@@ -35,7 +35,7 @@ def _destinations(request: Request) -> Destinations:
 
 @router.post("/replay", summary="Send stored events to a destination again", status_code=201)
 async def start_replay(
-    body: StartReplay, request: Request, caller: AdminCaller, database: DatabaseOf
+    body: StartReplay, request: Request, caller: EditCaller, database: DatabaseOf
 ) -> ReplayInfo:
     """Chosen events of the log, in its order, with their own ids and times, beside the live events and behind them.
 
@@ -91,7 +91,7 @@ async def get_replay(
 
 @router.patch("/replays/{replay_id}", summary="Pause, resume or cancel a replay, or change its rate")
 async def change_replay(
-    replay_id: ReplayId, body: ChangeReplay, request: Request, caller: AdminCaller, database: DatabaseOf
+    replay_id: ReplayId, body: ChangeReplay, request: Request, caller: EditCaller, database: DatabaseOf
 ) -> ReplayInfo:
     """Noticed within seconds; what is in flight is finished first. A cancelled replay cannot be resumed."""
     async with database.acquire() as connection:

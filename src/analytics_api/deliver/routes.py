@@ -8,7 +8,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from analytics_api.access.dependencies import AdminCaller, DatabaseOf, ReadCaller
+from analytics_api.access.dependencies import DatabaseOf, EditCaller, ReadCaller
 from analytics_api.deliver import administration
 from analytics_api.deliver.schemas import (
     Resumed,
@@ -23,7 +23,7 @@ Limit = Annotated[int, Query(ge=1, le=1000, description="Most items of a page.")
 
 
 @router.post("/{destination}/resume", summary="Let a destination go on", response_model=Resumed)
-async def resume(destination: str, caller: AdminCaller, database: DatabaseOf) -> Resumed:
+async def resume(destination: str, caller: EditCaller, database: DatabaseOf) -> Resumed:
     """Resume a paused destination, or try one that waits after a failure at the next run instead of at `retry_at`."""
     async with database.acquire() as connection:
         resumed = await administration.resume(connection, caller.project, destination, datetime.now(UTC))

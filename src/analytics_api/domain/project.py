@@ -33,3 +33,14 @@ class KeyKind(StrEnum):
     """Reads figures and events."""
     ADMIN = "admin"
     """Everything in its project."""
+
+
+class Role(StrEnum):
+    """What a person who logs in may do in a project."""
+
+    VIEWER = "viewer"
+    """Reads figures and events."""
+    EDITOR = "editor"
+    """Also changes what the project watches and expects: alert rules, tracking plan, quarantine, dead letters, replays."""
+    OWNER = "owner"
+    """Everything in the project, members and keys included."""

@@ -70,6 +70,64 @@ api_keys = Table(
     Column("events_per_second", Integer),
 )
 
+# People who log in
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", Integer, Identity(always=False), primary_key=True),
+    Column("username", Text, nullable=False, unique=True),
+    Column("password_hash", Text, nullable=False),
+    Column("owner_everywhere", Boolean, nullable=False),
+    _time("created_at"),
+    _time("password_changed_at"),
+    _time("last_login_at", nullable=True),
+    _time("disabled_at", nullable=True),
+)
+
+memberships = Table(
+    "memberships",
+    metadata,
+    Column("user_id", Integer, primary_key=True),
+    Column("project_id", Integer, primary_key=True),
+    Column("role", Text, nullable=False),
+    _time("created_at"),
+)
+
+user_sessions = Table(
+    "user_sessions",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("user_id", Integer, nullable=False),
+    Column("token_hash", LargeBinary, nullable=False, unique=True),
+    _time("created_at"),
+    _time("seen_at"),
+    _time("ends_at"),
+    Index("user_sessions_user", "user_id"),
+)
+
+invitations = Table(
+    "invitations",
+    metadata,
+    Column("id", Integer, Identity(always=False), primary_key=True),
+    Column("project_id", Integer, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("token_hash", LargeBinary, nullable=False, unique=True),
+    Column("created_by", Text, nullable=False),
+    _time("created_at"),
+    _time("expires_at"),
+    _time("accepted_at", nullable=True),
+    Column("accepted_by", Integer),
+)
+
+login_attempts = Table(
+    "login_attempts",
+    metadata,
+    Column("subject", LargeBinary, primary_key=True),
+    Column("level", Double, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False, index=True),
+)
+
 # The log
 
 events = Table(

@@ -12,7 +12,7 @@ from uuid import UUID
 import orjson
 from fastapi import APIRouter, Query, Request
 
-from analytics_api.access.dependencies import AdminCaller, DatabaseOf, ReadCaller
+from analytics_api.access.dependencies import DatabaseOf, EditCaller, ReadCaller
 from analytics_api.domain.clock import system_clock
 from analytics_api.errors import Unprocessable
 from analytics_api.ingest.plan.models import (
@@ -64,7 +64,7 @@ async def list_quarantine(
 
 @router.post("/release", summary="Put quarantined events into the log")
 async def release_quarantine(
-    body: ReleaseBody, request: Request, caller: AdminCaller, database: DatabaseOf
+    body: ReleaseBody, request: Request, caller: EditCaller, database: DatabaseOf
 ) -> Released:
     """Those that keep to the plan of now, or all chosen with `force`. Ids and times stay; each is stored once."""
     partitions: Partitions = request.app.state.partitions
@@ -92,7 +92,7 @@ async def release_quarantine(
 
 
 @router.post("/discard", summary="Delete quarantined events")
-async def discard_quarantine(body: Choice, caller: AdminCaller, database: DatabaseOf) -> Discarded:
+async def discard_quarantine(body: Choice, caller: EditCaller, database: DatabaseOf) -> Discarded:
     """For good. Those that arrive meanwhile stay."""
     async with database.acquire() as connection:
         deleted = await discard(connection, _selection(caller.project.id, body), system_clock())

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import orjson
 from fastapi import APIRouter, Query, Request, Response
 
-from analytics_api.access.dependencies import AdminCaller, DatabaseOf, ReadCaller
+from analytics_api.access.dependencies import DatabaseOf, EditCaller, ReadCaller
 from analytics_api.domain.clock import system_clock
 from analytics_api.domain.plan import WarningKind
 from analytics_api.errors import NotFound
@@ -47,7 +47,7 @@ async def read_plan(caller: ReadCaller, database: DatabaseOf) -> TrackingPlan:
 
 @router.put("/tracking-plan", summary="Set the tracking plan")
 async def write_plan(
-    body: PlanBody, request: Request, caller: AdminCaller, database: DatabaseOf
+    body: PlanBody, request: Request, caller: EditCaller, database: DatabaseOf
 ) -> TrackingPlan:
     """Other processes follow within seconds. With `event_types` the whole plan is replaced, or nothing changes."""
     types = body.event_types
@@ -71,7 +71,7 @@ async def read_type(event_type: TypeName, caller: ReadCaller, database: Database
 
 @router.put("/tracking-plan/event-types/{event_type:path}", summary="Register an event type")
 async def write_type(
-    event_type: TypeName, body: TypePlan, request: Request, caller: AdminCaller, database: DatabaseOf
+    event_type: TypeName, body: TypePlan, request: Request, caller: EditCaller, database: DatabaseOf
 ) -> StoredTypePlan:
     """New, or in place of what is there. A schema that is wrong is refused with the place where it is."""
     async with database.acquire() as connection:
@@ -87,7 +87,7 @@ async def write_type(
     status_code=204,
 )
 async def remove_type(
-    event_type: TypeName, request: Request, caller: AdminCaller, database: DatabaseOf
+    event_type: TypeName, request: Request, caller: EditCaller, database: DatabaseOf
 ) -> Response:
     """Its events are then of an unknown type."""
     async with database.acquire() as connection:

@@ -1,0 +1,140 @@
+"""Logging in and out: passwords, sessions, and how often somebody may try."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.requests import HTTPConnection
+
+from analytics_api.access.cookies import check_csrf, session_token
+from analytics_api.access.login_limits import AddressLimits
+from analytics_api.access.passwords import Passwords, checked_password, is_outdated
+from analytics_api.domain.clock import Clock, system_clock
+from analytics_api.errors import Forbidden, TooManyRequests, Unauthorized, Unprocessable
+from analytics_api.store import login_attempts, user_sessions, users
+from analytics_api.store.engine import Database
+from analytics_api.store.user_sessions import Session
+from analytics_api.store.users import Membership, User
+
+IDLE = timedelta(hours=72)
+LASTS = timedelta(days=30)
+SEEN_EVERY = timedelta(minutes=1)
+"""How exactly it is known when a session was last used."""
+
+_USERNAME = re.compile(r"[^\s\x00-\x1f\x7f-\x9f]{1,254}")
+_WRONG = "The user name or the password is wrong."
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Somebody who has logged in, for the time of one request."""
+
+    user: User
+    session: Session
+    token: str
+    memberships: list[Membership]
+
+
+def normal_username(username: str) -> str:
+    """The one form of a user name: such as `ada@example.com`, without regard to case. Raises Unprocessable."""
+    name = unicodedata.normalize("NFKC", username).casefold().strip()
+    if not _USERNAME.fullmatch(name):
+        raise Unprocessable("username: use 1 to 254 characters without spaces, such as an e-mail address.")
+    return name
+
+
+class Logins:
+    """Opens, finds and ends sessions. `idle`: how long one lives unused; `lasts`: how long at most."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        idle: timedelta = IDLE,
+        lasts: timedelta = LASTS,
+        clock: Clock = system_clock,
+    ) -> None:
+        self.database = database
+        self.passwords = Passwords()
+        self.clock = clock
+        self.idle = idle
+        self.lasts = lasts
+        self._addresses = AddressLimits()
+
+    async def log_in(self, username: str, password: str, address: str | None) -> Login:
+        """Begin a session. Raises Unauthorized (the same way for a name that is not there) and TooManyRequests."""
+        try:
+            name = normal_username(username)
+        except Unprocessable:
+            name = ""
+        with self._addresses.attempt(address) as attempt:
+            user, stored = await self._checked(name, password)
+            attempt.succeeded()
+        async with self.database.write() as connection:
+            now = self.clock()
+            if not await users.note_login(connection, user.id, stored, now):
+                # The password was changed, or the user locked out, since it was compared.
+                raise Unauthorized(_WRONG)
+            await user_sessions.forget_dead_sessions(connection, now, self.idle)
+            return await self.open(connection, user)
+
+    async def _checked(self, name: str, password: str) -> tuple[User, str]:
+        """The user of a name and a password, with the stored hash."""
+        async with self.database.write() as connection:
+            free = await login_attempts.take_attempt(connection, name, self.clock())
+            found = await users.find_password(connection, name) if free else None
+        if not free:
+            raise TooManyRequests(
+                "There were too many attempts to log in under this name; try again in a minute.",
+                headers={"Retry-After": str(login_attempts.SECONDS_EACH)},
+            )
+        stored = found[1] if found is not None else None
+        if not await self.passwords.matches(password, stored) or found is None or stored is None:
+            raise Unauthorized(_WRONG)
+        renewed = await self.passwords.hashed(password) if is_outdated(stored) else stored
+        async with self.database.write() as connection:
+            await login_attempts.forget_attempts(connection, name)
+            if renewed != stored:
+                await users.replace_hash(connection, found[0].id, stored, renewed)
+        return found[0], renewed
+
+    async def open(self, connection: AsyncConnection, user: User) -> Login:
+        """Begin a session of somebody whose password was right."""
+        token, session = await user_sessions.open_session(connection, user.id, self.clock(), self.lasts)
+        return Login(user, session, token, await users.memberships_of(connection, user))
+
+    async def find(self, request: HTTPConnection) -> Login | None:
+        """The login of a request, from its cookie. Raises Forbidden for a write without its CSRF token."""
+        token = session_token(request)
+        if token is None:
+            return None
+        now = self.clock()
+        async with self.database.read() as connection:
+            found = await user_sessions.find_session(connection, token, now, self.idle)
+            if found is None:
+                return None
+            session, user = found
+            login = Login(user, session, token, await users.memberships_of(connection, user))
+        check_csrf(request, token)
+        if now - session.seen_at >= SEEN_EVERY:
+            async with self.database.write() as connection:
+                await user_sessions.note_seen(connection, session.id, now)
+        return login
+
+    async def change_password(self, login: Login, current: str, new: str) -> Login:
+        """Set a new password, end all sessions and begin a new one. Raises Forbidden, Unprocessable, TooManyRequests."""
+        name = login.user.username
+        checked_password(new, name, "new_password")
+        try:
+            await self._checked(name, current)
+        except Unauthorized:
+            raise Forbidden("current_password: is wrong.") from None
+        hashed = await self.passwords.hashed(new)
+        async with self.database.write() as connection:
+            await users.set_password(connection, login.user.id, hashed, self.clock())
+            await user_sessions.end_sessions(connection, login.user.id)
+            return await self.open(connection, login.user)
