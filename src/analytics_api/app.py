@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
@@ -18,6 +17,7 @@ from analytics_api.access.auth_routes import router as auth_router
 from analytics_api.access.authenticator import Authenticator
 from analytics_api.access.cors import IntakeCors
 from analytics_api.aggregate.custom_metric_routes import router as custom_metric_router
+from analytics_api.access.key_routes import router as key_router
 from analytics_api.access.logins import Logins
 from analytics_api.access.member_routes import router as member_router
 from analytics_api.aggregate.routes import router as money_router
@@ -56,8 +56,6 @@ from analytics_api.store.projects import DEFAULT, ensure_project
 from analytics_api.tracking import ApiTrackingMiddleware, TrafficCounter, sort_requests
 from analytics_api.tracking.middleware import SKIPPED, Sink
 from analytics_api.worker import Worker, make_services
-
-logger = logging.getLogger(__name__)
 
 PREFIX = "/api/v1/analytics"
 EVENTS = f"{PREFIX}/events"
@@ -159,6 +157,7 @@ def create_app(settings: Settings, url: str, *, with_worker: bool = False) -> Ap
         control.router,
         auth_router,
         member_router,
+        key_router,
         alert_router,
         plan_router,
         quarantine_router,
@@ -223,9 +222,11 @@ async def _open(
             idle=timedelta(hours=settings.session_idle_hours),
             lasts=timedelta(days=settings.session_days),
         ),
+        query_keys=settings.query_keys,
     )
-    stack.push_async_callback(_write_last_use, authenticator)
-    services = make_services(settings, database, client, partitions=partitions, authenticator=authenticator)
+    authenticator.start()
+    stack.push_async_callback(authenticator.stop)
+    services = make_services(settings, database, client, partitions=partitions)
     await services.destinations.ensure()
     stack.push_async_callback(services.destinations.close)
     stack.push_async_callback(services.alerts.close)
@@ -302,11 +303,3 @@ def _config(settings: Settings) -> control.Config:
         flush_interval_seconds=int(seconds) if seconds.is_integer() else seconds,
         data_retention_days=settings.data_retention_days,
     )
-
-
-async def _write_last_use(authenticator: Authenticator) -> None:
-    try:
-        await authenticator.write_last_use()
-    except Exception as error:
-        # The server is stopping; a database that is away must not turn that into a failure.
-        logger.warning("the last use of API keys could not be stored: %s", error)

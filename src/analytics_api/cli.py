@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -16,19 +15,18 @@ from analytics_api.command_line import ProjectOption, opened, run_command
 from analytics_api.delivery_commands import deliveries_app
 from analytics_api.destination_commands import destinations_app
 from analytics_api.domain.clock import system_clock
-from analytics_api.domain.project import KeyKind
 from analytics_api.errors import AnalyticsError, ConfigurationError
 from analytics_api.importing import DEMO, fill_demo, import_file, parse_pairs, summary
 from analytics_api.ingest.formats import FORMATS, FieldMap
 from analytics_api.ingest.importer import ImportReport
 from analytics_api.metric_commands import metrics_app
+from analytics_api.key_commands import keys_app
 from analytics_api.plan_commands import codegen, plan_app
 from analytics_api.rebuild_command import rebuild
 from analytics_api.serve import database_url, run_server, run_worker
 from analytics_api.settings import load_settings
-from analytics_api.store.keys import create_key, list_keys, revoke_key
 from analytics_api.store.migrate import upgrade
-from analytics_api.store.projects import DEFAULT, create_project, get_project, list_projects
+from analytics_api.store.projects import DEFAULT, create_project, list_projects
 from analytics_api.telemetry import configure_logging
 from analytics_api.user_commands import users_app
 
@@ -40,7 +38,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 projects_app = typer.Typer(help="Projects: one per product.", no_args_is_help=True)
-keys_app = typer.Typer(help="API keys.", no_args_is_help=True)
 app.add_typer(projects_app, name="projects")
 app.add_typer(keys_app, name="keys")
 app.add_typer(users_app, name="users")
@@ -154,75 +151,6 @@ def projects_list() -> None:
                 typer.echo(f"{project.slug}\t{project.name}\t{project.zone.key}\t{project.currency}")
 
     run_command(show())
-
-
-@keys_app.command("create")
-def keys_create(
-    kind: Annotated[KeyKind, typer.Option(help="What the key may do.")],
-    project: ProjectOption = DEFAULT,
-    name: Annotated[str, typer.Option(help="What it is for.")] = "",
-    expires_days: Annotated[int | None, typer.Option(min=1, help="Days until it ends.")] = None,
-    rate: Annotated[
-        int | None,
-        typer.Option(min=0, help="Events a second it may send; 0: no limit.", show_default="its kind's"),
-    ] = None,
-) -> None:
-    """Make a key. It is printed alone on the last line and cannot be read again."""
-    settings = load_settings()
-
-    async def create() -> str:
-        now = system_clock()
-        async with opened(settings) as database, database.write() as connection:
-            owner = await get_project(connection, project)
-            expires_at = now + timedelta(days=expires_days) if expires_days else None
-            return await create_key(
-                connection,
-                owner.id,
-                kind,
-                name=name,
-                expires_at=expires_at,
-                events_per_second=rate,
-                now=now,
-            )
-
-    key = run_command(create())
-    typer.echo(f"The {kind.value} key of project {project}; keep it, it is not stored:", err=True)
-    typer.echo(key)
-
-
-@keys_app.command("list")
-def keys_list(project: ProjectOption = DEFAULT) -> None:
-    """The keys of a project, without their secrets."""
-    settings = load_settings()
-
-    async def show() -> None:
-        async with opened(settings) as database, database.read() as connection:
-            owner = await get_project(connection, project)
-            for key in await list_keys(connection, owner.id):
-                state = "revoked" if key.revoked_at else "active"
-                used = key.last_used_at.isoformat(timespec="seconds") if key.last_used_at else "never used"
-                typer.echo(f"{key.id}\t{key.kind}\t{key.prefix}...\t{state}\t{used}\t{key.name}")
-
-    run_command(show())
-
-
-@keys_app.command("revoke")
-def keys_revoke(
-    key_id: Annotated[int, typer.Argument(help="Number of the key, as `keys list` shows it.")],
-    project: ProjectOption = DEFAULT,
-) -> None:
-    """End a key; every process refuses it within seconds."""
-    settings = load_settings()
-
-    async def revoke() -> bool:
-        async with opened(settings) as database, database.write() as connection:
-            owner = await get_project(connection, project)
-            return await revoke_key(connection, owner.id, key_id, system_clock())
-
-    if not run_command(revoke()):
-        typer.echo(f"analytics-api: project {project} has no active key {key_id}.", err=True)
-        raise typer.Exit(2)
-    typer.echo(f"Key {key_id} is revoked.")
 
 
 @app.command("import")

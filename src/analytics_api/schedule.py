@@ -10,7 +10,6 @@ from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
-from analytics_api.access.authenticator import Authenticator
 from analytics_api.aggregate.closing import close_due_days
 from analytics_api.aggregate.reader import RollupReader
 from analytics_api.alert.service import Alerts
@@ -33,7 +32,6 @@ class Services:
     destinations: Destinations
     alerts: Alerts
     box: SecretBox
-    authenticator: Authenticator | None
     clock: Clock
     flush_interval_seconds: float
     late_days: int
@@ -106,12 +104,6 @@ async def _send_alerts(services: Services) -> object:
     return None
 
 
-async def _note_key_use(services: Services) -> object:
-    if services.authenticator is not None:
-        await services.authenticator.write_last_use()
-    return None
-
-
 def _every(**interval: float) -> Callable[[Services], BaseTrigger]:
     return lambda _services: IntervalTrigger(**interval)
 
@@ -177,7 +169,6 @@ JOBS = (
         at_start=True,
     ),
     Job("alert-messages", "send what people are told of alerts", _send_alerts, _every(seconds=5)),
-    Job("key-use", "store when API keys were last used", _note_key_use, _every(seconds=30)),
 )
 
 JOB_LIMITS = {job.name: job.overdue_after for job in JOBS if job.overdue_after is not None}

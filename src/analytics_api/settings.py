@@ -65,6 +65,7 @@ class Settings(BaseSettings):
 
     # Logins.
     admin_password: SecretStr | None = Field(None, min_length=12, max_length=256)
+    query_keys: bool = True
     session_idle_hours: int = Field(72, ge=1, le=8760)
     session_days: int = Field(30, ge=1, le=365)
 

@@ -15,7 +15,6 @@ import httpx
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from pydantic import SecretStr
 
-from analytics_api.access.authenticator import Authenticator
 from analytics_api.aggregate.reader import RollupReader
 from analytics_api.alert.mailer import Mailer
 from analytics_api.alert.service import Alerts
@@ -56,7 +55,6 @@ def make_services(
     client: httpx.AsyncClient,
     *,
     partitions: Partitions,
-    authenticator: Authenticator | None = None,
     clock: Clock = system_clock,
 ) -> Services:
     """Everything that the jobs and POST /process-events work with."""
@@ -68,7 +66,6 @@ def make_services(
         destinations=make_destinations(settings, database, client, owner, clock),
         alerts=make_alerts(settings, database, clock),
         box=secret_box(settings),
-        authenticator=authenticator,
         clock=clock,
         flush_interval_seconds=settings.flush_interval_seconds,
         late_days=settings.late_days,

@@ -72,7 +72,7 @@ def connection(
         "type": "http",
         "method": "GET",
         "path": "/",
-        "query_string": b"key=wk_in-the-query",
+        "query_string": b"",
         "headers": [(name.encode(), value.encode("latin-1")) for name, value in named],
         "client": client,
     }
@@ -179,16 +179,6 @@ async def test_a_hash_from_the_database_is_no_key(
         stored = await session.fetchval("SELECT encode(key_hash, 'hex') FROM api_keys")
     with pytest.raises(Unauthorized):
         await closed.caller(bearing(f"wk_{stored}"))
-
-
-async def test_a_key_in_the_query_is_not_taken(
-    database: Database, project: Project, closed: Authenticator
-) -> None:
-    key = await make_key(database, project)
-    request = connection()
-    request.scope["query_string"] = f"key={key}&api_key={key}".encode()
-    with pytest.raises(Unauthorized, match="An API key is needed"):
-        await closed.caller(request)
 
 
 async def test_a_revoked_key_dies_within_the_remembered_seconds(

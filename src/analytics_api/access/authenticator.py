@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -21,6 +22,8 @@ from analytics_api.store.engine import Database
 from analytics_api.store.keys import find_key, hash_key, note_use
 from analytics_api.store.projects import DEFAULT, find_project, list_projects
 
+logger = logging.getLogger(__name__)
+
 REMEMBER_SECONDS = 5.0
 """How long an answer is kept: a revoked key dies within this time in every process."""
 
@@ -29,6 +32,9 @@ MOST_REMEMBERED = 10_000
 
 LOOK_UPS = 3
 """Keys and projects looked up at the same time: a flood of unknown ones leaves the rest of the pool (10) to others."""
+
+WRITE_SECONDS = 30.0
+"""Between two times that the last use of keys is stored; the event loop never waits for it."""
 
 _KEY = re.compile(r"[a-z]{2}_[A-Za-z0-9_-]{20,100}")
 """What a key looks like; anything else is refused without asking the database."""
@@ -70,12 +76,14 @@ class Authenticator:
         open_on_loopback: bool,
         rates: Mapping[KeyKind, int] | None = None,
         logins: Logins | None = None,
+        query_keys: bool = True,
         clock: Clock = system_clock,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
         self._open_on_loopback = open_on_loopback
         self._rates = rates or {}
+        self._query_keys = query_keys
         self.logins = logins or Logins(database, clock=clock)
         self._clock = clock
         self._callers: _Memory[bytes, Caller] = _Memory(monotonic)
@@ -84,6 +92,7 @@ class Authenticator:
         self._projects: _Memory[str, Project] = _Memory(monotonic)
         self._looking_up = asyncio.Semaphore(LOOK_UPS)
         self._used: dict[int, datetime] = {}
+        self._writing: asyncio.Task[None] | None = None
 
     async def caller(
         self, request: HTTPConnection, *, key: str | None = None, project: str | None = None
@@ -94,8 +103,25 @@ class Authenticator:
         write by cookie without its CSRF token, NotFound for no project.
         """
         given = header_key(request) or key
+        if given is None and "key" in request.query_params:
+            return await self._reader(request, request.query_params["key"], project)
         login = await self.login(request) if given is None else None
         return await (self._user(login, project) if login else self.holder(request, given, project))
+
+    async def _reader(self, request: HTTPConnection, given: str, project: str | None) -> Caller:
+        """The holder of a key in the address, which only read keys may stand in: addresses end up in logs and histories."""
+        if not self._query_keys:
+            raise Unauthorized(
+                "Keys in the address are switched off here; send the key as 'Authorization: Bearer KEY'.",
+                headers=_CHALLENGE,
+            )
+        caller = await self.holder(request, given, project)
+        if caller.rights != {Right.READ}:
+            raise Forbidden(
+                "key: only a read key may stand in the address; send this one as 'Authorization: Bearer KEY' and replace "
+                "it, because addresses end up in logs."
+            )
+        return caller
 
     async def login(self, request: HTTPConnection) -> Login | None:
         """The login that a request's cookie stands for. Raises Forbidden for a write without its CSRF token."""
@@ -184,8 +210,31 @@ class Authenticator:
         self._callers.put(digest, caller)
         return caller
 
+    def start(self) -> None:
+        """Begin to store now and then when keys were last used."""
+        self._writing = asyncio.create_task(self._write_now_and_then(), name="key-use")
+
+    async def stop(self) -> None:
+        """Store it once more and end."""
+        if self._writing is not None:
+            self._writing.cancel()
+            await asyncio.gather(self._writing, return_exceptions=True)
+        await self._try_to_write()
+
+    async def _write_now_and_then(self) -> None:
+        while True:
+            await asyncio.sleep(WRITE_SECONDS)
+            await self._try_to_write()
+
+    async def _try_to_write(self) -> None:
+        try:
+            await self.write_last_use()
+        except Exception as error:
+            # The next time, or never: a database that is away must not end anything.
+            logger.warning("the last use of API keys could not be stored: %s", error)
+
     async def write_last_use(self) -> None:
-        """Store when keys were last used; called by a periodic job, never by a request."""
+        """Store when keys were last used."""
         used, self._used = self._used, {}
         if not used:
             return

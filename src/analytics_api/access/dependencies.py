@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from fastapi import Depends, Query, Request, Security
-from fastapi.security import APIKeyCookie, APIKeyHeader, HTTPBearer
+from fastapi.security import APIKeyCookie, APIKeyHeader, APIKeyQuery, HTTPBearer
 
 from analytics_api.access.authenticator import Authenticator, require
 from analytics_api.access.caller import Caller, Right
@@ -17,6 +17,9 @@ from analytics_api.store.engine import Database
 
 bearer_scheme = HTTPBearer(auto_error=False, scheme_name="bearer", description="API key as a bearer token.")
 header_scheme = APIKeyHeader(name="X-API-Key", auto_error=False, scheme_name="header", description="API key.")
+query_scheme = APIKeyQuery(
+    name="key", auto_error=False, scheme_name="query", description="Read keys only; can be switched off."
+)
 cookie_scheme = APIKeyCookie(
     name=COOKIE,
     auto_error=False,
@@ -43,6 +46,7 @@ def _with(right: Right) -> Callable[..., Awaitable[Caller]]:
         project: ProjectName = None,
         _bearer: object = Security(bearer_scheme),
         _header: object = Security(header_scheme),
+        _query: object = Security(query_scheme),
         _cookie: object = Security(cookie_scheme),
     ) -> Caller:
         authenticator: Authenticator = request.app.state.authenticator

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import secrets
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Literal
 
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -33,9 +34,19 @@ class ApiKey:
     """A limit of its own; 0: none; nothing: that of its kind."""
 
 
+def key_state(key: ApiKey, now: datetime) -> Literal["active", "expired", "revoked"]:
+    """Whether a key can be used."""
+    if key.revoked_at is not None:
+        return "revoked"
+    return "expired" if key.expires_at is not None and key.expires_at <= now else "active"
+
+
 def hash_key(key: str) -> bytes:
     """What the database holds instead of the key."""
     return hashlib.sha256(key.encode()).digest()
+
+
+_COLUMNS = [api_keys.c[name] for name in ApiKey.__slots__]
 
 
 async def create_key(
@@ -49,9 +60,33 @@ async def create_key(
     now: datetime,
 ) -> str:
     """Make a key and return it. It cannot be read again."""
+    key, _ = await add_key(
+        connection,
+        project_id,
+        kind,
+        name=name,
+        expires_at=expires_at,
+        events_per_second=events_per_second,
+        now=now,
+    )
+    return key
+
+
+async def add_key(
+    connection: AsyncConnection,
+    project_id: int,
+    kind: KeyKind,
+    *,
+    name: str,
+    expires_at: datetime | None,
+    events_per_second: int | None,
+    now: datetime,
+) -> tuple[str, ApiKey]:
+    """Make a key: its text, which cannot be read again, and what is known of it."""
     key = f"{_MARKS[kind]}_{secrets.token_urlsafe(32)}"
-    await connection.execute(
-        insert(api_keys).values(
+    row = await connection.execute(
+        insert(api_keys)
+        .values(
             project_id=project_id,
             kind=kind.value,
             name=name,
@@ -61,11 +96,44 @@ async def create_key(
             expires_at=expires_at,
             events_per_second=events_per_second,
         )
+        .returning(*_COLUMNS)
     )
-    return key
+    return key, _api_key(row.one())
 
 
-_COLUMNS = [api_keys.c[name] for name in ApiKey.__slots__]
+async def rotate_key(
+    connection: AsyncConnection, project_id: int, key_id: int, *, overlap: timedelta, now: datetime
+) -> tuple[str, ApiKey] | None:
+    """Make a key in the place of another one, which stays valid for `overlap` and not longer than it would have been.
+
+    A key that expires is followed by one that lasts as long. None when the project has no valid key of that number.
+    """
+    row = (
+        await connection.execute(
+            select(*_COLUMNS)
+            .where(
+                api_keys.c.id == key_id,
+                api_keys.c.project_id == project_id,
+                api_keys.c.revoked_at.is_(None),
+                api_keys.c.expires_at.is_(None) | (api_keys.c.expires_at > now),
+            )
+            .with_for_update()
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    old = _api_key(row)
+    ends = now + overlap if old.expires_at is None else min(old.expires_at, now + overlap)
+    await connection.execute(update(api_keys).where(api_keys.c.id == key_id).values(expires_at=ends))
+    return await add_key(
+        connection,
+        project_id,
+        old.kind,
+        name=old.name,
+        expires_at=None if old.expires_at is None else now + (old.expires_at - old.created_at),
+        events_per_second=old.events_per_second,
+        now=now,
+    )
 
 
 async def find_key(connection: AsyncConnection, key: str, now: datetime) -> ApiKey | None:
