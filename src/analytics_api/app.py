@@ -16,10 +16,10 @@ from analytics_api import __version__, control, health, problems
 from analytics_api.access.auth_routes import router as auth_router
 from analytics_api.access.authenticator import Authenticator
 from analytics_api.access.cors import IntakeCors
-from analytics_api.aggregate.custom_metric_routes import router as custom_metric_router
 from analytics_api.access.key_routes import router as key_router
 from analytics_api.access.logins import Logins
 from analytics_api.access.member_routes import router as member_router
+from analytics_api.aggregate.custom_metric_routes import router as custom_metric_router
 from analytics_api.aggregate.routes import router as money_router
 from analytics_api.alert.routes import router as alert_router
 from analytics_api.deliver.dead_letter_routes import router as dead_letter_router

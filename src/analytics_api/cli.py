@@ -19,8 +19,8 @@ from analytics_api.errors import AnalyticsError, ConfigurationError
 from analytics_api.importing import DEMO, fill_demo, import_file, parse_pairs, summary
 from analytics_api.ingest.formats import FORMATS, FieldMap
 from analytics_api.ingest.importer import ImportReport
-from analytics_api.metric_commands import metrics_app
 from analytics_api.key_commands import keys_app
+from analytics_api.metric_commands import metrics_app
 from analytics_api.plan_commands import codegen, plan_app
 from analytics_api.rebuild_command import rebuild
 from analytics_api.serve import database_url, run_server, run_worker

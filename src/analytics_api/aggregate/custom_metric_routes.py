@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from analytics_api.access.dependencies import AdminCaller, DatabaseOf, ReadCaller
+from analytics_api.access.dependencies import DatabaseOf, EditCaller, ReadCaller
 from analytics_api.aggregate import custom_metrics as administration
 from analytics_api.domain.clock import system_clock
 from analytics_api.errors import NotFound
@@ -119,7 +119,7 @@ async def list_metrics(caller: ReadCaller, database: DatabaseOf) -> MetricList:
 
 
 @router.post("", summary="Define a metric", status_code=201, response_model=MetricInfo)
-async def add_metric(body: NewMetric, caller: AdminCaller, database: DatabaseOf) -> MetricInfo:
+async def add_metric(body: NewMetric, caller: EditCaller, database: DatabaseOf) -> MetricInfo:
     """It answers at once for all events that there are, by day, week and month."""
     stored = await administration.add_metric(database, caller.project, _given(body), system_clock())
     return MetricInfo(**_info(stored))
@@ -142,7 +142,7 @@ async def show_metric(name: Name, caller: ReadCaller, database: DatabaseOf) -> M
 
 @router.put("/{name}", summary="Change a metric", response_model=MetricInfo)
 async def replace_metric(
-    name: Name, body: MetricBody, caller: AdminCaller, database: DatabaseOf
+    name: Name, body: MetricBody, caller: EditCaller, database: DatabaseOf
 ) -> MetricInfo:
     """Everything is given again. Figures are answered by the new definition at once; final ones that change leave a
     revision with the cause `definition` at the next hourly run."""
@@ -152,7 +152,7 @@ async def replace_metric(
 
 
 @router.delete("/{name}", summary="Remove a metric", status_code=204)
-async def remove_metric(name: Name, caller: AdminCaller, database: DatabaseOf) -> Response:
+async def remove_metric(name: Name, caller: EditCaller, database: DatabaseOf) -> Response:
     """Its kept figures go, its revisions stay."""
     await administration.remove_metric(database, caller.project, name, system_clock())
     return Response(status_code=204)
