@@ -42,9 +42,11 @@ from analytics_api.ingest.person_routes import router as person_router
 from analytics_api.ingest.plan.desk import PlanDesk
 from analytics_api.ingest.plan.quarantine_routes import router as quarantine_router
 from analytics_api.ingest.plan.routes import router as plan_router
+from analytics_api.ingest.privacy.desk import PrivacyDesk
 from analytics_api.ingest.service import Intake, IntakeLimits
 from analytics_api.ingest.writer import Writer
 from analytics_api.outbound.connections import make_client
+from analytics_api.privacy.policy_routes import router as policy_router
 from analytics_api.query.metrics import FigureRules
 from analytics_api.query.prediction_routes import router as prediction_router
 from analytics_api.query.routes import router as query_router
@@ -162,6 +164,7 @@ def create_app(settings: Settings, url: str, *, with_worker: bool = False) -> Ap
         plan_router,
         quarantine_router,
         person_router,
+        policy_router,
     ):
         app.include_router(router, prefix=PREFIX)
     app.include_router(health.router)
@@ -242,6 +245,9 @@ async def _open(
     desk = PlanDesk(database, queue_bytes=settings.intake_queue_bytes)
     await desk.start()
     stack.push_async_callback(desk.stop)
+    privacy = PrivacyDesk(database)
+    await privacy.start()
+    stack.push_async_callback(privacy.stop)
     intake = Intake(
         writer,
         limits,
@@ -249,6 +255,7 @@ async def _open(
         keep_pii=settings.enable_pii_tracking,
         enricher=enricher,
         desk=desk,
+        privacy=privacy,
     )
     recorder = ApiRequestRecorder(intake)
     recorder.start()
@@ -277,6 +284,7 @@ async def _open(
     app.state.writer = writer
     app.state.partitions = partitions
     app.state.plans = desk.plans
+    app.state.privacy = privacy
     app.state.services = services
     app.state.figures = FigureRules(settings.late_days)
     app.state.config = _config(settings)

@@ -24,6 +24,7 @@ from analytics_api.ingest.enrichment.visitors import Enricher
 from analytics_api.ingest.formats import FieldMap, guess_format
 from analytics_api.ingest.importer import Importer, ImportReport
 from analytics_api.ingest.payloads import Body
+from analytics_api.ingest.privacy.desk import PrivacyDesk
 from analytics_api.ingest.service import Intake, IntakeLimits
 from analytics_api.ingest.writer import Writer
 from analytics_api.settings import Settings
@@ -79,8 +80,15 @@ async def import_file(
     reader = RollupReader(database, owner_name())
     try:
         enricher = Enricher(open_places(settings.geoip_database))
+        privacy = PrivacyDesk(database)
+        await privacy.refresh()
         importer = Importer(
-            database, writer, project, keep_pii=settings.enable_pii_tracking, enricher=enricher
+            database,
+            writer,
+            project,
+            keep_pii=settings.enable_pii_tracking,
+            enricher=enricher,
+            privacy=privacy,
         )
         with _Shown(path.name) as show, _few_collections():
             report = await importer.run(path, kind, mapping, show, again=again)

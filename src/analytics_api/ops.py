@@ -86,7 +86,15 @@ def backup(url: str, target: Path) -> None:
     try:
         os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
         with _captured_errors() as errors:
-            command = [program, "--format=custom", "--no-owner", "--no-privileges", f"--file={partial}"]
+            command = [
+                program,
+                "--format=custom",
+                "--no-owner",
+                "--no-privileges",
+                # A salt must not outlive its day.
+                "--exclude-table-data=visitor_salts",
+                f"--file={partial}",
+            ]
             with subprocess.Popen(
                 [*command, "--dbname", database.url],
                 env=database.environment,

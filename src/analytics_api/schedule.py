@@ -20,6 +20,7 @@ from analytics_api.store.engine import Database
 from analytics_api.store.log import fold_groups, safe_position
 from analytics_api.store.partitions import Partitions, make_ahead
 from analytics_api.store.secret_box import SecretBox
+from analytics_api.store.visitor_salts import destroy_salts
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,11 @@ async def _retain(services: Services) -> object:
     )
 
 
+async def _destroy_salts(services: Services) -> object:
+    async with services.database.acquire() as connection:
+        return await destroy_salts(connection, services.clock())
+
+
 async def _evaluate_alerts(services: Services) -> object:
     return await services.alerts.evaluate()
 
@@ -159,6 +165,16 @@ JOBS = (
         # A laptop is off at night.
         at_start=True,
         overdue_after=timedelta(hours=50),
+    ),
+    Job(
+        "visitor-salts",
+        # Hourly, because midnight comes at another hour in each project's zone.
+        "destroy the salts of visitor ids of days that are over",
+        _destroy_salts,
+        lambda _services: CronTrigger(minute=5, timezone="UTC"),
+        once_in=timedelta(minutes=30),
+        at_start=True,
+        overdue_after=timedelta(hours=3),
     ),
     Job(
         "alerts",

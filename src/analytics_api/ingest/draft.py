@@ -9,11 +9,13 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from analytics_api.domain.personal_data import EVERYTHING
 from analytics_api.domain.plan import Finding, WarningKind
 from analytics_api.domain.project import Project
 from analytics_api.ingest.enrichment.visitors import Enricher, default_enricher
 from analytics_api.ingest.payloads import EventPayload
 from analytics_api.ingest.plan.plans import Plan
+from analytics_api.ingest.privacy.filter import DEFAULT_FILTER, PersonalDataFilter, Removal
 
 
 class Status(StrEnum):
@@ -58,6 +60,10 @@ class Reception:
     """Country of the client as a trusted proxy states it."""
     enricher: Enricher = field(default_factory=default_enricher)
     plan: Plan | None = None
+    pii: PersonalDataFilter = DEFAULT_FILTER
+    """That of the project."""
+    visitor_salt: bytes | None = None
+    """For ids of visitors who send none; None where the project makes none."""
 
 
 @dataclass(slots=True)
@@ -72,6 +78,8 @@ class Draft:
     user_properties: dict[str, Any] | None
     plain: bool = False
     """Whether it is known to be neither deep nor to hold NUL characters."""
+    hints: int = EVERYTHING
+    """What its texts may hold, as domain/personal_data.py has it."""
     event_id: UUID | None = None
     keyed: bool = True
     user_id: str | None = None
@@ -84,6 +92,8 @@ class Draft:
     currency: str | None = None
     is_bot: bool = False
     warnings: list[Warned] = field(default_factory=list)
+    removed: list[Removal] = field(default_factory=list)
+    """Personal data that did not get in."""
     held: Finding | None = None
     """Why it goes into quarantine instead of the log."""
 

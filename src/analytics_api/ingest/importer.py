@@ -21,7 +21,9 @@ from analytics_api.ingest.draft import Reception, Rejected
 from analytics_api.ingest.enrichment.visitors import Enricher, default_enricher
 from analytics_api.ingest.formats import FORMATS, FieldMap, Line, open_file
 from analytics_api.ingest.lane import Outcome
-from analytics_api.ingest.pipeline import make_draft, run_steps
+from analytics_api.ingest.pipeline import draft_payload, run_steps
+from analytics_api.ingest.privacy.desk import PrivacyDesk
+from analytics_api.ingest.privacy.filter import DEFAULT_FILTER, Removal
 from analytics_api.ingest.writer import Writer
 from analytics_api.store.engine import Database
 from analytics_api.store.imports import ImportState, begin_import, note_progress
@@ -72,13 +74,16 @@ class Importer:
         *,
         keep_pii: bool,
         enricher: Enricher | None = None,
+        privacy: PrivacyDesk | None = None,
         clock: Clock = system_clock,
     ) -> None:
+        """Without `privacy` the project's policy is not asked for and nothing of it counted."""
         self._database = database
         self._writer = writer
         self._project = project
         self._keep_pii = keep_pii
         self._enricher = enricher or default_enricher()
+        self._privacy = privacy
         self._clock = clock
 
     async def run(
@@ -128,6 +133,9 @@ class Importer:
                 ahead = asyncio.create_task(asyncio.to_thread(self._prepare, lines, content))
                 _count(batch, await self._write(batch, report), report)
                 await note_progress(self._database, state.moved(report.lines, report, self._clock()))
+                if self._privacy is not None:
+                    self._privacy.note_removed(self._project, batch.removed)
+                    await self._privacy.flush()
                 progress()
         finally:
             # The file must not be closed while the thread reads it.
@@ -153,6 +161,7 @@ class Importer:
             enricher=self._enricher,
             # A line without an id gets one from its place in this very file, so that a second run adds nothing.
             idempotency_key=content,
+            pii=DEFAULT_FILTER if self._privacy is None else self._privacy.of(self._project.id).filter,
         )
         batch = _Batch()
         for line in islice(lines, BATCH):
@@ -168,6 +177,8 @@ class _Batch:
     events: list[NewEvent] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
     """Line number of each event."""
+    removed: list[Removal] = field(default_factory=list)
+    """Personal data of the events."""
     rejected: list[tuple[int, str]] = field(default_factory=list)
     size: int = 0
 
@@ -183,8 +194,10 @@ class _Batch:
                 raise payload
             if payload.timestamp is None:
                 raise Rejected("there is no time: history cannot be dated now")
-            self.events.append(run_steps(make_draft(payload, number, size), reception))
+            draft = draft_payload(payload, number, size)
+            self.events.append(run_steps(draft, reception))
             self.numbers.append(number)
+            self.removed += draft.removed
         except Rejected as error:
             self.rejected.append((number, str(error)))
 

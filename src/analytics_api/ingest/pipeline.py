@@ -8,6 +8,7 @@ import msgspec
 import orjson
 
 from analytics_api.domain.event import NewEvent
+from analytics_api.domain.personal_data import hints
 from analytics_api.domain.plan import WarningKind
 from analytics_api.ingest.draft import Draft, Reception, Rejected, Warned
 from analytics_api.ingest.payloads import EventPayload, decode_with_unknown
@@ -19,12 +20,14 @@ from analytics_api.ingest.steps.plan import check_plan
 from analytics_api.ingest.steps.properties import put_operations
 from analytics_api.ingest.steps.text import check_type, check_values, is_plain, put_ids_as_text
 from analytics_api.ingest.steps.times import put_time
+from analytics_api.ingest.steps.visitor import put_visitor_id
 
 Step = Callable[[Draft, Reception], None]
 
 STEPS: tuple[Step, ...] = (
     check_type,
     put_ids_as_text,
+    put_visitor_id,
     check_values,
     put_event_id,
     put_person,
@@ -63,6 +66,7 @@ def draft_event(raw: bytes | msgspec.Raw | str, index: int, limit: int) -> Draft
         raise Rejected(_sentence(str(error))) from None
     draft = make_draft(payload, index, size)
     draft.plain = is_plain(text)
+    draft.hints = hints(text)
     if unknown:
         names = [name[:50] for name in sorted(unknown)[:5]]
         reason = f"unknown fields were not kept: {', '.join(names)} (put your own under event_data)"
@@ -78,6 +82,13 @@ def make_draft(payload: EventPayload, index: int, size: int) -> Draft:
     return Draft(
         index, payload, size, payload.event_data or {}, payload.context or {}, payload.user_properties
     )
+
+
+def draft_payload(payload: EventPayload, index: int, size: int) -> Draft:
+    """A draft of an event that did not come as JSON."""
+    draft = make_draft(payload, index, size)
+    draft.hints = hints(msgspec.json.encode(payload))
+    return draft
 
 
 def run_steps(draft: Draft, reception: Reception) -> NewEvent:

@@ -18,6 +18,7 @@ from analytics_api.ingest.enrichment.visitors import Enricher, default_enricher
 from analytics_api.ingest.payloads import Body
 from analytics_api.ingest.pipeline import draft_event, run_steps
 from analytics_api.ingest.plan.desk import PlanDesk
+from analytics_api.ingest.privacy.desk import PrivacyDesk
 from analytics_api.ingest.writer import Writer
 from analytics_api.telemetry import count_events
 
@@ -43,15 +44,17 @@ class Intake:
         keep_pii: bool = False,
         enricher: Enricher | None = None,
         desk: PlanDesk | None = None,
+        privacy: PrivacyDesk | None = None,
         clock: Clock = system_clock,
     ) -> None:
-        """Without a `desk` no tracking plan is applied and no warning counted."""
+        """Without a `desk` no tracking plan is applied and no warning counted, without `privacy` no project's policy."""
         self.limits = limits
         self._writer = writer
         self._enabled = enabled
         self._keep_pii = keep_pii
         self._enricher = enricher or default_enricher()
         self._desk = desk
+        self._privacy = privacy
         self._clock = clock
 
     async def take(
@@ -81,6 +84,10 @@ class Intake:
             enricher=self._enricher,
             plan=self._desk.plans.of(caller.project.id) if self._desk is not None else None,
         )
+        if self._privacy is not None:
+            rules = self._privacy.of(caller.project.id)
+            reception.pii = rules.filter
+            reception.visitor_salt = await self._privacy.salt(caller.project, rules, received_at)
         if not self._enabled:
             count_events(Status.IGNORED, len(body.events))
             return [
@@ -102,6 +109,8 @@ class Intake:
                 if self._desk is not None:
                     self._desk.note_refused(reception.project.id, error)
                 continue
+            if draft.removed and self._privacy is not None:
+                self._privacy.note_removed(reception.project, draft.removed)
             warnings = _told(draft) if draft.warnings else ()
             if draft.warnings and self._desk is not None:
                 self._desk.note(reception.project.id, draft)

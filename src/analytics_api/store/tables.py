@@ -735,6 +735,38 @@ ingestion_warnings = Table(
     Column("sample", Text),
 )
 
+# Privacy
+
+privacy_policies = Table(
+    "privacy_policies",
+    metadata,
+    Column("project_id", Integer, primary_key=True, autoincrement=False),
+    Column("policy", JSONB, nullable=False),
+    Column("hash_key", LargeBinary, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    _time("updated_at"),
+)
+
+privacy_counts = Table(
+    "privacy_counts",
+    metadata,
+    Column("project_id", Integer, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("rule", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("action", Text, primary_key=True),
+    _count("number"),
+)
+
+visitor_salts = Table(
+    "visitor_salts",
+    metadata,
+    Column("project_id", Integer, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("salt", LargeBinary, nullable=False),
+    prefixes=["UNLOGGED"],
+)
+
 # Alerts
 
 alert_rules = Table(

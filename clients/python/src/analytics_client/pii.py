@@ -15,6 +15,15 @@ FIELDS = (
     "ip",
     "ip_address",
     "user_agent",
+    "ipv4",
+    "ipv6",
+    "client_ip",
+    "user_ip",
+    "remote_ip",
+    "remote_addr",
+    "remote_address",
+    "x_forwarded_for",
+    "x_real_ip",
 )
 
 _THINGS = frozenset({"context.app", "context.browser", "context.campaign", "context.library", "context.os"})

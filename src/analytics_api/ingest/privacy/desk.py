@@ -1,0 +1,148 @@
+"""The privacy policies of all projects in memory, and what is kept out counted: one desk for each process that takes events."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from analytics_api.domain.clock import Clock, system_clock
+from analytics_api.domain.period import local_day
+from analytics_api.domain.privacy import REFUSED, PrivacyPolicy, Refusal, VisitorIds
+from analytics_api.domain.project import Project
+from analytics_api.ingest.privacy.filter import DEFAULT_FILTER, PersonalDataFilter, Removal
+from analytics_api.store.engine import Database
+from analytics_api.store.failures import BAD_DATA
+from analytics_api.store.privacy_counts import CountKey, add_counts
+from analytics_api.store.privacy_policies import StoredPolicy, find_policy, policy_versions
+from analytics_api.store.ticker import Ticker
+from analytics_api.store.visitor_salts import find_salt
+
+logger = logging.getLogger(__name__)
+
+REFRESH_SECONDS = 2.0
+"""How long other processes may go on with the policy before a change."""
+FLUSH_SECONDS = 3.0
+WRITE_SECONDS = 5.0
+"""A database that takes longer is as good as away; a stopping process waits no longer for it."""
+MOST_KEYS = 2_000
+"""Different counts between two writes; more are counted without their subject."""
+LONGEST = 200
+"""Characters of a subject."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """A project's policy, ready for use."""
+
+    stored: StoredPolicy = field(default_factory=StoredPolicy)
+    filter: PersonalDataFilter = DEFAULT_FILTER
+
+    @property
+    def policy(self) -> PrivacyPolicy:
+        """What was decided."""
+        return self.stored.policy
+
+
+_NONE = Rules()
+
+
+class PrivacyDesk:
+    """Keeps the policies of all projects fresh, finds the salts of visitor ids and counts what is kept out."""
+
+    def __init__(self, database: Database, *, clock: Clock = system_clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._rules: dict[int, Rules] = {}
+        self._salts: dict[int, tuple[date, bytes]] = {}
+        self._days: dict[int, tuple[datetime, date]] = {}
+        self._counts: Counter[CountKey] = Counter()
+        self._refreshing = Ticker("privacy-policies", REFRESH_SECONDS, self.refresh)
+        self._flushing = Ticker("privacy-counts", FLUSH_SECONDS, self.flush)
+
+    async def start(self) -> None:
+        """Read all policies, then keep looking for changes and writing counts."""
+        await self.refresh()
+        self._refreshing.start()
+        self._flushing.start()
+
+    async def stop(self) -> None:
+        """Write what is counted, then stop."""
+        await self._refreshing.stop()
+        await self._flushing.stop(once_more=True)
+
+    def of(self, project_id: int) -> Rules:
+        """The policy of a project."""
+        return self._rules.get(project_id, _NONE)
+
+    async def refresh(self) -> None:
+        """Read the policies that have changed."""
+        async with self._database.acquire() as connection:
+            for project_id, version in (await policy_versions(connection)).items():
+                if self.of(project_id).stored.version < version:
+                    stored = await find_policy(connection, project_id)
+                    # Another refresh of this process may have been faster.
+                    if self.of(project_id).stored.version < stored.version:
+                        made = PersonalDataFilter(stored.policy, stored.hash_key)
+                        self._rules[project_id] = Rules(stored, made)
+
+    async def salt(self, project: Project, rules: Rules, now: datetime) -> bytes | None:
+        """The salt of visitor ids; None where none are made."""
+        kind = rules.policy.visitor_ids
+        if kind is VisitorIds.OFF:
+            return None
+        if kind is VisitorIds.LIFETIME:
+            return rules.stored.hash_key
+        day = local_day(now, project.zone)
+        held = self._salts.get(project.id)
+        if held is None or held[0] != day:
+            async with self._database.acquire() as connection:
+                held = day, await find_salt(connection, project.id, day)
+            # The one of the day before is forgotten.
+            self._salts[project.id] = held
+        return held[1]
+
+    def note_removed(self, project: Project, removed: Iterable[Removal]) -> None:
+        """Count what was taken out of an event."""
+        day = self._day(project.id, project.zone)
+        for rule, path, mode in removed:
+            self._add(CountKey(project.id, day, rule, path[:LONGEST].replace("\0", ""), mode))
+
+    def note_refused(
+        self, project: Project, refusal: Refusal, event_type: str, action: str = REFUSED
+    ) -> None:
+        """Count an event that was not stored."""
+        day = self._day(project.id, project.zone)
+        self._add(CountKey(project.id, day, refusal, event_type[:LONGEST].replace("\0", ""), action))
+
+    def _day(self, project_id: int, zone: ZoneInfo) -> date:
+        """The project's day; asked of the zone once a second, as that costs as much as all the rest."""
+        now = self._clock()
+        held = self._days.get(project_id)
+        if held is None or not 0 <= (now - held[0]).total_seconds() < 1:
+            held = self._days[project_id] = now, local_day(now, zone)
+        return held[1]
+
+    def _add(self, key: CountKey) -> None:
+        if key not in self._counts and len(self._counts) >= MOST_KEYS:
+            key = key._replace(subject="")
+        self._counts[key] += 1
+
+    async def flush(self) -> None:
+        """Write what is counted. When the database is away it is kept for the next time."""
+        counts, self._counts = self._counts, Counter()
+        if not counts:
+            return
+        try:
+            async with asyncio.timeout(WRITE_SECONDS), self._database.acquire() as connection:
+                await add_counts(connection, counts)
+        except BAD_DATA:
+            # They would be refused again, for ever, and nothing behind them would be written.
+            logger.exception("%s privacy counts could not be stored", len(counts))
+        except BaseException:
+            self._counts += counts
+            raise
