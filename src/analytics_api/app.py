@@ -13,6 +13,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import Message, Receive, Scope, Send
 
 from analytics_api import __version__, control, health, problems
+from analytics_api.access.audit_routes import router as audit_router
 from analytics_api.access.auth_routes import router as auth_router
 from analytics_api.access.authenticator import Authenticator
 from analytics_api.access.cors import IntakeCors
@@ -160,6 +161,7 @@ def create_app(settings: Settings, url: str, *, with_worker: bool = False) -> Ap
         auth_router,
         member_router,
         key_router,
+        audit_router,
         alert_router,
         plan_router,
         quarantine_router,

@@ -12,11 +12,13 @@ from typing import Annotated, Any, TypeVar
 import asyncpg
 import typer
 
+from analytics_api.access.audit import without_persons
 from analytics_api.domain.clock import system_clock
 from analytics_api.domain.project import Project
 from analytics_api.errors import ConfigurationError
 from analytics_api.serve import database_url
 from analytics_api.settings import Settings, load_settings
+from analytics_api.store.audit import Act, Outcome, end, record
 from analytics_api.store.engine import Database
 from analytics_api.store.migrate import upgrade
 from analytics_api.store.projects import DEFAULT, ensure_project, get_project
@@ -42,9 +44,47 @@ async def opened(settings: Settings) -> AsyncIterator[Database]:
                     currency=settings.currency,
                     now=system_clock(),
                 )
-            yield database
+            async with _recorded(database):
+                yield database
         finally:
             await database.close()
+
+
+_LOOKS = frozenset(
+    {
+        "list",
+        "show",
+        "breakdown",
+        "reconciliation",
+        "replays",
+        "dead-letters",
+        "dry-run",
+        "export",
+        "codegen",
+        "test",
+    }
+)
+"""Commands that change nothing."""
+
+
+@asynccontextmanager
+async def _recorded(database: Database) -> AsyncIterator[None]:
+    """Put a command that changes something into the audit log, with its arguments. They hold no secrets: those are asked for."""
+    given = sys.argv[1:]
+    command = given[: 3 if given[:1] == ["alerts"] else 2]
+    if _LOOKS.intersection(command[-1:]):
+        yield
+        return
+    act = Act("command line", " ".join(command), after={"arguments": without_persons(given[len(command) :])})
+    async with database.write() as connection:
+        number = await record(connection, act, system_clock(), None)
+    outcome = Outcome.FAILED
+    try:
+        yield
+        outcome = Outcome.DONE
+    finally:
+        async with database.write() as connection:
+            await end(connection, number, outcome)
 
 
 @asynccontextmanager

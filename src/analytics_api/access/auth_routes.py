@@ -53,10 +53,11 @@ async def log_in(body: LogIn, request: Request, response: Response) -> SessionIn
 
 
 @router.post("/logout", summary="Log out", status_code=204)
-async def log_out(login: LoginOf, database: DatabaseOf) -> Response:
+async def log_out(login: LoginOf, request: Request, database: DatabaseOf) -> Response:
     """Ends this session."""
     async with database.write() as connection:
         await end_session(connection, login.user.id, login.session.id)
+        await _authenticator(request).logins.note(connection, login.user, "log out")
     response = Response(status_code=204)
     cookies.clear_cookies(response)
     return response
@@ -114,19 +115,21 @@ async def sessions(login: LoginOf, request: Request, database: DatabaseOf) -> Se
 
 
 @router.delete("/sessions/{session_id}", summary="End a login", status_code=204)
-async def end_one(session_id: BigNumber, login: LoginOf, database: DatabaseOf) -> Response:
+async def end_one(session_id: BigNumber, login: LoginOf, request: Request, database: DatabaseOf) -> Response:
     """One of your own."""
     async with database.write() as connection:
         if not await end_session(connection, login.user.id, session_id):
             raise NotFound(f"You have no open login {session_id}.")
+        await _authenticator(request).logins.note(connection, login.user, "end another login")
     return Response(status_code=204)
 
 
 @router.delete("/sessions", summary="End all other logins", status_code=204)
-async def end_others(login: LoginOf, database: DatabaseOf) -> Response:
+async def end_others(login: LoginOf, request: Request, database: DatabaseOf) -> Response:
     """Only the one that asks goes on."""
     async with database.write() as connection:
         await end_sessions(connection, login.user.id, keep=login.session.id)
+        await _authenticator(request).logins.note(connection, login.user, "end all other logins")
     return Response(status_code=204)
 
 

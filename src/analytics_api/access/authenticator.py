@@ -134,7 +134,9 @@ class Authenticator:
         if slug not in mine:
             # Whether there is such a project is none of the caller's business.
             raise Forbidden(f"project: you are no member of {slug!r}; ask one of its owners to invite you.")
-        return Caller.logged_in(await self.project(slug), mine[slug].role, login.user.id)
+        return Caller.logged_in(
+            await self.project(slug), mine[slug].role, login.user.id, everywhere=login.user.owner_everywhere
+        )
 
     async def holder(self, request: HTTPConnection, given: str | None, project: str | None) -> Caller:
         """As `caller`, for a key that has been looked for already; cookies do not count."""

@@ -43,6 +43,8 @@ class Caller:
     """How fast the key may send in the long run; 0: as it likes."""
     role: Role | None = None
     """Of somebody who has logged in."""
+    everywhere: bool = False
+    """Whether every project is open to the caller."""
 
     @classmethod
     def with_key(cls, project: Project, kind: KeyKind, key_id: int, *, events_per_second: int = 0) -> Caller:
@@ -50,14 +52,14 @@ class Caller:
         return cls(project, _RIGHTS[kind], f"{kind.value}:{key_id}", key_id, events_per_second)
 
     @classmethod
-    def logged_in(cls, project: Project, role: Role, user_id: int) -> Caller:
+    def logged_in(cls, project: Project, role: Role, user_id: int, *, everywhere: bool = False) -> Caller:
         """Somebody who has logged in."""
-        return cls(project, _ROLE_RIGHTS[role], f"user:{user_id}", role=role)
+        return cls(project, _ROLE_RIGHTS[role], f"user:{user_id}", role=role, everywhere=everywhere)
 
     @classmethod
     def local(cls, project: Project) -> Caller:
         """Somebody at this machine, in sandbox mode: no key is asked and everything is allowed."""
-        return cls(project, frozenset(Right), "local")
+        return cls(project, frozenset(Right), "local", everywhere=True)
 
     @classmethod
     def local_page(cls, project: Project) -> Caller:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Annotated
+from collections.abc import AsyncIterator, Callable
+from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request, Security
 from fastapi.security import APIKeyCookie, APIKeyHeader, APIKeyQuery, HTTPBearer
 
+from analytics_api.access.audit import is_recorded, recorded
 from analytics_api.access.authenticator import Authenticator, require
 from analytics_api.access.caller import Caller, Right
 from analytics_api.access.cookies import COOKIE
@@ -40,7 +41,7 @@ def _database(request: Request) -> Database:
     return database
 
 
-def _with(right: Right) -> Callable[..., Awaitable[Caller]]:
+def _with(right: Right) -> Callable[..., AsyncIterator[Caller]]:
     async def caller(
         request: Request,
         project: ProjectName = None,
@@ -48,14 +49,24 @@ def _with(right: Right) -> Callable[..., Awaitable[Caller]]:
         _header: object = Security(header_scheme),
         _query: object = Security(query_scheme),
         _cookie: object = Security(cookie_scheme),
-    ) -> Caller:
+    ) -> AsyncIterator[Caller]:
         authenticator: Authenticator = request.app.state.authenticator
         found = await authenticator.caller(request, project=project)
         # Before the right is asked for, so that auto-tracking knows whom it was denied.
         request.state.caller = found
-        return require(found, right)
+        require(found, right)
+        if is_recorded(request, right, found):
+            async with recorded(request, request.app.state.database, found):
+                yield found
+        else:
+            yield found
 
     return caller
+
+
+def _that_may(right: Right) -> Any:
+    # Scope "function": the audit log is written before the answer is sent, and hears of errors.
+    return Depends(_with(right), scope="function")
 
 
 async def _login(request: Request, _cookie: object = Security(cookie_scheme)) -> Login:
@@ -68,8 +79,8 @@ async def _login(request: Request, _cookie: object = Security(cookie_scheme)) ->
 
 LoginOf = Annotated[Login, Depends(_login)]
 DatabaseOf = Annotated[Database, Depends(_database)]
-Sender = Annotated[Caller, Depends(_with(Right.SEND))]
-TrustedSender = Annotated[Caller, Depends(_with(Right.TRUSTED))]
-ReadCaller = Annotated[Caller, Depends(_with(Right.READ))]
-EditCaller = Annotated[Caller, Depends(_with(Right.EDIT))]
-AdminCaller = Annotated[Caller, Depends(_with(Right.ADMIN))]
+Sender = Annotated[Caller, _that_may(Right.SEND)]
+TrustedSender = Annotated[Caller, _that_may(Right.TRUSTED)]
+ReadCaller = Annotated[Caller, _that_may(Right.READ)]
+EditCaller = Annotated[Caller, _that_may(Right.EDIT)]
+AdminCaller = Annotated[Caller, _that_may(Right.ADMIN)]

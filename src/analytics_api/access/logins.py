@@ -16,9 +16,11 @@ from analytics_api.access.passwords import Passwords, checked_password, is_outda
 from analytics_api.domain.clock import Clock, system_clock
 from analytics_api.errors import Forbidden, TooManyRequests, Unauthorized, Unprocessable
 from analytics_api.store import login_attempts, user_sessions, users
+from analytics_api.store.audit import Act, record
 from analytics_api.store.engine import Database
 from analytics_api.store.user_sessions import Session
 from analytics_api.store.users import Membership, User
+from analytics_api.telemetry import request_id
 
 IDLE = timedelta(hours=72)
 LASTS = timedelta(days=30)
@@ -80,6 +82,7 @@ class Logins:
                 # The password was changed, or the user locked out, since it was compared.
                 raise Unauthorized(_WRONG)
             await user_sessions.forget_dead_sessions(connection, now, self.idle)
+            await self.note(connection, user, "log in")
             return await self.open(connection, user)
 
     async def _checked(self, name: str, password: str) -> tuple[User, str]:
@@ -106,6 +109,13 @@ class Logins:
         """Begin a session of somebody whose password was right."""
         token, session = await user_sessions.open_session(connection, user.id, self.clock(), self.lasts)
         return Login(user, session, token, await users.memberships_of(connection, user))
+
+    async def note(
+        self, connection: AsyncConnection, user: User, action: str, project_id: int | None = None
+    ) -> None:
+        """Put what somebody did with the own account into the audit log."""
+        act = Act(actor=f"user:{user.id}", action=action, project_id=project_id, request_id=request_id.get())
+        await record(connection, act, self.clock())
 
     async def find(self, request: HTTPConnection) -> Login | None:
         """The login of a request, from its cookie. Raises Forbidden for a write without its CSRF token."""
@@ -137,4 +147,5 @@ class Logins:
         async with self.database.write() as connection:
             await users.set_password(connection, login.user.id, hashed, self.clock())
             await user_sessions.end_sessions(connection, login.user.id)
+            await self.note(connection, login.user, "change the password")
             return await self.open(connection, login.user)

@@ -32,7 +32,7 @@ from analytics_api.errors import Conflict, NotFound, Unprocessable
 from analytics_api.store import invitations, users
 from analytics_api.store.invitations import Invitation
 from analytics_api.store.projects import list_projects
-from analytics_api.store.users import Member
+from analytics_api.store.users import Member, User
 
 router = APIRouter(tags=["logins"])
 
@@ -150,7 +150,7 @@ async def accept(
     if known is None:
         raise Unprocessable("username, password: give both for a new user, or log in and give neither.")
     async with database.write() as connection:
-        await _join(connection, authenticator.logins, body.token, known.user.id)
+        await _join(connection, authenticator.logins, body.token, known.user)
         mine = await users.memberships_of(connection, known.user)
     return session_info(Login(known.user, known.session, known.token, mine))
 
@@ -171,11 +171,11 @@ async def _accept_as_new(logins: Logins, token: str, username: str, password: st
     hashed = await logins.passwords.hashed(password)
     async with logins.database.write() as connection:
         user = await users.create_user(connection, name, hashed, now=logins.clock())
-        await _join(connection, logins, token, user.id)
+        await _join(connection, logins, token, user)
         return await logins.open(connection, user)
 
 
-async def _join(connection: AsyncConnection, logins: Logins, token: str, user_id: int) -> None:
+async def _join(connection: AsyncConnection, logins: Logins, token: str, user: User) -> None:
     """Use an invitation up. Somebody who has a higher role in the project keeps it."""
     now = logins.clock()
     found = await invitations.open_invitation(connection, token, now, lock=True)
@@ -183,10 +183,11 @@ async def _join(connection: AsyncConnection, logins: Logins, token: str, user_id
         raise _gone()
     members = await users.list_members(connection, found.project_id)
     order = list(Role)
-    has = next((order.index(one.role) for one in members if one.user.id == user_id), -1)
+    has = next((order.index(one.role) for one in members if one.user.id == user.id), -1)
     if order.index(found.role) > has:
-        await users.set_role(connection, user_id, found.project_id, found.role, now)
-    await invitations.mark_accepted(connection, found.id, user_id, now)
+        await users.set_role(connection, user.id, found.project_id, found.role, now)
+    await invitations.mark_accepted(connection, found.id, user.id, now)
+    await logins.note(connection, user, f"accept invitation {found.id} as {found.role}", found.project_id)
 
 
 def _member(member: Member) -> MemberItem:

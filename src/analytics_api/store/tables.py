@@ -128,6 +128,22 @@ login_attempts = Table(
     Column("at", DateTime(timezone=True), nullable=False, index=True),
 )
 
+audit_log = Table(
+    "audit_log",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    _time("at"),
+    Column("project_id", Integer),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("target", Text),
+    Column("before", JSONB),
+    Column("after", JSONB),
+    Column("request_id", Text),
+    Column("outcome", Text),
+    Index("audit_log_project", "project_id", "id"),
+)
+
 # The log
 
 events = Table(
