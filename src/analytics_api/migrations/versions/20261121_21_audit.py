@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from alembic import op
 
-revision = "0020_audit"
-down_revision = "0019_logins"
+revision = "0021_audit"
+down_revision = "0020_privacy_policies"
 branch_labels = None
 depends_on = None
 
