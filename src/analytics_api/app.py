@@ -36,6 +36,7 @@ from analytics_api.ingest.api_requests import ApiRequestRecorder
 from analytics_api.ingest.enrichment.addresses import TrustedProxies, client_address
 from analytics_api.ingest.enrichment.countries import open_places
 from analytics_api.ingest.enrichment.visitors import Enricher
+from analytics_api.ingest.flat_routes import router as flat_router
 from analytics_api.ingest.front import IntakeFront
 from analytics_api.ingest.openapi import operation as intake_operation
 from analytics_api.ingest.outbox import OutboxRelay
@@ -50,6 +51,7 @@ from analytics_api.outbound.connections import make_client
 from analytics_api.privacy.policy_routes import router as policy_router
 from analytics_api.query.metrics import FigureRules
 from analytics_api.query.prediction_routes import router as prediction_router
+from analytics_api.query.reports.routes import router as report_router
 from analytics_api.query.routes import router as query_router
 from analytics_api.settings import Settings
 from analytics_api.show.browser import script_endpoint, script_router
@@ -150,6 +152,7 @@ def create_app(settings: Settings, url: str, *, with_worker: bool = False) -> Ap
     for router in (
         query_router,
         prediction_router,
+        report_router,
         custom_metric_router,
         money_router,
         overview_router,
@@ -167,6 +170,7 @@ def create_app(settings: Settings, url: str, *, with_worker: bool = False) -> Ap
         quarantine_router,
         person_router,
         policy_router,
+        flat_router,
     ):
         app.include_router(router, prefix=PREFIX)
     app.include_router(health.router)

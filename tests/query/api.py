@@ -13,6 +13,7 @@ from analytics_api.aggregate.custom_metric_routes import router as custom_metric
 from analytics_api.aggregate.routes import router as money_router
 from analytics_api.query.metrics import FigureRules
 from analytics_api.query.prediction_routes import router as prediction_router
+from analytics_api.query.reports.routes import router as report_router
 from analytics_api.query.routes import router as query_router
 from analytics_api.store.engine import Database
 from tests.support.figures import LATE_DAYS, at
@@ -28,6 +29,7 @@ class Api:
         app = FastAPI()
         app.include_router(query_router)
         app.include_router(prediction_router)
+        app.include_router(report_router)
         app.include_router(money_router)
         app.include_router(custom_metric_router)
         problems.install(app)
