@@ -46,6 +46,10 @@ from analytics_api.ingest.plan.quarantine_routes import router as quarantine_rou
 from analytics_api.ingest.plan.routes import router as plan_router
 from analytics_api.ingest.privacy.desk import PrivacyDesk
 from analytics_api.ingest.service import Intake, IntakeLimits
+from analytics_api.ingest.stripe.routes import PATH as STRIPE
+from analytics_api.ingest.stripe.routes import StripeRules
+from analytics_api.ingest.stripe.routes import router as stripe_router
+from analytics_api.ingest.stripe.signature import parse_secrets
 from analytics_api.ingest.writer import Writer
 from analytics_api.outbound.connections import make_client
 from analytics_api.privacy.policy_routes import router as policy_router
@@ -171,6 +175,7 @@ def create_app(settings: Settings, url: str, *, with_worker: bool = False) -> Ap
         person_router,
         policy_router,
         flat_router,
+        stripe_router,
     ):
         app.include_router(router, prefix=PREFIX)
     app.include_router(health.router)
@@ -200,7 +205,7 @@ def _sink(app: Application, settings: Settings) -> Sink:
     return sort_requests(
         track=track if settings.track_api_requests else None,
         count=app.state.traffic.add,
-        intake=[f"POST {path}" for path in app.intake],
+        intake=[f"POST {path}" for path in (*app.intake, PREFIX + STRIPE)],
     )
 
 
@@ -293,6 +298,7 @@ async def _open(
     app.state.privacy = privacy
     app.state.services = services
     app.state.figures = FigureRules(settings.late_days)
+    app.state.stripe = StripeRules(_stripe_secrets(settings))
     app.state.config = _config(settings)
     if with_worker:
         worker = Worker(services)
@@ -317,3 +323,8 @@ def _config(settings: Settings) -> control.Config:
         flush_interval_seconds=int(seconds) if seconds.is_integer() else seconds,
         data_retention_days=settings.data_retention_days,
     )
+
+
+def _stripe_secrets(settings: Settings) -> dict[str, tuple[str, ...]]:
+    secrets = settings.stripe_webhook_secrets
+    return {} if secrets is None else parse_secrets(secrets.get_secret_value())

@@ -60,6 +60,7 @@ class Settings(BaseSettings):
     ga4_measurement_id: str | None = None
     ga4_api_secret: SecretStr | None = None
     ga4_url: str = "https://www.google-analytics.com"
+    stripe_webhook_secrets: SecretStr | None = None
     secret_key: SecretStr | None = Field(None, min_length=16)
     allow_private_destinations: bool = False
 
@@ -115,6 +116,7 @@ class Settings(BaseSettings):
         "segment_write_key",
         "ga4_measurement_id",
         "ga4_api_secret",
+        "stripe_webhook_secrets",
         "secret_key",
         "admin_password",
         "smtp_host",

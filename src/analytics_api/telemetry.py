@@ -194,6 +194,13 @@ _request_seconds = Histogram(
     buckets=_SECONDS,
     registry=registry,
 )
+_webhooks = Counter(
+    "analytics_webhooks",
+    "Webhooks taken from a provider, by type and what became of them: accepted, duplicate, ignored, quarantined, rejected, "
+    "refused (not what the provider documents).",
+    ("provider", "type", "outcome"),
+    registry=registry,
+)
 untracked_requests = Counter(
     "analytics_untracked_requests",
     "API requests that left no api_request event and no count, because the queue was full.",
@@ -228,6 +235,11 @@ def count_events(outcome: str, number: int = 1, *, reason: str = "") -> None:
 def count_set_aside(project: str) -> None:
     """One event could not be counted."""
     _set_aside.labels(project).inc()
+
+
+def count_webhook(provider: str, kind: str, outcome: str) -> None:
+    """One webhook that was believed. `kind` is one of a known list, or `other`."""
+    _webhooks.labels(provider, kind, outcome).inc()
 
 
 def set_reader_lag(project: str, reader: str, lag: int) -> None:

@@ -45,6 +45,7 @@ class Recount:
             for event in self.events
             if event.has_person
             and event.event_type not in INACTIVE_EVENT_TYPES
+            and json.loads(event.context).get("automatic") is not True
             and (bots or not event.is_bot)
             and self._within(event, first, after)
         }

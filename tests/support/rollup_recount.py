@@ -14,6 +14,13 @@ from analytics_api.domain.project import Project
 from analytics_api.domain.properties import apply_operations
 
 
+def _active(event: NewEvent) -> bool:
+    return (
+        event.event_type not in INACTIVE_EVENT_TYPES
+        and json.loads(event.context).get("automatic") is not True
+    )
+
+
 class Recount:
     """What the rollups must say, counted event by event in the order of the log."""
 
@@ -35,7 +42,7 @@ class Recount:
 
     def _count(self, project: Project, event: NewEvent) -> None:
         day = event.occurred_at.astimezone(project.zone).date()
-        active = event.event_type not in INACTIVE_EVENT_TYPES
+        active = _active(event)
         self.event_days[day, event.event_type, event.is_bot] += 1
         if event.trusted and event.event_type in ("payment_completed", "payment_refunded"):
             self._pay(event)
@@ -100,7 +107,7 @@ class Recount:
         """Active events of each person and device one by one: a pause of 30 minutes or 24 hours from the start end a session."""
         by_device: dict[Any, list[NewEvent]] = defaultdict(list)
         for event in self.events:
-            if event.has_person and event.event_type not in INACTIVE_EVENT_TYPES:
+            if event.has_person and _active(event):
                 by_device[self._person(event), event.anonymous_id or ""].append(event)
         found = []
         for (person, device), events in by_device.items():

@@ -72,6 +72,12 @@ class EventType(StrEnum):
         ("payment_id", "refund_id", "amount", "currency"),
         False,
     )
+    PAYMENT_LINKED = (
+        "payment_linked",
+        "Says under which other ids refunds name a payment.",
+        ("payment_id", "references"),
+        False,
+    )
     SUBSCRIPTION_CREATED = (
         "subscription_created",
         "New subscription is created.",
@@ -81,6 +87,12 @@ class EventType(StrEnum):
         "subscription_renewed",
         "A subscription goes into its next period.",
         ("subscription_id", "amount", "currency", "interval"),
+        False,
+    )
+    SUBSCRIPTION_PAST_DUE = (
+        "subscription_past_due",
+        "A payment is overdue: the customer counts as paying until `ends_at`, unless a renewal comes first.",
+        ("subscription_id", "ends_at"),
         False,
     )
     SUBSCRIPTION_CANCELLED = (

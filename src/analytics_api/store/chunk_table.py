@@ -15,6 +15,12 @@ from analytics_api.domain.event import INACTIVE_EVENT_TYPES, EventType
 from analytics_api.domain.project import Project
 from analytics_api.store.log import Chunk
 
+
+def active(inactive_types: str) -> str:
+    """SQL: whether an event makes its person active. `context.automatic` says that no person caused it, such as a webhook."""
+    return f"(event_type <> ALL ({inactive_types}) AND context -> 'automatic' IS DISTINCT FROM 'true'::jsonb)"
+
+
 _TABLE = """
     CREATE TEMPORARY TABLE IF NOT EXISTS chunk (
         seq bigint, event_id uuid, sent_id uuid, person_id uuid, has_person boolean, user_id text, anonymous_id text,
@@ -23,13 +29,13 @@ _TABLE = """
     ) ON COMMIT DELETE ROWS
 """
 
-_FILL = """
+_FILL = f"""
     INSERT INTO chunk
     SELECT seq, event_id, person_id, person_id, has_person, user_id, anonymous_id, event_type,
            CASE WHEN event_type = ANY ($4) THEN event_data END,
            CASE WHEN has_person THEN user_properties END,
            revenue, currency, occurred_at, (occurred_at AT TIME ZONE $2)::date, is_bot,
-           event_type <> ALL ($3), trusted,
+           {active("$3")}, trusted,
            CASE WHEN has_person AND NOT is_bot THEN context -> 'source' END
     FROM events
     WHERE project_id = $1
@@ -50,8 +56,10 @@ _KEPT_DATA = (
     EventType.PAYMENT_FAILED,
     EventType.PAYMENT_REFUNDED,
     EventType.PAYMENT_CHARGEBACK,
+    EventType.PAYMENT_LINKED,
     EventType.SUBSCRIPTION_CREATED,
     EventType.SUBSCRIPTION_RENEWED,
+    EventType.SUBSCRIPTION_PAST_DUE,
     EventType.SUBSCRIPTION_CANCELLED,
     EventType.SUBSCRIPTION_UPGRADED,
     EventType.SUBSCRIPTION_DOWNGRADED,

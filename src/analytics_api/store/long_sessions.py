@@ -14,6 +14,7 @@ import asyncpg
 from analytics_api.domain.event import INACTIVE_EVENT_TYPES, EventType
 from analytics_api.domain.project import Project
 from analytics_api.domain.sessions import PAUSE, Session, cut, is_long, islands, join
+from analytics_api.store.chunk_table import active
 from analytics_api.store.identity import sent_ids
 from analytics_api.store.rollups import mark_dirty
 
@@ -32,10 +33,10 @@ _KNOWN = """
     WHERE s.ended_at > near.lower AND s.started_at < near.upper
 """
 
-_RAW = """
+_RAW = f"""
     SELECT occurred_at, is_bot, event_type = $6 AS page_view FROM events
     WHERE person_id = ANY ($1) AND coalesce(anonymous_id, '') = $2 AND occurred_at >= $3 AND occurred_at <= $4
-      AND seq <= $5 AND event_type <> ALL ($7)
+      AND seq <= $5 AND {active("$7")}
 """
 
 

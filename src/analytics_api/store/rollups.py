@@ -163,13 +163,14 @@ PAYMENTS = Rollup(
         SELECT CASE WHEN event_type = 'payment_refunded' THEN 'refund'
                     WHEN event_type = 'payment_chargeback' THEN 'chargeback'
                     WHEN event_type = 'payment_failed' AND revenue IS NULL THEN 'failure'
+                    WHEN event_type = 'payment_linked' THEN 'alias'
                     ELSE 'payment' END AS kind,
                coalesce(nullif(event_data ->> 'payment_id', ''), event_id::text) AS long_payment_id,
                coalesce(nullif(event_data ->> 'refund_id', ''), event_id::text) AS long_refund_id,
                event_data ->> 'amount' AS amount_text, event_data ->> 'currency' AS currency_text, chunk.*
         FROM chunk
         WHERE trusted AND (revenue IS NOT NULL
-            OR event_type IN ('payment_completed', 'payment_failed', 'payment_refunded', 'payment_chargeback'))
+            OR event_type IN ('payment_completed', 'payment_failed', 'payment_refunded', 'payment_chargeback', 'payment_linked'))
     ), short AS (
         -- An index holds 2,700 bytes; LONGEST_ID characters are at most 2,048.
         SELECT entries.*,
@@ -184,6 +185,16 @@ PAYMENTS = Rollup(
                     ELSE CASE WHEN amount_text ~ '^-?[0-9]{1,15}([.][0-9]{1,9})?$' THEN abs(amount_text::numeric) END
                END AS amount
         FROM short
+    ), aliases AS (
+        -- Other ids under which refunds may name the payment.
+        INSERT INTO payments (project_id, kind, entry_id, payment_id, seq, person_id, has_person, is_bot, occurred_at, day)
+        SELECT DISTINCT ON (reference) $1, 'alias', reference, payment_id, seq, sent_id, has_person, is_bot, occurred_at, day
+        FROM short CROSS JOIN LATERAL jsonb_array_elements_text(
+            CASE jsonb_typeof(event_data -> 'references') WHEN 'array' THEN event_data -> 'references' ELSE '[]' END
+        ) AS r (reference)
+        WHERE kind IN ('payment', 'alias') AND length(reference) BETWEEN 1 AND 512
+        ORDER BY reference, seq
+        ON CONFLICT (project_id, kind, entry_id) DO NOTHING
     ), paid AS (
         INSERT INTO payments (project_id, kind, entry_id, payment_id, seq, person_id, has_person, is_bot,
                               occurred_at, day, amount, currency)
@@ -191,7 +202,7 @@ PAYMENTS = Rollup(
                occurred_at, day, amount,
                CASE WHEN amount IS NULL THEN NULL WHEN kind = 'payment' THEN currency
                     WHEN currency_text ~ '^[A-Za-z]{3}$' THEN upper(currency_text) ELSE $2 END
-        FROM numbered ORDER BY kind, entry_id, seq
+        FROM numbered WHERE kind <> 'alias' ORDER BY kind, entry_id, seq
         ON CONFLICT (project_id, kind, entry_id) DO NOTHING
         RETURNING kind, person_id, has_person, occurred_at, amount
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import asyncpg
@@ -15,6 +15,9 @@ from analytics_api.domain.subscription import monthly_amount
 from analytics_api.domain.times import parse_time
 
 LONGEST_ID = 512
+
+ENDING = {"cancelled": timedelta(), "past_due": timedelta(days=30)}
+"""Kinds of changes with which a customer ceases to pay, and how long after them unless they say it themselves (definitions, 5b)."""
 
 
 async def roll_up_subscriptions(connection: asyncpg.Connection, project: Project) -> None:
@@ -43,9 +46,9 @@ def _change(project: Project, row: asyncpg.Record) -> tuple[object, ...]:
     effective = row["occurred_at"]
     mrr: Decimal | None = None
     currency: str | None = None
-    if kind == "cancelled":
+    if kind in ENDING:
         mrr = Decimal(0)
-        effective = max(effective, _ends_at(data.get("ends_at"), effective))
+        effective = max(effective, _ends_at(data.get("ends_at"), effective + ENDING[kind]))
     elif data.get("amount") is not None:
         try:
             interval = data.get("interval")

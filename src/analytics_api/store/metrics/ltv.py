@@ -210,7 +210,10 @@ def _payers_sql(span: Span) -> str:
         WHERE p.project_id = :project AND p.day >= :first AND p.day < :after AND p.kind = 'payment' AND p.amount > 0
           AND p.amount > (
               SELECT coalesce(sum(r.amount), 0) FROM payments r
-              WHERE r.project_id = p.project_id AND r.payment_id = p.entry_id AND r.kind IN ('refund', 'chargeback')
+              WHERE r.project_id = p.project_id AND r.kind IN ('refund', 'chargeback')
+                AND r.payment_id = ANY (ARRAY(
+                    SELECT a.entry_id FROM payments a
+                    WHERE a.project_id = p.project_id AND a.kind = 'alias' AND a.payment_id = p.entry_id) || p.entry_id)
                 AND r.currency IS NOT DISTINCT FROM p.currency
                 AND r.occurred_at <= p.occurred_at + make_interval(hours => 24 * :days))
         GROUP BY 1

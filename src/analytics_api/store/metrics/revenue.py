@@ -63,10 +63,12 @@ async def net_revenue(connection: AsyncConnection, span: Span) -> dict[date, Fig
     sql = f"""
         WITH given_back AS (
             SELECT r.*, p.amount AS paid, p.currency AS paid_currency, p.entry_id IS NULL AS orphan,
-                   sum(r.amount) OVER (PARTITION BY r.payment_id, r.currency ORDER BY r.occurred_at, r.seq) AS so_far
+                   sum(r.amount) OVER (
+                       PARTITION BY coalesce(a.payment_id, r.payment_id), r.currency ORDER BY r.occurred_at, r.seq) AS so_far
             FROM payments r
+            LEFT JOIN payments a ON a.project_id = r.project_id AND a.kind = 'alias' AND a.entry_id = r.payment_id
             LEFT JOIN payments p ON p.project_id = r.project_id AND p.kind = 'payment'
-                AND p.entry_id = r.payment_id AND p.day <= r.day
+                AND p.entry_id = coalesce(a.payment_id, r.payment_id) AND p.day <= r.day
             WHERE r.project_id = :project AND r.kind IN ('refund', 'chargeback') AND r.day < :after
               AND (:bots OR NOT r.is_bot)
         ), judged AS (

@@ -17,7 +17,8 @@ from analytics_api.store.metrics.figure import Compute, Figure, Span, count, cou
 
 # Ledger of changes -> what each subscription is worth from each change on -> movements per customer and day.
 #
-# - A cancellation for later is withdrawn when the subscription is created again or renewed before it takes effect.
+# - A cancellation for later is withdrawn when the subscription is created again or renewed before it takes effect; so is what
+#   an overdue payment leads to.
 # - A change without an amount keeps the last one.
 # - An amount is converted with the rate of the UTC date on which it was set; what a new rate alone changes is `fx`.
 # - The customer of a subscription is the person of its first change: renewals often come from a server without one.
@@ -40,13 +41,13 @@ _MOVEMENTS = f"""
         FROM changes c
     ), ledger AS (
         SELECT k.* FROM known k
-        WHERE effective_at <= :now AND NOT (kind = 'cancelled' AND EXISTS (
+        WHERE effective_at <= :now AND NOT (kind IN ('cancelled', 'past_due') AND EXISTS (
             SELECT 1 FROM changes again
             WHERE again.subscription_id = k.subscription_id
               AND again.kind IN ('created', 'renewed') AND again.occurred_at < k.effective_at
               AND (again.occurred_at, again.seq) > (k.occurred_at, k.seq)))
     ), settings AS (
-        SELECT l.*, count(mrr) FILTER (WHERE kind <> 'cancelled')
+        SELECT l.*, count(mrr) FILTER (WHERE kind NOT IN ('cancelled', 'past_due'))
                     OVER (PARTITION BY subscription_id ORDER BY effective_at, occurred_at, seq) AS setting
         FROM ledger l
     ), plans AS (
@@ -57,7 +58,7 @@ _MOVEMENTS = f"""
     ), worths AS (
         SELECT s.subscription_id, s.customer, (s.effective_at AT TIME ZONE :zone)::date AS day,
                s.effective_at, s.occurred_at, s.seq, coalesce(p.currency, :currency) AS currency,
-               CASE WHEN s.kind = 'cancelled' THEN 0 ELSE coalesce(p.mrr, 0) END AS worth,
+               CASE WHEN s.kind IN ('cancelled', 'past_due') THEN 0 ELSE coalesce(p.mrr, 0) END AS worth,
                CASE WHEN p.currency = :currency THEN 1 ELSE coalesce(r.rate, 0) END AS rate
         FROM settings s
         LEFT JOIN plans p USING (subscription_id, setting)

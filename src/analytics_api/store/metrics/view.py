@@ -11,16 +11,17 @@ from zoneinfo import ZoneInfo
 
 from analytics_api.domain.event import INACTIVE_EVENT_TYPES
 from analytics_api.domain.period import start_of_day
+from analytics_api.store.chunk_table import active
 
 _BEFORE = 32
 """Days that metrics look back from their first bucket: a month, or 29 days."""
 _SPARE = timedelta(days=3)
 """Local dates of one instant differ by up to two days between zones."""
 
-VIEWS = """
+VIEWS = f"""
     seen AS (
         SELECT e.project_id, coalesce(m.canonical_id, e.person_id) AS person_id, e.has_person, e.event_type, e.is_bot,
-               e.event_type <> ALL (CAST(:view_inactive AS text[])) AS active,
+               {active("CAST(:view_inactive AS text[])")} AS active,
                (e.occurred_at AT TIME ZONE :view_zone)::date AS day
         FROM events e LEFT JOIN person_merges m ON m.person_id = e.person_id
         WHERE e.project_id = :project AND e.occurred_at >= :view_from AND e.occurred_at < :view_to
