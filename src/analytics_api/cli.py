@@ -20,6 +20,7 @@ from analytics_api.importing import DEMO, fill_demo, import_file, parse_pairs, s
 from analytics_api.ingest.formats import FORMATS, FieldMap
 from analytics_api.ingest.importer import ImportReport
 from analytics_api.key_commands import keys_app
+from analytics_api.ledger_commands import rates_app, spend_app
 from analytics_api.metric_commands import metrics_app
 from analytics_api.plan_commands import codegen, plan_app
 from analytics_api.rebuild_command import rebuild
@@ -46,6 +47,8 @@ app.add_typer(deliveries_app, name="deliveries")
 app.add_typer(plan_app, name="plan")
 app.add_typer(alerts_app, name="alerts")
 app.add_typer(metrics_app, name="metrics")
+app.add_typer(spend_app, name="spend")
+app.add_typer(rates_app, name="rates")
 app.command("codegen")(codegen)
 app.command("rebuild")(rebuild)
 

@@ -11,6 +11,7 @@ from analytics_api import problems
 from analytics_api.access.authenticator import Authenticator
 from analytics_api.aggregate.custom_metric_routes import router as custom_metric_router
 from analytics_api.aggregate.routes import router as money_router
+from analytics_api.query.acquisition_routes import router as acquisition_router
 from analytics_api.query.metrics import FigureRules
 from analytics_api.query.prediction_routes import router as prediction_router
 from analytics_api.query.reports.routes import router as report_router
@@ -30,6 +31,7 @@ class Api:
         app.include_router(query_router)
         app.include_router(prediction_router)
         app.include_router(report_router)
+        app.include_router(acquisition_router)
         app.include_router(money_router)
         app.include_router(custom_metric_router)
         problems.install(app)
@@ -62,6 +64,15 @@ class Api:
         """The status must be as said."""
         answer = await self.client.delete(path)
         assert answer.status_code == status, answer.text
+
+    async def upload(self, path: str, text: str | bytes, status: int = 200, /, **parameters: Any) -> Any:
+        """The JSON answer to a CSV file, whose status must be as said."""
+        content = text.encode() if isinstance(text, str) else text
+        answer = await self.client.post(
+            path, content=content, params=parameters, headers={"Content-Type": "text/csv"}
+        )
+        assert answer.status_code == status, answer.text
+        return answer.json()
 
     async def value(self, metric: str, day: str, **parameters: Any) -> float | None:
         """The value of one bucket."""

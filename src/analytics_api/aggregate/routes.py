@@ -2,88 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import date
-from decimal import Decimal
-from typing import Annotated, Self
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Body
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from fastapi import APIRouter, Body, Query, Request
+from pydantic import BaseModel, BeforeValidator, Field
 
 from analytics_api.access.dependencies import DatabaseOf, TrustedSender
+from analytics_api.aggregate.entries import RateEntry, SpendEntry
+from analytics_api.aggregate.ledger_files import Entries, rates_of, read_table, spend_of, store_entries
 from analytics_api.domain.clock import system_clock
-from analytics_api.domain.money import parse_amount, parse_currency
-from analytics_api.errors import Unprocessable
-from analytics_api.store.ledger import Rate, Spend, save_rates, save_spend
+from analytics_api.domain.project import Project
+from analytics_api.store.engine import Database
+from analytics_api.store.ledger import save_rates, save_spend
 
 MOST_ENTRIES = 10_000
-LONGEST_SPEND_DAYS = 3660
-LONGEST_NAME = 200
 
 router = APIRouter(tags=["money"])
 
 
-def _amount(value: object) -> Decimal:
-    return parse_amount(value, "it")
-
-
-def _code(value: str) -> str:
-    return parse_currency(value, "it")
-
-
 def _as_list(value: object) -> object:
     return [value] if isinstance(value, dict) else value
-
-
-Day = date
-Amount = Annotated[Decimal, BeforeValidator(_amount, json_schema_input_type=str | float)]
-Currency = Annotated[str, AfterValidator(_code)]
-Name = Annotated[str, Field(max_length=LONGEST_NAME, pattern=r"^[^\x00]*$")]
-
-
-class RateEntry(BaseModel):
-    """One unit of `currency` in units of the project's currency, on a UTC day."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    currency: Currency = Field(examples=["EUR"])
-    date: Day
-    rate: Amount = Field(gt=0, examples=["1.0834"])
-
-
-class SpendEntry(BaseModel):
-    """Acquisition spend of one day (`date`), or spread evenly over `start_date` to `end_date`, both included."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    date: Day | None = None
-    start_date: Day | None = None
-    end_date: Day | None = None
-    channel: Name = Field("", examples=["ads"])
-    campaign: Name = ""
-    amount: Amount = Field(ge=0, examples=["1500.00"])
-    currency: Currency | None = Field(None, description="Default: the project's.")
-
-    @model_validator(mode="after")
-    def _days(self) -> Self:
-        if self.date is not None:
-            if self.start_date is not None or self.end_date is not None:
-                raise ValueError("send either date, or start_date and end_date")
-            return self
-        if self.start_date is None or self.end_date is None:
-            raise ValueError("send date, or start_date and end_date")
-        if self.end_date < self.start_date:
-            raise ValueError("end_date is before start_date: swap them")
-        if (self.end_date - self.start_date).days >= LONGEST_SPEND_DAYS:
-            raise ValueError(f"start_date to end_date is longer than {LONGEST_SPEND_DAYS} days: split it")
-        return self
-
-    def days(self) -> tuple[Day, Day]:
-        """First and last day."""
-        if self.date is not None:
-            return self.date, self.date
-        if self.start_date is None or self.end_date is None:
-            raise ValueError("validated before")
-        return self.start_date, self.end_date
 
 
 class Stored(BaseModel):
@@ -110,11 +48,7 @@ Spends = Annotated[
 @router.post("/rates", summary="Store exchange rates", response_model=Stored)
 async def store_rates(caller: TrustedSender, database: DatabaseOf, entries: Rates) -> Stored:
     """One rate or a list. A rate of the same currency and day is replaced; figures that used it are made again."""
-    if any(entry.currency == caller.project.currency for entry in entries):
-        raise Unprocessable(
-            f"currency: {caller.project.currency} is the project's own currency and needs no rate."
-        )
-    rates = [Rate(entry.currency, entry.date, entry.rate) for entry in entries]
+    rates = [entry.stored(caller.project) for entry in entries]
     async with database.write() as connection:
         changed = await save_rates(connection, caller.project, rates, system_clock())
     return Stored(stored=len({(rate.currency, rate.day) for rate in rates}), changed=changed)
@@ -123,17 +57,71 @@ async def store_rates(caller: TrustedSender, database: DatabaseOf, entries: Rate
 @router.post("/spend", summary="Store acquisition spend", response_model=Stored)
 async def store_spend(caller: TrustedSender, database: DatabaseOf, entries: Spends) -> Stored:
     """One entry or a list. An entry of the same days, channel and campaign is replaced, so a resend changes nothing."""
-    spends = [
-        Spend(
-            *entry.days(),
-            entry.channel,
-            entry.campaign,
-            entry.amount,
-            entry.currency or caller.project.currency,
-        )
-        for entry in entries
-    ]
+    spends = [entry.stored(caller.project) for entry in entries]
     async with database.write() as connection:
         changed = await save_spend(connection, caller.project, spends, system_clock())
     keys = {(spend.start, spend.end, spend.channel, spend.campaign) for spend in spends}
     return Stored(stored=len(keys), changed=changed)
+
+
+class Imported(BaseModel):
+    """What became of a file."""
+
+    rows: int
+    stored: int = Field(
+        description="Entries that the rows make: rows of the same days, channel and campaign are added up."
+    )
+    changed: int = Field(description="Entries that were new or different.")
+    totals: dict[str, float] = Field(description="Sum of amounts by currency; empty for rates.")
+    dry_run: bool
+
+
+_CSV: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "text/csv": {
+                "schema": {"type": "string"},
+                "example": "date,channel,campaign,amount,currency\n2026-01-31,paid,spring,120.50,USD\n",
+            }
+        },
+    }
+}
+DryRun = Annotated[bool, Query(description="Only say what would happen.")]
+
+
+@router.post(
+    "/spend/import", summary="Store spend from a CSV file", response_model=Imported, openapi_extra=_CSV
+)
+async def import_spend(
+    request: Request, caller: TrustedSender, database: DatabaseOf, dry_run: DryRun = False
+) -> Imported:
+    """The body is the file: a line of headers (`date`, or `start_date` and `end_date`; `channel`, `campaign`, `amount`,
+    `currency`), then at most 10,000 rows. All is stored or nothing: each wrong row is named with its line and field."""
+    table = read_table(await request.body())
+    return await _imported(spend_of(table, caller.project), caller.project, database, dry_run=dry_run)
+
+
+@router.post(
+    "/rates/import",
+    summary="Store exchange rates from a CSV file",
+    response_model=Imported,
+    openapi_extra=_CSV,
+)
+async def import_rates(
+    request: Request, caller: TrustedSender, database: DatabaseOf, dry_run: DryRun = False
+) -> Imported:
+    """As `/spend/import`, with the headers `currency`, `date` and `rate`."""
+    table = read_table(await request.body())
+    return await _imported(rates_of(table, caller.project), caller.project, database, dry_run=dry_run)
+
+
+async def _imported(entries: Entries, project: Project, database: Database, *, dry_run: bool) -> Imported:
+    changed = await store_entries(database, project, entries, system_clock(), dry_run=dry_run)
+    return Imported(
+        rows=entries.rows,
+        stored=len(entries.spend) + len(entries.rates),
+        changed=changed,
+        totals={currency: float(total) for currency, total in entries.totals().items()},
+        dry_run=dry_run,
+    )

@@ -172,19 +172,30 @@ def _ratio(basis: list[date], lifetime: Figure, cost: Figure) -> Figure:
 async def acquisition(connection: AsyncConnection, span: Span) -> dict[date, Acquisition]:
     """Spend and new paying persons of each month."""
     found = {month: Acquisition() for month in span.buckets()}
-    for row in await fetch(connection, _spend_sql(span), span.parameters(currency=span.project.currency)):
+    spend = spend_sql({"bucket": span.bucket_sql()})
+    for row in await fetch(connection, spend, span.parameters(currency=span.project.currency)):
         found[row.bucket].spend = row.spend
         found[row.bucket].unconverted = row.unconverted
-    for row in await fetch(connection, span.sql(_payers_sql(span)), span.parameters(days=REFUND_WINDOW_DAYS)):
+    payers = span.sql(payers_sql({"bucket": span.bucket_sql("p.day")}))
+    for row in await fetch(connection, payers, span.parameters(days=REFUND_WINDOW_DAYS)):
         found[row.bucket].payers = row.payers
     return found
 
 
-def _spend_sql(span: Span) -> str:
-    """Each entry is spread evenly over its days and converted with the rate of each day."""
+def _selected(keys: Mapping[str, str]) -> tuple[str, str]:
+    """SQL that names the keys, and the names."""
+    return ", ".join(f"{sql} AS {name}" for name, sql in keys.items()), ", ".join(keys)
+
+
+def spend_sql(keys: Mapping[str, str]) -> str:
+    """Spend from :first up to the day before :after by keys, given as SQL over an entry's columns and `day`.
+
+    Each entry is spread evenly over its days and converted with the rate of each day.
+    """
+    named, names = _selected(keys)
     return f"""
         WITH daily AS (
-            SELECT s.id, s.amount, s.end_day - s.start_day + 1 AS days, s.currency, d.day::date AS day,
+            SELECT s.id, s.channel, s.campaign, s.amount, s.end_day - s.start_day + 1 AS days, s.currency, d.day::date AS day,
                    CASE WHEN s.currency = :currency THEN 1 ELSE r.rate END AS rate
             FROM spend s
             CROSS JOIN LATERAL generate_series(
@@ -194,17 +205,22 @@ def _spend_sql(span: Span) -> str:
             WHERE s.project_id = :project AND s.start_day < :after AND s.end_day >= :first
         ), entries AS (
             -- Multiplied before it is divided, so that a whole entry comes out exactly.
-            SELECT {span.bucket_sql()} AS bucket, amount * sum(rate) / days AS spend, bool_or(rate IS NULL) AS unconverted
-            FROM daily GROUP BY 1, id, amount, days
+            SELECT {named}, amount * sum(rate) / days AS spend, bool_or(rate IS NULL) AS unconverted
+            FROM daily GROUP BY {names}, id, amount, days
         )
-        SELECT bucket, sum(spend) AS spend, count(*) FILTER (WHERE unconverted) AS unconverted
-        FROM entries GROUP BY bucket
+        SELECT {names}, sum(spend) AS spend, count(*) FILTER (WHERE unconverted) AS unconverted
+        FROM entries GROUP BY {names}
     """
 
 
-def _payers_sql(span: Span) -> str:
+def payers_sql(keys: Mapping[str, str]) -> str:
+    """New paying persons from :first up to the day before :after by keys, given as SQL over payment `p` and `persons`.
+
+    A first payment given back in full within :days days does not count.
+    """
+    named, names = _selected(keys)
     return f"""
-        SELECT {span.bucket_sql("p.day")} AS bucket, count(DISTINCT persons.person_id) AS payers
+        SELECT {named}, count(DISTINCT persons.person_id) AS payers
         FROM payments p LEFT JOIN person_merges m ON m.person_id = p.person_id
         JOIN persons ON persons.person_id = coalesce(m.canonical_id, p.person_id) AND persons.first_payment_at = p.occurred_at
         WHERE p.project_id = :project AND p.day >= :first AND p.day < :after AND p.kind = 'payment' AND p.amount > 0
@@ -216,5 +232,5 @@ def _payers_sql(span: Span) -> str:
                     WHERE a.project_id = p.project_id AND a.kind = 'alias' AND a.payment_id = p.entry_id) || p.entry_id)
                 AND r.currency IS NOT DISTINCT FROM p.currency
                 AND r.occurred_at <= p.occurred_at + make_interval(hours => 24 * :days))
-        GROUP BY 1
+        GROUP BY {names}
     """
