@@ -54,6 +54,7 @@ from analytics_api.ingest.writer import Writer
 from analytics_api.outbound.connections import make_client
 from analytics_api.privacy.policy_routes import router as policy_router
 from analytics_api.query.acquisition_routes import router as acquisition_router
+from analytics_api.query.cohort_routes import router as cohort_router
 from analytics_api.query.metrics import FigureRules
 from analytics_api.query.prediction_routes import router as prediction_router
 from analytics_api.query.reports.routes import router as report_router
@@ -160,6 +161,7 @@ def create_app(settings: Settings, url: str, *, with_worker: bool = False) -> Ap
         report_router,
         custom_metric_router,
         acquisition_router,
+        cohort_router,
         money_router,
         overview_router,
         deliver_router,

@@ -10,7 +10,7 @@ from analytics_api.domain.project import KeyKind, Project
 from analytics_api.store.engine import Database
 from analytics_api.store.keys import create_key
 from tests.query.api import NOW, Api
-from tests.support.figures import payment_on, record
+from tests.support.figures import at, event_on, payment_on, record
 
 
 async def test_rates_convert_what_was_unconverted(api: Api, database: Database, project: Project) -> None:
@@ -83,3 +83,57 @@ async def test_who_may_do_what(api: Api, database: Database, project: Project) -
         assert (await api.client.post("/rates", json=rate, headers=headers)).status_code == status
     remote = {"Host": "analytics.example"}
     assert (await api.client.get("/metrics/dashboard", headers=remote)).status_code == 401
+
+
+async def test_lifetime_value_of_cohorts(api: Api, database: Database, project: Project) -> None:
+    """January: ada pays 10 at once, 20 on her day 30 and 40 on day 31, and gets 5 back; bob never pays. February: cy pays 7."""
+    await record(
+        database,
+        [
+            event_on(project, "2026-01-01", "ada"),
+            event_on(project, "2026-01-10", "bob"),
+            event_on(project, "2026-02-01", "cy"),
+            payment_on(project, "2026-01-01", "ada", "10", payment_id="p-1"),
+            payment_on(project, "2026-01-31", "ada", "20", payment_id="p-2"),
+            payment_on(project, "2026-02-01", "ada", "40", payment_id="p-3"),
+            # Whose it was the refund does not say.
+            event_on(
+                project,
+                "2026-01-20",
+                None,
+                "payment_refunded",
+                event_data={"payment_id": "p-1", "amount": "5"},
+            ),
+            payment_on(project, "2026-02-10", "cy", "7", currency="EUR"),
+        ],
+    )
+    await api.post("/spend", {"date": "2026-01-05", "amount": 13})
+    found = await api.get(
+        "/metrics/ltv/cohorts", start_date="2026-01-01", end_date="2026-02-28", days=[30, 31, 90]
+    )
+    january, february = found["cohorts"]
+    assert (january["size"], january["payers"], january["net_revenue"]) == (2, 1, 65)
+    assert [(age["net_revenue"], age["ltv"], age["mature"]) for age in january["by_age"]] == [
+        (25, 12.5, True),
+        (65, 32.5, True),
+        (None, None, False),
+    ]
+    assert [(month["month"], month["ltv"], month["complete"]) for month in january["by_month"]] == [
+        ("2026-01-01", 12.5, True),
+        ("2026-02-01", 32.5, True),
+        ("2026-03-01", 32.5, False),
+    ]
+    assert (january["ltv_cac"]["value"], january["ltv_cac"]["cac"], january["ltv_cac"]["at_least"]) == (
+        5,
+        13,
+        True,
+    )
+    assert (february["size"], february["unconverted"], february["by_age"][0]["net_revenue"]) == (1, 1, 0)
+    assert await api.value("ltv_observed_30", "2026-01-01") == 12.5
+    assert await api.value("ltv_observed_90", "2026-01-01") is None
+    # Day 30 of who came on 10 January is 9 February, and over on the 10th.
+    api.now = at("2026-02-09")
+    assert await api.value("ltv_observed_30", "2026-01-01") is None
+    api.now = at("2026-02-10")
+    assert await api.value("ltv_observed_30", "2026-01-01") == 12.5
+    assert await api.value("ltv_observed_30", "2025-12-01") is None

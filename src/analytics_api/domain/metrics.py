@@ -14,6 +14,8 @@ CONVERSION_WINDOW_DAYS = 30
 REFUND_WINDOW_DAYS = 30
 """A first payment that is given back in full within these days makes no new customer (definitions, section 8)."""
 TRAILING_MONTHS = 3
+OBSERVED_DAYS = (30, 90, 180, 365)
+"""Ages in days at which the lifetime value of a cohort is looked at (definitions, section 7)."""
 LTV_CAP_MONTHS = 60
 SMALL_SAMPLE = 30
 
@@ -338,6 +340,20 @@ _MONTHLY = (
         "not profit.",
         Unit.CURRENCY,
         **_SUBSCRIPTIONS,
+    ),
+    *(
+        _monthly(
+            f"ltv_observed_{days}",
+            f"Net revenue that the persons first seen in the month have brought by their day {days} / all these persons, payers "
+            "or not. Revenue, not profit.",
+            Unit.CURRENCY,
+            window_days=days,
+            matures_after_days=days + 1,
+            reach_before_days=days + 31,
+            counts_people=True,
+            sampled=True,
+        )
+        for days in OBSERVED_DAYS
     ),
     _monthly(
         "cac",

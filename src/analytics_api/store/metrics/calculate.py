@@ -7,9 +7,10 @@ from datetime import date
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics_api.domain.event import EventType
-from analytics_api.domain.metrics import Metric
+from analytics_api.domain.metrics import OBSERVED_DAYS, Metric
 from analytics_api.store.metrics import (
     activity,
+    cohorts,
     conversion,
     custom,
     events,
@@ -64,6 +65,7 @@ COMPUTATIONS: dict[str, Compute] = {
     "mrr": subscriptions.mrr,
     "arpu": revenue.arpu,
     "ltv": ltv.ltv,
+    **{f"ltv_observed_{days}": cohorts.ltv_observed(days) for days in OBSERVED_DAYS},
     "cac": ltv.cac,
     "cost_per_signup": ltv.cost_per_signup,
     "payback_months": ltv.payback,
