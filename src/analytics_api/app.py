@@ -57,6 +57,7 @@ from analytics_api.query.acquisition_routes import router as acquisition_router
 from analytics_api.query.cohort_routes import router as cohort_router
 from analytics_api.query.metrics import FigureRules
 from analytics_api.query.prediction_routes import router as prediction_router
+from analytics_api.query.reports.product_routes import router as product_router
 from analytics_api.query.reports.routes import router as report_router
 from analytics_api.query.routes import router as query_router
 from analytics_api.settings import Settings
@@ -159,6 +160,7 @@ def create_app(settings: Settings, url: str, *, with_worker: bool = False) -> Ap
         query_router,
         prediction_router,
         report_router,
+        product_router,
         custom_metric_router,
         acquisition_router,
         cohort_router,

@@ -122,3 +122,13 @@ async def test_a_key_that_may_not_send(database_url: str) -> None:
         assert refused.status_code == 403
         write = await make_key(database_url, KeyKind.WRITE)
         assert (await send(server, "/downloads", DOWNLOAD, **{"X-API-Key": write})).status_code == 202
+
+
+async def test_the_name_of_a_file_is_kept_as_a_hash_only(server: Served, database_url: str) -> None:
+    for name in ("My Song.WAV", "My Song.WAV", "other.mp3"):
+        body = {"session_id": "s1", "file_name": name, "size": 40}
+        assert (await send(server, "/uploads", body)).status_code == 202
+    rows = [json.loads(row) for row in await stored(database_url, "event_data")]
+    assert [(row["type"], row["size"]) for row in rows] == [("wav", 40), ("wav", 40), ("mp3", 40)]
+    assert rows[0]["file"] == rows[1]["file"] != rows[2]["file"]
+    assert "song" not in json.dumps(rows).lower()

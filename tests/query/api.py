@@ -15,6 +15,7 @@ from analytics_api.query.acquisition_routes import router as acquisition_router
 from analytics_api.query.cohort_routes import router as cohort_router
 from analytics_api.query.metrics import FigureRules
 from analytics_api.query.prediction_routes import router as prediction_router
+from analytics_api.query.reports.product_routes import router as product_router
 from analytics_api.query.reports.routes import router as report_router
 from analytics_api.query.routes import router as query_router
 from analytics_api.store.engine import Database
@@ -34,6 +35,7 @@ class Api:
         app.include_router(report_router)
         app.include_router(acquisition_router)
         app.include_router(cohort_router)
+        app.include_router(product_router)
         app.include_router(money_router)
         app.include_router(custom_metric_router)
         problems.install(app)

@@ -1,9 +1,12 @@
-"""POST /track-share and POST /downloads: the bodies of S4 and S0, which become events like any other."""
+"""POST /track-share, /downloads and /uploads: flat bodies, which become events like any other."""
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 from typing import Annotated, Any
+from uuid import UUID
 
 import orjson
 from fastapi import APIRouter, Header, Request
@@ -143,6 +146,53 @@ class Download(BaseModel):
             "timestamp": self.timestamp,
             "event_id": self.event_id,
         }
+
+
+class Upload(BaseModel):
+    """A file was uploaded; what it is called stays with the sender of the call."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"session_id": "b1946ac9", "file_name": "my song.wav", "size": 40_000_000, "type": "wav"}
+            ]
+        },
+    )
+
+    file_name: Annotated[str, Field(min_length=1, max_length=1024)] = Field(
+        description="Kept as a keyed hash only, so that the same name is the same file."
+    )
+    size: int | None = Field(None, ge=0, le=2**53, description="Bytes.")
+    type: Annotated[str, Field(max_length=100)] | None = Field(
+        None, description="Default: the name's ending."
+    )
+    session_id: Id | None = None
+    user_id: Id | None = None
+    event_id: Id | None = Field(None, description="Makes a repeated call harmless.")
+
+    def event(self, namespace: UUID) -> dict[str, Any]:
+        """As the intake takes it. `namespace`: the project's, which is the key of the hash."""
+        _, dot, ending = self.file_name.rpartition(".")
+        ending = ending.lower() if dot and ending.isalnum() and len(ending) <= 10 else ""
+        digest = hmac.new(namespace.bytes, self.file_name.encode(), hashlib.sha256).hexdigest()[:16]
+        data = {"file": digest, "size": self.size, "type": (self.type or ending).lower() or None}
+        return {
+            "event_type": "file_uploaded",
+            "event_data": {name: value for name, value in data.items() if value is not None},
+            "user_id": self.user_id,
+            "anonymous_id": self.session_id,
+            "session_id": self.session_id,
+            "event_id": self.event_id,
+        }
+
+
+@router.post("/uploads", status_code=202, summary="A file was uploaded", responses=_TAKEN)
+async def uploads(
+    upload: Upload, request: Request, caller: Sender, idempotency_key: IdempotencyKey = None
+) -> dict[str, Any]:
+    """Becomes an event `file_uploaded` with `size`, `type` and a hash of the name. 202 when it is stored."""
+    return await _take(upload.event(caller.project.namespace), request, caller, idempotency_key)
 
 
 @router.post("/track-share", status_code=202, summary="Something was shared", responses=_TAKEN)

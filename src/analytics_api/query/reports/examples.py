@@ -114,3 +114,91 @@ USER = example(
 )
 REALTIME = example({"active_users_1h": 12, "active_users_24h": 31, **_LIVE})
 LIVE = example(_LIVE)
+_SHARE = {"downloads": 80, "successful": 78, "unique_users": 40}
+DOWNLOADS = example(
+    {
+        "window": _WINDOW,
+        "total": 120,
+        "successful": 114,
+        "unique_users": 61,
+        "active_sessions": 70,
+        "success_rate": 0.95,
+        "formats": [{"format": "FLAC", **_SHARE}],
+        "versions": [{"version": "Original", **_SHARE}],
+        "platforms": [{"platform": "macOS", **_SHARE}],
+        "python_versions": [{"python_version": "3.12.4", **_SHARE}],
+        "tracks": [{"track_name": "Evanescence", **_SHARE}],
+        "countries": [{"country": "DE", **_SHARE}],
+        "daily": [{"date": "2026-03-20", "downloads": 4, "successful": 4, "unique_users": 3}],
+        "recent": [
+            {
+                "occurred_at": "2026-03-20T11:58:00Z",
+                "person_id": "0b2f3c1e-5d5c-5a52-8a1d-3c1f3c0b8c0f",
+                "session_id": "20260320-115700",
+                "format": "FLAC",
+                "version": "Original",
+                "platform": "macOS",
+                "python_version": "3.12.4",
+                "track_name": "Evanescence",
+                "success": True,
+            }
+        ],
+    }
+)
+SUMMARY = example(
+    {
+        "total": {
+            "visits": 150,
+            "unique_visitors": 75,
+            "successful_generations": 45,
+            "failed_generations": 12,
+            "total_generations": 57,
+        },
+        "today": {
+            "unique_visitors": 8,
+            "total_visits": 15,
+            "successful_generations": 5,
+            "failed_generations": 2,
+            "total_generations": 7,
+        },
+        "last_7_days": [
+            {
+                "date": "2025-12-15",
+                "unique_visitors": 8,
+                "total_visits": 15,
+                "successful_generations": 5,
+                "failed_generations": 2,
+            }
+        ],
+    }
+)
+_TRIED = {"total": 57, "successful": 45, "failed": 12}
+GENERATIONS = example(
+    {
+        "window": _WINDOW,
+        **_TRIED,
+        "success_rate": 0.789,
+        "text_included": [{"text_included": "true", **_TRIED}],
+        "types": [{"generation_type": "image", **_TRIED}],
+        "errors": [{"error": "the text is longer than 40 characters", "failed": 12}],
+        "processing_ms": {"average": 820.4, "p50": 700, "p95": 2100, "p99": 3900},
+        "daily": [{"date": "2026-03-20", "total": 7, "successful": 5, "failed": 2}],
+    }
+)
+_SECONDS = {"average": 2.1, "p50": 1.8, "p95": 4.4, "p99": 6.0}
+_UPLOADS = {"total": 60, "users": 31, "bytes": 2_400_000, "average_bytes": 40_000, "largest_bytes": 90_000}
+USAGE = example(
+    {
+        "window": _WINDOW,
+        "users": {"active": 100, "new": 70, "returning": 30, "returning_rate": 0.3},
+        "sessions": 140,
+        "uploads": {**_UPLOADS, "types": [{"type": "wav", **_UPLOADS}]},
+        "daws": [{"daw": "Reaper", "times": 30, "users": 22}],
+        "genres": [{"genre": "House", "times": 25, "users": 20}],
+        "analyses": {"total": 50, "completed": 49, "failed": 1, "completion_rate": 0.98, "seconds": _SECONDS},
+        "feedback_downloads": 12,
+        "workflow": {"uploaded": 31, "analysed": 28, "downloaded_feedback": 10},
+        "ratings": {"total": 9, "average": 4.6, "by_rating": [{"rating": "5", "total": 7}]},
+        "technical": {"error_rate": 0.02, "seconds": _SECONDS},
+    }
+)

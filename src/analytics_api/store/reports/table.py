@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics_api.domain.filters import EVERY_EVENT, AllOf, Path, asks_person
 from analytics_api.domain.measures import Measure, Of
-from analytics_api.store.filter_sql import Binds, check_patterns, filter_sql, number_sql, text_sql
+from analytics_api.store.filter_sql import Binds, filter_sql, number_sql, text_sql
 from analytics_api.store.metrics.figure import fetch
 from analytics_api.store.reports.window import COUNTED, Window
 
@@ -112,7 +112,6 @@ async def _tabulate(
     limit: int,
     after: tuple[Decimal, str] | None,
 ) -> Groups:
-    await check_patterns(connection, filters)
     binds = Binds()
     key = by.sql or f"coalesce({', '.join(text_sql(path, binds) for path in by.paths)})"
     columns, wanted = [], []
