@@ -54,6 +54,8 @@ from analytics_api.ingest.writer import Writer
 from analytics_api.outbound.connections import make_client
 from analytics_api.privacy.policy_routes import router as policy_router
 from analytics_api.query.acquisition_routes import router as acquisition_router
+from analytics_api.query.analysis.routes import router as analysis_router
+from analytics_api.query.analysis.timeline_routes import router as timeline_router
 from analytics_api.query.cohort_routes import router as cohort_router
 from analytics_api.query.metrics import FigureRules
 from analytics_api.query.prediction_routes import router as prediction_router
@@ -164,6 +166,8 @@ def create_app(settings: Settings, url: str, *, with_worker: bool = False) -> Ap
         custom_metric_router,
         acquisition_router,
         cohort_router,
+        analysis_router,
+        timeline_router,
         money_router,
         overview_router,
         deliver_router,

@@ -81,7 +81,9 @@ def test_query_opens_read_only_connections(path: Path) -> None:
     assert opened.isdisjoint({"write", "connect", "pool"})
 
 
-@pytest.mark.parametrize("name", ["rollup_recount", "recount", "who", "filtering"])
+@pytest.mark.parametrize(
+    "name", ["rollup_recount", "recount", "who", "filtering", "funnel_oracle", "retention_oracle"]
+)
 def test_oracles_use_nothing_that_they_judge(name: str) -> None:
     """A recount shares words of the domain with the product, and neither SQL nor counting."""
     tree = ast.parse((ROOT / "tests" / "support" / f"{name}.py").read_text())

@@ -149,6 +149,118 @@ def test_sessions(answers: tuple[str, dict[str, Any]], server: ServerProcess) ->
     assert sum(days.values()) == known["sessions_30min_ge"]["sessions"]
 
 
+def analysed(
+    server: ServerProcess, project: str, known: dict[str, Any], analysis: str, **question: Any
+) -> Any:
+    """The answer about all days from the first to the last event, unless the question says other ones."""
+    first, last = (known["totals"][name][:10] for name in ("first_ts", "last_ts"))
+    asked = {"start_date": first, "end_date": last, "include_bots": True, **question}
+    answer = httpx.post(
+        f"{server.url}/api/v1/analytics/analysis/{analysis}",
+        params={"project": project},
+        json=asked,
+        timeout=60,
+    )
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def test_retention_by_month(answers: tuple[str, dict[str, Any]], server: ServerProcess) -> None:
+    name, known = answers
+    cohorts = known["cohort_retention_month"]
+    matrix = analysed(
+        server,
+        name,
+        known,
+        "retention",
+        period="monthly",
+        columns=max(len(c["active"]) for c in cohorts.values()),
+    )
+    rows = {row["cohort"][:7]: row for row in matrix["cohorts"]}
+    assert {month: row["size"] for month, row in rows.items()} == {
+        month: cohorts.get(month, {}).get("size", 0) for month in rows
+    }
+    for month, cohort in cohorts.items():
+        found = [cell["so_far"] for cell in rows[month]["cells"]]
+        assert found[: len(cohort["active"])] == cohort["active"], month
+
+
+@pytest.mark.parametrize(("clock", "answer"), [("calendar", "calendar"), ("rolling", "window24h")])
+def test_retention_after_days(
+    answers: tuple[str, dict[str, Any]], server: ServerProcess, clock: str, answer: str
+) -> None:
+    """Those count whose n-th day lies within the data."""
+    name, known = answers
+    last = date.fromisoformat(known["totals"]["last_ts"][:10])
+    as_of = f"{last + timedelta(days=1)}T00:00:00Z" if clock == "calendar" else known["totals"]["last_ts"]
+    matrix = analysed(server, name, known, "retention", columns=31, clock=clock, as_of=as_of)
+    for day, expected in known["nday_retention"][answer].items():
+        pooled = matrix["overall"][int(day[1:])]
+        found = (pooled["numerator"], pooled["denominator"])
+        assert found == (expected["retained"], expected["eligible"]), day
+
+
+def test_funnels(answers: tuple[str, dict[str, Any]], server: ServerProcess) -> None:
+    name, known = answers
+    for funnel in known.get("funnels", []):
+        steps = [{"any_of": [{"event": event} for event in step["events"]]} for step in funnel["steps"]]
+        windows = [key for key in funnel if key.startswith("window_")]
+        assert windows
+        for window in windows:
+            seconds = int(window.removeprefix("window_").removesuffix("d")) * 86_400
+            found = analysed(server, name, known, "funnel", steps=steps, window_seconds=seconds)
+            assert [step["count"] for step in found["steps"]] == funnel[window], window
+
+
+def test_two_arms(answers: tuple[str, dict[str, Any]], server: ServerProcess) -> None:
+    """The published comparison of cookie_cats: sizes, shares, differences, z, p and intervals."""
+    name, known = answers
+    if "ab_arms" not in known:
+        return
+    day = 86_400
+    metrics = [
+        {"event": "session", "name": f"d{n}", "after_seconds": n * day, "before_seconds": (n + 1) * day}
+        for n in (1, 7)
+    ]
+    found = analysed(
+        server,
+        name,
+        known,
+        "experiment",
+        exposure={"event": "install"},
+        variant="event_data.arm",
+        control="gate_40",
+        metrics=metrics,
+    )
+    arms = known["ab_arms"]
+    assert {each["variant"]: each["persons"] for each in found["variants"]} == {
+        arm: facts["users"] for arm, facts in arms.items()
+    }
+    for metric in found["metrics"]:
+        for result in metric["results"]:
+            assert result["numerator"] == arms[result["variant"]][f"{metric['name']}_retained"]
+        expected = known["ab_tests_gate30_minus_gate40"][metric["name"]]
+        against = metric["results"][0]["against_control"]
+        assert against["difference"] == pytest.approx(expected["diff"])
+        assert against["relative"] == pytest.approx(expected["relative_lift"])
+        assert against["statistic"] == pytest.approx(expected["z"])
+        assert against["p_value"] == pytest.approx(expected["p_two_sided"])
+        interval = [against["interval"]["low"], against["interval"]["high"]]
+        assert interval == pytest.approx(expected["ci95_unpooled"])
+    rounds = analysed(
+        server,
+        name,
+        known,
+        "trends",
+        series=[{"event": "install", "of": "sum", "property": "event_data.rounds"}],
+        breakdown="event_data.arm",
+    )
+    [series] = rounds["series"]
+    assert {each["value"]: each["total"] for each in series["values"] if not each["others"]} == {
+        arm: facts["game_rounds"] for arm, facts in arms.items()
+    }
+
+
 def asked(server: ServerProcess, path: str, **parameters: Any) -> Any:
     answer = httpx.get(f"{server.url}/api/v1/analytics/{path}", params=parameters, timeout=60)
     assert answer.status_code == 200, answer.text

@@ -12,6 +12,8 @@ from analytics_api.access.authenticator import Authenticator
 from analytics_api.aggregate.custom_metric_routes import router as custom_metric_router
 from analytics_api.aggregate.routes import router as money_router
 from analytics_api.query.acquisition_routes import router as acquisition_router
+from analytics_api.query.analysis.routes import router as analysis_router
+from analytics_api.query.analysis.timeline_routes import router as timeline_router
 from analytics_api.query.cohort_routes import router as cohort_router
 from analytics_api.query.metrics import FigureRules
 from analytics_api.query.prediction_routes import router as prediction_router
@@ -36,6 +38,8 @@ class Api:
         app.include_router(acquisition_router)
         app.include_router(cohort_router)
         app.include_router(product_router)
+        app.include_router(analysis_router)
+        app.include_router(timeline_router)
         app.include_router(money_router)
         app.include_router(custom_metric_router)
         problems.install(app)

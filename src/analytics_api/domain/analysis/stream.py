@@ -1,0 +1,79 @@
+"""Events of persons as arrays, in the order in which they happened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Events in the order of path, time and place in the log. All arrays are equally long."""
+
+    person: Ints
+    """Whose event it is, as an index."""
+    path: Ints
+    """What an attempt stays within: the person, one of their sessions, or one value of a property. Never of two persons."""
+    time: Ints
+    """Microseconds since an epoch."""
+    seq: Ints
+    """Place in the log, which decides among events of the same time."""
+    mask: Ints
+    """Bit n is set when the event meets the n-th condition that was asked for."""
+    label: Ints
+    """Number of a value, such as that of the property by which is broken down."""
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+    def having(self, bit: int) -> Ints:
+        """Positions of the events that meet a condition, ascending."""
+        return np.flatnonzero(self.mask >> bit & 1)
+
+
+def arranged(
+    person: Ints, time: Ints, seq: Ints, mask: Ints, *, path: Ints | None = None, label: Ints | None = None
+) -> Stream:
+    """A stream of events that come in any order. Without `path` an attempt may use all events of its person."""
+    keys = (seq, time, person) if path is None else (seq, time, path, person)
+    order = np.lexsort(keys)
+    person = person[order]
+    return Stream(
+        person,
+        person if path is None else numbered(person, path[order]),
+        time[order],
+        seq[order],
+        mask[order],
+        np.zeros(len(order), np.int64) if label is None else label[order],
+    )
+
+
+def numbered(*columns: Ints) -> Ints:
+    """Numbers that change wherever one of the columns does; the columns are sorted together."""
+    if len(columns[0]) == 0:
+        return np.zeros(0, np.int64)
+    changes = np.zeros(len(columns[0]), np.int64)
+    for column in columns:
+        changes[1:] |= column[1:] != column[:-1]
+    return np.cumsum(changes)
+
+
+def following(positions: Ints, here: Ints, *, inclusive: bool = False) -> Ints:
+    """For each of `here` the first of the ascending `positions` behind it (or at it), -1 where there is none."""
+    index = np.searchsorted(positions, here, side="left" if inclusive else "right")
+    found = np.full(len(here), -1, np.int64)
+    there = index < len(positions)
+    found[there] = positions[index[there]]
+    return found
+
+
+def first_of_each(groups: Ints) -> Ints:
+    """Positions at which a group begins; `groups` has equal numbers side by side."""
+    if len(groups) == 0:
+        return np.zeros(0, np.int64)
+    return np.flatnonzero(np.concatenate([[True], groups[1:] != groups[:-1]]))

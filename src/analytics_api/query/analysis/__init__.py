@@ -1,0 +1,1 @@
+"""Product analysis: funnels, retention, journeys and trends over raw events, with the people behind every number."""

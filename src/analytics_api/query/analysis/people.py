@@ -1,0 +1,47 @@
+"""Who is behind a number."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+
+from analytics_api.domain.analysis.stream import Ints
+from analytics_api.query.analysis.asking import person_answer
+from analytics_api.query.analysis.funnel import funnel_people
+from analytics_api.query.analysis.journey import journey_people
+from analytics_api.query.analysis.questions import FunnelPeople, PeopleQuestion, RetentionPeople
+from analytics_api.query.analysis.retention import retention_people
+from analytics_api.store.analysis.columns import People
+from analytics_api.store.analysis.people import described
+from analytics_api.store.analysis.scope import Scope
+
+
+async def people_answer(scope: Scope, asked: PeopleQuestion) -> dict[str, Any]:
+    """A page of the persons, in the order of their ids. Raises Unprocessable."""
+    people, numbers = await _chosen(scope, asked)
+    rest = numbers if asked.cursor is None else _behind(people, numbers, asked.cursor)
+    page = people.uuids(rest[: asked.limit])
+    rows = await described(scope.connection, page)
+    return {
+        "total": len(numbers),
+        "persons": [person_answer(row) for row in rows],
+        "next_cursor": str(page[-1]) if len(rest) > asked.limit else None,
+    }
+
+
+async def _chosen(scope: Scope, asked: PeopleQuestion) -> tuple[People, Ints]:
+    of = asked.of
+    if isinstance(of, FunnelPeople):
+        return await funnel_people(scope, of.question, of.cell)
+    if isinstance(of, RetentionPeople):
+        return await retention_people(scope, of.question, of.cell)
+    return await journey_people(scope, of.question, of.cell)
+
+
+def _behind(people: People, numbers: Ints, cursor: UUID) -> Ints:
+    high, low = people.ids[:, numbers]
+    first, second = np.uint64(cursor.int >> 64), np.uint64(cursor.int & (2**64 - 1))
+    behind: Ints = numbers[(high > first) | ((high == first) & (low > second))]
+    return behind

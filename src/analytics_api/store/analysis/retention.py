@@ -1,0 +1,135 @@
+"""When persons were born into a cohort and when they came back: from rollups where they know, else from events.
+
+Rows are (person, `at`, `day`): microseconds, and days since 2000-01-01. From rollups `at` is 0 where nobody asks for it.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from analytics_api.domain.analysis.stream import Ints, first_of_each
+from analytics_api.domain.event import EventType
+from analytics_api.domain.period import local_day, start_of_day
+from analytics_api.store.analysis.columns import EPOCH, Rows, copy_rows, event_rows, numbered_people
+from analytics_api.store.analysis.scope import Kind, Scope, Statement
+
+_SIGNUP = Kind(EventType.SIGNUP_COMPLETED.value)
+_ANY = Kind()
+_BEFORE_ALL = datetime(1970, 1, 1, tzinfo=EPOCH.tzinfo)
+
+
+def in_rollups(scope: Scope, kind: Kind) -> bool:
+    """Whether `person_days` knows who did it on which day."""
+    return kind == _ANY and not scope.filters.parts and scope.zone.key == scope.project.zone.key
+
+
+def _active(scope: Scope) -> str:
+    return "active_with_bots" if scope.include_bots else "active"
+
+
+async def marks(scope: Scope, kind: Kind, first: date, last: date, *, times: bool) -> Rows:
+    """Every day, or every time, at which persons did something from one local day to another."""
+    cut = scope.cut and scope.stretch(first, last)[1] > scope.as_of
+    if in_rollups(scope, kind) and not times and not cut:
+        return await _person_days(scope, first, last)
+    statement = Statement(scope, *scope.stretch(first, last))
+    statement.only_types_of([kind])
+    statement.only(statement.kind(kind))
+    zone = statement.binds.bind(scope.zone.key, "text")
+    rows = await event_rows(
+        statement, {"day": f"(e.occurred_at AT TIME ZONE {zone})::date - DATE '2000-01-01'"}
+    )
+    return Rows(rows.ids, {"at": rows["time"], "day": rows["day"]})
+
+
+async def _person_days(scope: Scope, first: date, last: date) -> Rows:
+    return await copy_rows(
+        scope.connection,
+        f"""
+        SELECT person_id, 0::bigint AS at, (day - DATE '2000-01-01')::bigint AS day FROM person_days
+        WHERE project_id = :project AND day >= :first AND day <= :last AND {_active(scope)}
+        """,
+        ["at", "day"],
+        {"project": scope.project.id, "first": first, "last": last},
+    )
+
+
+def is_signup(scope: Scope, kind: Kind) -> bool:
+    """Whether `persons` knows when somebody did it first."""
+    return kind == _SIGNUP and not scope.filters.parts
+
+
+async def only_first(scope: Scope, kind: Kind, first: date, rows: Rows) -> Rows:
+    """Of the marks since a local day the earliest of each person, of those alone who have none before."""
+    before = await _earlier(scope, kind, first)
+    _, [person, earlier] = numbered_people(rows, before)
+    order = np.lexsort((rows["at"], rows["day"], person))
+    firsts = order[first_of_each(person[order])]
+    new: Ints = firsts[~np.isin(person[firsts], earlier)]
+    return rows.having(new)
+
+
+async def signups(scope: Scope, first: date, last: date) -> Rows:
+    """First signups ever within the days, as in the metric new_registrations."""
+    since, until = scope.stretch(first, last)
+    zone = scope.zone.key
+    return await copy_rows(
+        scope.connection,
+        """
+        SELECT person_id, first_signup_at AS at, ((first_signup_at AT TIME ZONE CAST(:zone AS text))::date - DATE '2000-01-01')::bigint AS day
+        FROM persons WHERE project_id = :project AND first_signup_day >= :first AND first_signup_day <= :last
+          AND first_signup_at >= :since AND first_signup_at < :until
+        """,
+        ["at", "day"],
+        {
+            "project": scope.project.id,
+            "zone": zone,
+            "first": first - timedelta(days=2),
+            "last": last + timedelta(days=2),
+            "since": since,
+            "until": until,
+        },
+    )
+
+
+async def _earlier(scope: Scope, kind: Kind, first: date) -> Rows:
+    """Who did it before a local day. Any active event: asked of the rollups, which keep what retention removes."""
+    since = start_of_day(first, scope.zone)
+    if kind != _ANY or scope.filters.parts:
+        return await _did(scope, kind, _BEFORE_ALL, since)
+    day = local_day(since, scope.project.zone)
+    begun = start_of_day(day, scope.project.zone)
+    known = await _active_before(scope, day)
+    if begun == since:
+        return known
+    rest = await _did(scope, kind, begun, since)
+    return Rows(np.concatenate([known.ids, rest.ids], axis=1), {})
+
+
+async def _did(scope: Scope, kind: Kind, since: datetime, until: datetime) -> Rows:
+    statement = Statement(scope, since, until)
+    statement.only_types_of([kind])
+    statement.only(statement.kind(kind))
+    select = f"SELECT DISTINCT {statement.PERSON} AS person_id {statement.source()}"
+    return await copy_rows(scope.connection, select, [], statement.parameters())
+
+
+async def _active_before(scope: Scope, day: date) -> Rows:
+    """Who of those that were active since was active before a day of the project."""
+    bots = "_with_bots" if scope.include_bots else ""
+    parameters: dict[str, Any] = {"project": scope.project.id, "day": day}
+    # A subquery with LIMIT is looked up person by person; a join would read the days of everybody.
+    return await copy_rows(
+        scope.connection,
+        f"""
+        SELECT person_id FROM persons p
+        WHERE project_id = :project AND first_day{bots} < :day AND last_active_day{bots} >= :day
+          AND (SELECT true FROM person_days d
+               WHERE d.person_id = p.person_id AND d.project_id = :project AND d.day < :day AND {_active(scope)} LIMIT 1)
+        """,
+        [],
+        parameters,
+    )

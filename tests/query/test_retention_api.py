@@ -1,0 +1,218 @@
+"""POST /analysis/retention and the people behind it, held to the oracle; the faults of others as tests."""
+
+from __future__ import annotations
+
+import random
+from datetime import date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analytics_api.domain.analysis.retention import bucket_numbers, day_number
+from analytics_api.domain.period import Period, bucket_of
+from analytics_api.domain.project import Project
+from analytics_api.store.engine import Database
+from tests.query.api import Api
+from tests.support.events import make_event, make_project
+from tests.support.figures import at, event_on, record
+from tests.support.histories import Seen, make_history, record_history
+from tests.support.retention_oracle import Retention, bucket
+
+BERLIN = ZoneInfo("Europe/Berlin")
+CLOCKS_CHANGE = datetime(2026, 3, 29, 3, tzinfo=BERLIN)
+ACTIVE: dict[str, Any] = {}
+PRO = [{"path": "event_data.plan", "op": "is", "value": "pro"}]
+
+
+def a_question(chance: random.Random) -> dict[str, Any]:
+    first = date(2026, 3, chance.randint(20, 31))
+    asked: dict[str, Any] = {
+        "start_date": str(first),
+        "end_date": str(first + timedelta(days=chance.randint(0, 10))),
+        "birth": chance.choice([ACTIVE, {"event": "signup_completed"}, {"event": "page_view"}]),
+        "returning": chance.choice(
+            [ACTIVE, {"event": "feature_used"}, {"event": "page_view", "filters": PRO}]
+        ),
+        "mode": chance.choice(["first_ever", "first_ever", "recurring"]),
+        "criterion": chance.choice(["on", "on_or_after", "on_or_before"]),
+        "period": chance.choice(["daily", "daily", "weekly", "monthly"]),
+        "clock": "calendar",
+        "columns": chance.randint(1, 6),
+        "include_bots": chance.random() < 0.3,
+    }
+    if asked["mode"] == "first_ever" and chance.random() < 0.4:
+        asked["clock"] = "rolling"
+    if chance.random() < 0.2:
+        asked["brackets"] = [[1, 2], [3, 5]]
+    if chance.random() < 0.3:
+        asked["as_of"] = f"2026-04-{chance.randint(1, 9):02}T{chance.randint(0, 23):02}:30:00+02:00"
+    if chance.random() < 0.2:
+        asked["zone"] = "America/New_York"
+    return asked
+
+
+def oracle_of(asked: dict[str, Any], seen: list[Seen], zone: ZoneInfo, now: datetime) -> Retention:
+    as_of = datetime.fromisoformat(asked["as_of"]) if "as_of" in asked else now
+    usable = [event for event in seen if event.person is not None and event.time <= as_of]
+
+    def those(kind: dict[str, Any], *, bots: bool) -> list[tuple[Any, datetime]]:
+        return [
+            (event.person, event.time)
+            for event in usable
+            if (bots or not event.is_bot)
+            and (event.kind == kind["event"] if kind.get("event") else event.active)
+            and (not kind.get("filters") or event.data["plan"] == "pro")
+        ]
+
+    # As in the metric new_registrations, the first signup is that of anybody.
+    signup = asked["mode"] == "first_ever" and asked["birth"].get("event") == "signup_completed"
+    births = those(asked["birth"], bots=asked["include_bots"] or signup)
+    return Retention(asked, zone, as_of, births, those(asked["returning"], bots=asked["include_bots"]))
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_any_retention_of_any_history(api: Api, database: Database, seed: int) -> None:
+    project = await make_project(database, "berlin", time_zone="Europe/Berlin")
+    seen = await record_history(database, project, make_history(project, seed, around=CLOCKS_CHANGE))
+    api.now = datetime(2026, 4, 12, 12, tzinfo=BERLIN)
+    chance = random.Random(seed)
+    for _ in range(30):
+        asked = a_question(chance)
+        answer = await api.post("/analysis/retention?project=berlin", asked)
+        zone = ZoneInfo(asked.get("zone", "Europe/Berlin"))
+        oracle = oracle_of(asked, seen, zone, api.now)
+        window = [date.fromisoformat(answer["window"][name]) for name in ("start", "end")]
+        members = oracle.members(*window)
+        columns = oracle.columns()
+        assert [(column["first"], column["last"]) for column in answer["columns"]] == columns
+        for row in answer["cohorts"]:
+            cohort = bucket(date.fromisoformat(row["cohort"]), asked["period"])
+            mine = {person: born for (person, number), born in members.items() if number == cohort}
+            assert row["size"] == len(mine), (asked, row["cohort"])
+            so_far = [sum(oracle.there(*member, *column) for member in mine.items()) for column in columns]
+            assert [cell["so_far"] for cell in row["cells"]] == so_far, (asked, row["cohort"])
+            for cell, count in zip(row["cells"], so_far, strict=True):
+                assert cell["value"] == (count / len(mine) if cell["mature"] and mine else None)
+        for (low, high), pooled in zip(columns, answer["overall"], strict=True):
+            ripe = [
+                (who, born)
+                for (who, _), born in members.items()
+                if oracle.ripe(born, low if high is None else high)
+            ]
+            assert pooled["denominator"] == len(ripe), asked
+            assert pooled["numerator"] == sum(oracle.there(*member, low, high) for member in ripe), asked
+        number = chance.randrange(len(columns))
+        page = await api.post(
+            "/analysis/people?project=berlin",
+            {
+                "of": {
+                    "analysis": "retention",
+                    "question": asked,
+                    "cell": {"column": number, "outcome": "not_retained"},
+                }
+            },
+        )
+        gone = {
+            str(person)
+            for (person, _), born in members.items()
+            if not oracle.there(person, born, *columns[number])
+        }
+        assert [person["person_id"] for person in page["persons"]] == sorted(gone), asked
+
+
+async def test_cohorts_are_of_the_first_time_ever(api: Api, database: Database, project: Project) -> None:
+    """Umami, Rybbit and OpenPanel look for the first time inside the range: an old user is new at its left edge."""
+    events = [event_on(project, day, "old") for day in ("2026-01-05", "2026-03-02", "2026-03-03")]
+    events += [event_on(project, day, "new") for day in ("2026-03-02", "2026-03-03")]
+    events += [event_on(project, "2026-02-01", "signed", "signup_completed")]
+    events += [event_on(project, "2026-03-02", "signed", "signup_completed")]
+    await record(database, events)
+    asked = {"start_date": "2026-03-01", "end_date": "2026-03-05", "columns": 2}
+    for birth in (ACTIVE, {"event": "feature_used"}):
+        answer = await api.post("/analysis/retention", {**asked, "birth": birth})
+        assert {row["cohort"]: row["size"] for row in answer["cohorts"] if row["size"]} == {"2026-03-02": 1}
+    for birth in ({"event": "signup_completed"}, {"event": "signup_completed", "filters": PRO}):
+        answer = await api.post("/analysis/retention", {**asked, "birth": birth})
+        assert sum(row["size"] for row in answer["cohorts"]) == 0
+
+
+async def test_calendar_and_rolling_days(api: Api, database: Database, project: Project) -> None:
+    """Born Monday at 20:00, back on Tuesday at 06:00: day 1 of the calendar, day 0 of the own clock."""
+    await record(
+        database,
+        [
+            make_event(project, user_id="ada", occurred_at=at("2026-03-02", 20)),
+            make_event(project, user_id="ada", occurred_at=at("2026-03-03", 6)),
+        ],
+    )
+    asked = {"start_date": "2026-03-02", "end_date": "2026-03-02", "columns": 2}
+    for clock, share in (("calendar", 1.0), ("rolling", 0.0)):
+        answer = await api.post("/analysis/retention", {**asked, "clock": clock})
+        assert [cell["value"] for cell in answer["cohorts"][0]["cells"]] == [1.0, share]
+
+
+async def test_cells_that_are_not_over_are_null_and_in_no_sum(
+    api: Api, database: Database, project: Project
+) -> None:
+    await record(
+        database,
+        [event_on(project, day, f"p{day}") for day in ("2026-03-17", "2026-03-18", "2026-03-19")]
+        + [event_on(project, "2026-03-18", "p2026-03-17"), event_on(project, "2026-03-20", "p2026-03-19")],
+    )
+    answer = await api.post("/analysis/retention", {"start_date": "2026-03-17", "columns": 3})
+    cells = {row["cohort"]: [cell["value"] for cell in row["cells"]] for row in answer["cohorts"]}
+    assert cells == {
+        "2026-03-17": [1.0, 1.0, 0.0],
+        "2026-03-18": [1.0, 0.0, None],
+        "2026-03-19": [1.0, None, None],
+        "2026-03-20": [None, None, None],
+    }
+    last = answer["cohorts"][2]["cells"][1]
+    assert (last["so_far"], last["retained"], last["mature"], last["state"]) == (1, None, False, "open")
+    pooled = [(each["numerator"], each["denominator"]) for each in answer["overall"]]
+    assert pooled == [(3, 3), (1, 2), (0, 1)]
+    assert (answer["source"], answer["zone"]) == ("rollups", "UTC")
+
+
+async def test_months_in_a_row(api: Api, database: Database, project: Project) -> None:
+    await record(
+        database, [event_on(project, day, "ada") for day in ("2025-12-31", "2026-01-01", "2026-02-28")]
+    )
+    asked = {"start_date": "2025-12-15", "end_date": "2026-02-10", "period": "monthly", "columns": 3}
+    answer = await api.post("/analysis/retention", asked)
+    assert [row["cohort"] for row in answer["cohorts"]] == ["2025-12-01", "2026-01-01", "2026-02-01"]
+    assert [cell["value"] for cell in answer["cohorts"][0]["cells"]] == [1.0, 1.0, 1.0]
+    assert (answer["cohorts"][1]["size"], answer["cohorts"][1]["cells"][0]["value"]) == (0, None)
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"columns": 61}, "columns"),
+        ({"brackets": [[3, 1]]}, "brackets"),
+        ({"mode": "recurring", "clock": "rolling"}, "recurring"),
+        ({"period": "hourly"}, "period"),
+    ],
+)
+async def test_what_cannot_be_asked(api: Api, project: Project, more: dict[str, Any], words: str) -> None:
+    answer = await api.post("/analysis/retention", more, 422)
+    assert words in answer["detail"], answer
+
+
+@given(
+    st.dates(date(1971, 1, 1), date(2100, 1, 1)),
+    st.dates(date(1971, 1, 1), date(2100, 1, 1)),
+    st.sampled_from(Period),
+    st.integers(1, 7),
+)
+def test_two_days_share_a_number_when_they_share_a_bucket(
+    one: date, other: date, period: Period, week_start: int
+) -> None:
+    numbers = bucket_numbers(np.array([day_number(one), day_number(other)]), period, week_start)
+    buckets = [bucket_of(day, period, week_start) for day in (one, other)]
+    assert (numbers[0] == numbers[1]) == (buckets[0] == buckets[1])
+    assert (numbers[0] < numbers[1]) == (buckets[0] < buckets[1])
