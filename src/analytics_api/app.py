@@ -16,10 +16,12 @@ from analytics_api import __version__, control, health, problems
 from analytics_api.access.audit_routes import router as audit_router
 from analytics_api.access.auth_routes import router as auth_router
 from analytics_api.access.authenticator import Authenticator
-from analytics_api.access.cors import IntakeCors
+from analytics_api.access.cors import IntakeCors, ReadCors
+from analytics_api.access.headers import SecurityHeaders
 from analytics_api.access.key_routes import router as key_router
 from analytics_api.access.logins import Logins
 from analytics_api.access.member_routes import router as member_router
+from analytics_api.access.project_routes import router as project_router
 from analytics_api.aggregate.custom_metric_routes import router as custom_metric_router
 from analytics_api.aggregate.routes import router as money_router
 from analytics_api.alert.routes import router as alert_router
@@ -64,6 +66,7 @@ from analytics_api.query.reports.routes import router as report_router
 from analytics_api.query.routes import router as query_router
 from analytics_api.settings import Settings
 from analytics_api.show.browser import script_endpoint, script_router
+from analytics_api.show.reference import reference
 from analytics_api.store.engine import Database
 from analytics_api.store.partitions import Partitions, make_ahead
 from analytics_api.store.projects import DEFAULT, ensure_project
@@ -156,7 +159,15 @@ def create_app(settings: Settings, url: str, *, with_worker: bool = False) -> Ap
                 raise
             yield
 
-    app = Application(title="Analytics API", version=__version__, description=DESCRIPTION, lifespan=lifespan)
+    app = Application(
+        title="Analytics API",
+        version=__version__,
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        # Our own /docs has a strict policy, which the usual pages' scripts do not keep.
+        docs_url=None,
+        redoc_url=None,
+    )
     app.state.traffic = TrafficCounter()
     for router in (
         query_router,
@@ -179,6 +190,7 @@ def create_app(settings: Settings, url: str, *, with_worker: bool = False) -> Ap
         member_router,
         key_router,
         audit_router,
+        project_router,
         alert_router,
         plan_router,
         quarantine_router,
@@ -189,11 +201,14 @@ def create_app(settings: Settings, url: str, *, with_worker: bool = False) -> Ap
     ):
         app.include_router(router, prefix=PREFIX)
     app.include_router(health.router)
+    app.add_route("/docs", reference, include_in_schema=False)
     _serve_pages(app, settings)
     app.add_middleware(
         ApiTrackingMiddleware, sink=_sink(app, settings), skip=(*SKIPPED, settings.browser_script_path)
     )
     app.add_middleware(IntakeCors, paths=app.intake)
+    app.add_middleware(ReadCors, allows=lambda origin: app.state.authenticator.allows(origin))
+    app.add_middleware(SecurityHeaders)
     problems.install(app)
     return app
 

@@ -19,6 +19,7 @@ from starlette.responses import Response
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from analytics_api.access.headers import DATA_HEADERS
 from analytics_api.errors import AnalyticsError, BadRequest, HeadTooLarge, RequestTimeout, Unavailable
 from analytics_api.http_connections import Connections, Direct, LingeringTransport
 from analytics_api.problems import given_or_new_id, response_to
@@ -217,7 +218,12 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _whole(self, error: AnalyticsError) -> bytes:
         response = _problem(error)
-        headers = [*self.server_state.default_headers, *response.raw_headers, (b"connection", b"close")]
+        headers = [
+            *self.server_state.default_headers,
+            *response.raw_headers,
+            *DATA_HEADERS,
+            (b"connection", b"close"),
+        ]
         lines = b"".join(b"%b: %b\r\n" % header for header in headers)
         return STATUS_LINE[response.status_code] + lines + b"\r\n" + bytes(response.body)
 

@@ -14,7 +14,9 @@ from analytics_api.deliver.providers.registry import make_provider
 from analytics_api.domain.outcome import Paused, Retry
 from analytics_api.outbound import addresses
 from analytics_api.outbound.addresses import AddressRefused, PublicOnlyTransport, is_public
+from analytics_api.outbound.http import Answer, post
 from tests.support.providers import WebhookStandIn
+from tests.support.providers.server import Reply
 from tests.support.stored import stored_event
 
 
@@ -37,6 +39,20 @@ from tests.support.stored import stored_event
         "2002:7f00:1::",
         "64:ff9b::a9fe:a9fe",
         "ff02::1",
+        "::127.0.0.1",
+        "::ffff:0:127.0.0.1",
+        "64:ff9b:1::a00:1",
+        "fec0::1",
+        "::ffff:0.0.0.0",
+        "::ffff:169.254.169.254",
+        "fd00:ec2::254",
+        "2001:0:0:0:0:0:80ff:fffe",
+        "192.0.0.192",
+        "168.63.129.16",
+        "100.100.100.200",
+        "198.18.0.1",
+        "240.0.0.1",
+        "255.255.255.255",
     ],
 )
 def test_private(text: str) -> None:
@@ -60,6 +76,29 @@ async def test_nothing_reaches_this_machine_whatever_it_is_called(host: str) -> 
     assert isinstance(outcome, Paused | Retry)
     if isinstance(outcome, Paused):
         assert "ALLOW_PRIVATE_DESTINATIONS" in outcome.words
+
+
+async def test_a_redirect_into_the_own_network_is_not_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first address is declared public for once; the redirect points to this machine under another name."""
+    monkeypatch.setattr(addresses, "is_public", lambda address: str(address) == "127.0.0.1")
+    answer_with(monkeypatch, ["127.0.0.1"])
+    async with WebhookStandIn() as receiver, WebhookStandIn() as inside:
+        to = {"location": f"http://localhost:{inside.port}/hook"}
+        monkeypatch.setattr(receiver, "handle", lambda _request: Reply(307, {}, headers=to))
+        async with httpx.AsyncClient(transport=PublicOnlyTransport()) as client:
+            answer = await post(client, f"http://hooks.example:{receiver.port}/hook", b"[]")
+        assert isinstance(answer, Answer)
+        assert (answer.status, len(receiver.requests), len(inside.requests)) == (307, 1, 0)
+
+
+async def test_a_name_that_changes_its_address_is_checked_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """DNS rebinding: public at first, private at the next look."""
+    answer_with(monkeypatch, ["169.254.169.254"])
+    async with httpx.AsyncClient(transport=PublicOnlyTransport()) as client:
+        for found in (["169.254.169.254"], ["::ffff:7f00:1"], ["0.0.0.0"]):
+            answer_with(monkeypatch, found)
+            with pytest.raises(AddressRefused):
+                await client.post("http://rebind.example/")
 
 
 async def test_one_private_address_among_public_ones_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:

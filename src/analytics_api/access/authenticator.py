@@ -90,6 +90,7 @@ class Authenticator:
         # Apart from the valid ones, so that made-up keys cannot push those out.
         self._unknown: _Memory[bytes, bool] = _Memory(monotonic)
         self._projects: _Memory[str, Project] = _Memory(monotonic)
+        self._origins: _Memory[str, frozenset[str]] = _Memory(monotonic)
         self._looking_up = asyncio.Semaphore(LOOK_UPS)
         self._used: dict[int, datetime] = {}
         self._writing: asyncio.Task[None] | None = None
@@ -157,6 +158,17 @@ class Authenticator:
             raise Unauthorized(headers=_CHALLENGE)
         found = await self.project(project)
         return Caller.local_page(found) if is_foreign_page(request) else Caller.local(found)
+
+    async def allows(self, origin: str) -> bool:
+        """Whether any project names an origin."""
+        found = self._origins.get("all")
+        if found is None:
+            async with self._database.read() as connection:
+                found = frozenset[str]().union(
+                    *(one.allowed_origins for one in await list_projects(connection))
+                )
+            self._origins.put("all", found)
+        return origin in found
 
     def is_open_to(self, request: HTTPConnection) -> bool:
         """Whether a request needs no key: sandbox mode, at this machine."""

@@ -52,10 +52,7 @@ async def overview(
 ) -> AlertOverview:
     """Alerts that are not over, and a page of those that are. Also where no channel is set."""
     project = caller.project
-    async with (
-        database.acquire() as connection,
-        connection.transaction(isolation="repeatable_read", readonly=True),
-    ):
+    async with database.look() as connection:
         current = await current_alerts(connection, project.id)
         past = await past_alerts(connection, project.id, before=before, limit=limit + 1)
         rules = [rule for rule in await list_rules(connection, project.id) if rule.body.enabled]
@@ -82,7 +79,7 @@ async def acknowledge_alert(alert_id: BigNumber, caller: EditCaller, database: D
 @router.get("/rules", summary="Alert rules", response_model=RuleList)
 async def list_all_rules(caller: ReadCaller, database: DatabaseOf) -> RuleList:
     """The rules of the project, and the kinds of rules that there are with their parameters."""
-    async with database.acquire() as connection:
+    async with database.look() as connection:
         rules = await list_rules(connection, caller.project.id)
     kinds = [
         KindInfo(
@@ -127,7 +124,7 @@ async def remove_rule(rule_id: Number, caller: EditCaller, database: DatabaseOf)
 @router.get("/channels", summary="Alert channels", response_model=ChannelList)
 async def list_all_channels(caller: AdminCaller, database: DatabaseOf) -> ChannelList:
     """Where people are told, and how that goes. Secrets are never shown."""
-    async with database.acquire() as connection:
+    async with database.look() as connection:
         channels = await list_channels(connection, caller.project.id)
         counts = await outbox_counts(connection, caller.project.id)
     return ChannelList(

@@ -69,7 +69,7 @@ async def list_dead_letters(
     after: Annotated[str | None, Query(description="`next` of the page before.")] = None,
 ) -> DeadLetterPage:
     """Newest first, with the provider's words. The events themselves stay in the log."""
-    async with database.acquire() as connection:
+    async with database.look() as connection:
         found = await dead_letters(
             connection, caller.project.id, choice, before=_read_cursor(after), limit=limit + 1
         )
@@ -83,7 +83,7 @@ async def list_dead_letters(
 @router.get("/groups", summary="Dead letters counted by what they died of")
 async def group_dead_letters(caller: ReadCaller, database: DatabaseOf, choice: Asked) -> DeadLetterGroups:
     """By destination, kind, event type and words, in which numbers and ids are taken as equal."""
-    async with database.acquire() as connection:
+    async with database.look() as connection:
         found = await dead_groups(connection, caller.project.id, choice)
     groups = []
     for group in found:

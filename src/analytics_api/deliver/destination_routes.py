@@ -64,7 +64,7 @@ async def list_destinations(request: Request, caller: AdminCaller, database: Dat
     """All destinations of the project, those of the settings included. Secrets are never shown."""
     destinations = _destinations(request)
     await destinations.refresh()
-    async with database.acquire() as connection:
+    async with database.look() as connection:
         items = await _all(connection, destinations, caller.project)
     kinds = [kind for kind in known_providers() if kind != SANDBOX]
     return DestinationList(project=caller.project.slug, kinds=kinds, destinations=items)

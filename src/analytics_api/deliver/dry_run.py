@@ -61,7 +61,7 @@ async def dry_run(
     event_type: str | None = None,
 ) -> list[Tried]:
     """Try rules on the newest events of a project, or of one type; the newest first."""
-    async with database.acquire() as connection:
+    async with database.look() as connection:
         events = await newest_events(connection, project.id, limit, event_type)
     tried = []
     for number, event in enumerate(events, 1):

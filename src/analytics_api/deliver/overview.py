@@ -65,7 +65,7 @@ async def statuses(
 ) -> list[DestinationStatus]:
     """How the destinations of a project stand, by name."""
     await destinations.refresh()
-    async with database.acquire() as connection:
+    async with database.look() as connection:
         found = await overviews(connection, project.id)
     return [_status(each, destinations, project, now) for each in found]
 

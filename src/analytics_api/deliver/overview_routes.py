@@ -61,7 +61,7 @@ async def by_hour(
 ) -> Breakdown:
     """Events by hour or day of their arrival. The sum of every item closes, at any time."""
     window = window_of(by, first, last, datetime.now(UTC))
-    async with database.acquire() as connection:
+    async with database.look() as connection:
         await administration.check_name(connection, caller.project, destination)
         found = await overviews(connection, caller.project.id, window, destination)
     items = breakdown(found, event_type)
@@ -88,7 +88,7 @@ async def reconcile(
 ) -> Reconciliation:
     """What is held as delivered against what the providers' answers say, by hour or day of the answer."""
     window = window_of(by, first, last, datetime.now(UTC))
-    async with database.acquire() as connection:
+    async with database.look() as connection:
         await administration.check_name(connection, caller.project, destination)
         found = await stored_answers(connection, caller.project.id, destination, window)
     items = reconciliation(found)

@@ -68,7 +68,7 @@ async def list_replays(
     before: Annotated[int | None, Query(ge=1, le=2**63 - 1, description="`next` of the page before.")] = None,
 ) -> ReplayList:
     """The newest first."""
-    async with database.acquire() as connection:
+    async with database.look() as connection:
         found = await view_replays(
             connection, caller.project.id, destination=destination, before=before, limit=limit + 1
         )
@@ -84,7 +84,7 @@ async def get_replay(
     replay_id: ReplayId, request: Request, caller: ReadCaller, database: DatabaseOf
 ) -> ReplayInfo:
     """Everything but its dead letters, which `GET /deliveries/dead-letters?replay=` lists."""
-    async with database.acquire() as connection:
+    async with database.look() as connection:
         view = await replaying.find(connection, caller.project, replay_id)
     return _info(view, _destinations(request), caller.project)
 

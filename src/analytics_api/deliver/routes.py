@@ -38,7 +38,7 @@ async def sandbox(
     before: Annotated[int | None, Query(description="`next` of the page before.")] = None,
 ) -> SandboxPage:
     """What would have gone to a provider, newest first."""
-    async with database.acquire() as connection:
+    async with database.look() as connection:
         found = await delivery_views.sandbox_payloads(
             connection, caller.project.id, before=before, limit=limit + 1
         )

@@ -20,6 +20,8 @@ class Project:
     currency: str
     week_start: int
     """ISO weekday on which a week starts: 1 Monday ... 7 Sunday."""
+    allowed_origins: frozenset[str] = frozenset()
+    """Whose pages may send events, and read with a key: `https://shop.example`. None named: pages of all may send, none may read."""
 
 
 class KeyKind(StrEnum):

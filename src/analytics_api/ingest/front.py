@@ -21,7 +21,8 @@ from starlette.types import Message, Receive, Scope, Send
 
 from analytics_api.access.authenticator import Authenticator, require
 from analytics_api.access.caller import Caller, Right
-from analytics_api.access.cors import RESPONSE_HEADERS
+from analytics_api.access.cors import RESPONSE_HEADERS, require_origin
+from analytics_api.access.headers import DATA_HEADERS, DATA_LINES
 from analytics_api.access.rate_limits import RateLimits
 from analytics_api.domain.api_request import ApiRequest
 from analytics_api.errors import BadRequest, PayloadTooLarge, RequestTimeout, Unprocessable
@@ -176,7 +177,7 @@ class _Exchange:
             await self._reply(response.status_code, response.raw_headers, bytes(response.body), current)
         else:
             self._status = 202
-            head = b"content-type: application/json\r\nx-request-id: %b\r\n" % current
+            head = b"content-type: application/json\r\nx-request-id: %b\r\n%b" % (current, DATA_LINES)
             if b"origin" in self.headers:
                 head += _CORS_LINES
             if self._direct is None or not self._direct.answer(202, head, body):
@@ -185,7 +186,7 @@ class _Exchange:
 
     async def _reply(self, status: int, head: list[tuple[bytes, bytes]], body: bytes, current: bytes) -> None:
         self._status = status
-        headers = [*head, (b"x-request-id", current)]
+        headers = [*head, (b"x-request-id", current), *DATA_HEADERS]
         if self._unread and (status in (408, 413) or b"expect" in self.headers):
             # The rest of the body may be long, or never come.
             headers.append((b"connection", b"close"))
@@ -204,8 +205,7 @@ class _Exchange:
         if key is not None:
             # A wrong key, and one that sends too fast, is told so before its body is read.
             self._caller = await authenticator.holder(connection, key, project)
-            require(self._caller, Right.SEND)
-            rates.check(self._caller)
+            self._admit(self._caller)
         limit = intake.limits.batch_bytes
         body = parse_body(
             unpack(await self._read(limit), self._header(b"content-encoding"), limit),
@@ -214,8 +214,7 @@ class _Exchange:
         )
         if self._caller is None:
             self._caller = await authenticator.holder(connection, body.key, project)
-            require(self._caller, Right.SEND)
-            rates.check(self._caller)
+            self._admit(self._caller)
         rates.charge(self._caller, len(body.events))
         client = self._scope.get("client")
         peer = client[0] if client else None
@@ -231,6 +230,11 @@ class _Exchange:
         if body.single and results[0].status is Status.REJECTED:
             raise Unprocessable(f"The event was not taken: {results[0].reason}.")
         return orjson.dumps(answer(results), default=str)
+
+    def _admit(self, caller: Caller) -> None:
+        require(caller, Right.SEND)
+        require_origin(caller, self._header(b"origin"))
+        self._front.rates.check(caller)
 
     def _key(self) -> str | None:
         authorization = self._header(b"authorization")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from urllib.parse import urlsplit
 
 import httpx
@@ -13,6 +13,11 @@ from analytics_api.errors import ConfigurationError
 from analytics_api.outbound.connections import LIMITS
 
 _NAT64 = IPv6Network("64:ff9b::/96")
+_UNICAST = IPv6Network("2000::/3")
+"""All that has been given out of IPv6 so far. Outside are forms that stand for IPv4 addresses in one network or another."""
+
+_CLOUD = (IPv4Network("192.0.0.0/24"), IPv4Network("168.63.129.16/32"))
+"""Where Oracle's and Azure's machines ask for their own credentials; older Pythons take these for the internet's."""
 
 Address = IPv4Address | IPv6Address
 
@@ -47,6 +52,10 @@ def is_public(address: Address) -> bool:
         inner = _inner_address(address)
         if inner is not None:
             return is_public(inner)
+        if address not in _UNICAST:
+            return False
+    elif any(address in network for network in _CLOUD):
+        return False
     return address.is_global and not address.is_multicast
 
 

@@ -123,7 +123,7 @@ class RemovedList(BaseModel):
 @router.get("/privacy/policy", summary="What the project has decided about personal data")
 async def read_policy(caller: ReadCaller, database: DatabaseOf) -> Policy:
     """Which fields and values are personal, what becomes of them, and which browsers' signals are honoured."""
-    async with database.acquire() as connection:
+    async with database.look() as connection:
         stored = await find_policy(connection, caller.project.id)
     return _answer(caller.project.slug, stored)
 
@@ -155,7 +155,7 @@ async def removed(
     first = from_ or last - timedelta(days=DEFAULT_DAYS)
     if first > last:
         raise Unprocessable(f"from {first} is after to {last}: swap them.")
-    async with database.acquire() as connection:
+    async with database.look() as connection:
         found = await list_counts(connection, caller.project.id, first, last)
     return RemovedList(
         project=caller.project.slug,

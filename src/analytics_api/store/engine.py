@@ -127,6 +127,16 @@ class Database:
                 yield connection
 
     @asynccontextmanager
+    async def look(self) -> AsyncIterator[asyncpg.Connection]:
+        """As `read`, for what speaks asyncpg."""
+        async with (
+            self.acquire() as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            await connection.execute(f"SET LOCAL statement_timeout = {QUERY_TIMEOUT_MS}")
+            yield connection
+
+    @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """One transaction, committed at the end unless an exception leaves the block."""
         async with self.engine.begin() as connection:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Row, insert, select
+from sqlalchemy import Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -21,7 +22,14 @@ _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 def _project(row: Row[object]) -> Project:
     return Project(
-        row.id, row.slug, row.name, row.namespace, ZoneInfo(row.time_zone), row.currency, row.week_start
+        row.id,
+        row.slug,
+        row.name,
+        row.namespace,
+        ZoneInfo(row.time_zone),
+        row.currency,
+        row.week_start,
+        frozenset(row.allowed_origins),
     )
 
 
@@ -45,6 +53,13 @@ async def list_projects(connection: AsyncConnection) -> list[Project]:
     """All projects, oldest first."""
     rows = await connection.execute(select(projects).order_by(projects.c.id))
     return [_project(row) for row in rows]
+
+
+async def set_allowed_origins(connection: AsyncConnection, project_id: int, origins: Sequence[str]) -> None:
+    """Say whose pages may send events to a project, and read from it with a key."""
+    await connection.execute(
+        update(projects).where(projects.c.id == project_id).values(allowed_origins=list(origins))
+    )
 
 
 async def create_project(

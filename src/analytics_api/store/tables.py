@@ -52,6 +52,7 @@ projects = Table(
     Column("currency", Text, nullable=False),
     Column("week_start", SmallInteger, nullable=False, server_default=text("1")),
     _time("created_at"),
+    Column("allowed_origins", ARRAY(Text), nullable=False, server_default=text("'{}'")),
 )
 
 api_keys = Table(

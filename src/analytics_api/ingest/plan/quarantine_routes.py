@@ -49,7 +49,7 @@ async def list_quarantine(
 ) -> QuarantinePage:
     """The oldest first. They are in no figure and at no destination."""
     chosen = Selection(caller.project.id, event_type)
-    async with database.acquire() as connection:
+    async with database.look() as connection:
         found = await quarantined(connection, chosen, after=_read_cursor(after), limit=limit + 1)
         counts = await count_quarantined(connection, caller.project.id)
     page = found[:limit]

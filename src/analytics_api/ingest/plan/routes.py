@@ -40,7 +40,7 @@ def _plans(request: Request) -> Plans:
 @router.get("/tracking-plan", summary="The tracking plan")
 async def read_plan(caller: ReadCaller, database: DatabaseOf) -> TrackingPlan:
     """How events are checked, and what is expected of each type."""
-    async with database.acquire() as connection:
+    async with database.look() as connection:
         plan = await find_plan(connection, caller.project.id)
     return _answer(caller.project.slug, plan or StoredPlan())
 
@@ -64,7 +64,7 @@ async def write_plan(
 @router.get("/tracking-plan/event-types/{event_type:path}", summary="What is expected of an event type")
 async def read_type(event_type: TypeName, caller: ReadCaller, database: DatabaseOf) -> StoredTypePlan:
     """Its schema and description."""
-    async with database.acquire() as connection:
+    async with database.look() as connection:
         plan = await find_plan(connection, caller.project.id)
     return _type(plan, event_type)
 
@@ -122,7 +122,7 @@ async def warnings(
     limit: Annotated[int, Query(ge=1, le=1000, description="Most items.")] = 100,
 ) -> WarningList:
     """Events that broke the plan, and fields that were dropped or changed; counted, a few seconds late."""
-    async with database.acquire() as connection:
+    async with database.look() as connection:
         found = await list_warnings(
             connection, caller.project.id, kind=kind, event_type=event_type, limit=limit
         )
