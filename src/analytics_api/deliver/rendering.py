@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from dataclasses import dataclass, replace
 
 from analytics_api.deliver.providers.port import Provider, Rendered
 from analytics_api.deliver.rules import RuleSet
 from analytics_api.domain.event import StoredEvent
-from analytics_api.domain.outcome import Dead, DeadKind, Skipped
+from analytics_api.domain.outcome import Dead, DeadKind, Skipped, SkipReason
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +30,8 @@ def render(provider: Provider, rules: RuleSet, event: StoredEvent, sent_as: str 
     for Mixpanel and PostHog recognise a repetition by it, too.
     """
     name = event.event_type
+    if _was_forwarded(event, provider.name):
+        return Made(Skipped(SkipReason.FORWARDED), name)
     try:
         ruled = rules.apply(event)
         if isinstance(ruled, Skipped):
@@ -43,3 +46,11 @@ def render(provider: Provider, rules: RuleSet, event: StoredEvent, sent_as: str 
     if isinstance(rendered, Dead):
         rendered = replace(rendered, kind=DeadKind.FORM)
     return Made(rendered, name)
+
+
+def _was_forwarded(event: StoredEvent, provider: str) -> bool:
+    """Whether the browser client says in `context.forwarded`, a list of names, that its page gave the event to the provider."""
+    if '"forwarded"' not in event.context:
+        return False
+    names = json.loads(event.context).get("forwarded")
+    return isinstance(names, list) and provider in names

@@ -23,6 +23,8 @@ class SkipReason(StrEnum):
     """The event says nothing that the destination could hold, such as `$identify` without properties."""
     REPETITION = "repetition"
     """A replay leaves out what the destination would count twice."""
+    FORWARDED = "forwarded"
+    """The page has handed it to the provider itself."""
     GONE = "gone"
     """The event was deleted (retention, erasure) while it waited."""
 

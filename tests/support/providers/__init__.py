@@ -7,6 +7,7 @@ documented, and do on request what providers do on bad days.
 from tests.support.providers.amplitude import AmplitudeStandIn
 from tests.support.providers.ga4 import GoogleAnalyticsStandIn
 from tests.support.providers.mixpanel import MixpanelStandIn
+from tests.support.providers.pages import PageVendors
 from tests.support.providers.posthog import PostHogStandIn
 from tests.support.providers.segment import SegmentStandIn
 from tests.support.providers.server import Fault, StandIn
@@ -17,6 +18,7 @@ __all__ = [
     "Fault",
     "GoogleAnalyticsStandIn",
     "MixpanelStandIn",
+    "PageVendors",
     "PostHogStandIn",
     "SegmentStandIn",
     "StandIn",
