@@ -23,6 +23,7 @@ from analytics_api.access.logins import Logins
 from analytics_api.access.member_routes import router as member_router
 from analytics_api.access.project_routes import router as project_router
 from analytics_api.aggregate.custom_metric_routes import router as custom_metric_router
+from analytics_api.aggregate.goal_routes import router as goal_setting_router
 from analytics_api.aggregate.routes import router as money_router
 from analytics_api.alert.routes import router as alert_router
 from analytics_api.deliver.dead_letter_routes import router as dead_letter_router
@@ -59,6 +60,7 @@ from analytics_api.query.acquisition_routes import router as acquisition_router
 from analytics_api.query.analysis.routes import router as analysis_router
 from analytics_api.query.analysis.timeline_routes import router as timeline_router
 from analytics_api.query.cohort_routes import router as cohort_router
+from analytics_api.query.goal_routes import router as goal_router
 from analytics_api.query.metrics import FigureRules
 from analytics_api.query.prediction_routes import router as prediction_router
 from analytics_api.query.reports.product_routes import router as product_router
@@ -179,6 +181,8 @@ def create_app(settings: Settings, url: str, *, with_worker: bool = False) -> Ap
         cohort_router,
         analysis_router,
         timeline_router,
+        goal_router,
+        goal_setting_router,
         money_router,
         overview_router,
         deliver_router,

@@ -16,6 +16,7 @@ from analytics_api.delivery_commands import deliveries_app
 from analytics_api.destination_commands import destinations_app
 from analytics_api.domain.clock import system_clock
 from analytics_api.errors import AnalyticsError, ConfigurationError
+from analytics_api.goal_commands import goals_app
 from analytics_api.importing import DEMO, fill_demo, import_file, parse_pairs, summary
 from analytics_api.ingest.formats import FORMATS, FieldMap
 from analytics_api.ingest.importer import ImportReport
@@ -49,6 +50,7 @@ app.add_typer(alerts_app, name="alerts")
 app.add_typer(metrics_app, name="metrics")
 app.add_typer(spend_app, name="spend")
 app.add_typer(rates_app, name="rates")
+app.add_typer(goals_app, name="goals")
 app.command("codegen")(codegen)
 app.command("rebuild")(rebuild)
 

@@ -10,11 +10,13 @@ from fastapi import FastAPI
 from analytics_api import problems
 from analytics_api.access.authenticator import Authenticator
 from analytics_api.aggregate.custom_metric_routes import router as custom_metric_router
+from analytics_api.aggregate.goal_routes import router as goal_setting_router
 from analytics_api.aggregate.routes import router as money_router
 from analytics_api.query.acquisition_routes import router as acquisition_router
 from analytics_api.query.analysis.routes import router as analysis_router
 from analytics_api.query.analysis.timeline_routes import router as timeline_router
 from analytics_api.query.cohort_routes import router as cohort_router
+from analytics_api.query.goal_routes import router as goal_router
 from analytics_api.query.metrics import FigureRules
 from analytics_api.query.prediction_routes import router as prediction_router
 from analytics_api.query.reports.product_routes import router as product_router
@@ -42,6 +44,8 @@ class Api:
         app.include_router(timeline_router)
         app.include_router(money_router)
         app.include_router(custom_metric_router)
+        app.include_router(goal_router)
+        app.include_router(goal_setting_router)
         problems.install(app)
         app.state.database = database
         app.state.authenticator = Authenticator(database, open_on_loopback=True)

@@ -515,6 +515,23 @@ custom_metrics = Table(
     _time("changed_at"),
 )
 
+goals = Table(
+    "goals",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("project_id", Integer, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("metric", Text, nullable=False),
+    Column("direction", Text, nullable=False),
+    Column("target", Numeric, nullable=False),
+    Column("period", Text, nullable=False),
+    Column("starts_on", Date, nullable=False),
+    Column("ends_on", Date),
+    _time("created_at"),
+    _time("updated_at"),
+    Index("goals_project", "project_id", "id"),
+)
+
 metric_revisions = Table(
     "metric_revisions",
     metadata,

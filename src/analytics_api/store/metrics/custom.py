@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from analytics_api.domain.filters import asks_person
 from analytics_api.domain.measures import Measure, Measured, Of, Ratio
 from analytics_api.domain.metrics import Metric
-from analytics_api.domain.period import start_of_day
+from analytics_api.domain.period import Period, start_of_day
+from analytics_api.domain.project import Project
 from analytics_api.store.filter_sql import Binds, filter_sql, number_sql
 from analytics_api.store.metrics.days import sealed_days
 from analytics_api.store.metrics.figure import Figure, Span, fetch, ratio
@@ -26,6 +27,9 @@ _AGGREGATES = {
     Of.MAXIMUM: "max(number)",
     Of.PERCENTILE: "percentile_disc(CAST(:share AS double precision)) WITHIN GROUP (ORDER BY number)",
 }
+
+
+_UNKNOWN = Figure(None, None, None, {"raw_events_gone": True})
 
 
 async def measured(
@@ -48,8 +52,27 @@ async def _gone(connection: AsyncConnection, metric: Metric, span: Span) -> Mapp
     kept = {}
     if not (span.raw or span.include_bots):
         kept = await stored_figures(connection, span.project, metric, touched[0], touched[-1])
-    unknown = Figure(None, None, None, {"raw_events_gone": True})
-    return {bucket: kept[bucket].figure if bucket in kept else unknown for bucket in touched}
+    return {bucket: kept[bucket].figure if bucket in kept else _UNKNOWN for bucket in touched}
+
+
+async def measured_range(
+    connection: AsyncConnection, measure: Measured, project: Project, first: date, last: date, now: datetime
+) -> Figure:
+    """One figure of the days from `first` to `last`; unknown when raw events of some are gone."""
+    if (await sealed_days(connection, project.id, first, last)).days:
+        return _UNKNOWN
+    span = _Stretch(project, Period.DAILY, first, last, now)
+    return (await _made(connection, measure, span))[first]
+
+
+class _Stretch(Span):
+    """Its days as one bucket."""
+
+    def buckets(self) -> list[date]:
+        return [self.first]
+
+    def bucket_sql(self, day: str = "day") -> str:
+        return f"least({day}, CAST('{self.first.isoformat()}' AS date))"
 
 
 async def _made(connection: AsyncConnection, measure: Measured, span: Span) -> dict[date, Figure]:
