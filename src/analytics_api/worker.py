@@ -99,6 +99,7 @@ def make_alerts(settings: Settings, database: Database, clock: Clock = system_cl
         added_client(settings),
         settings_mailer(settings),
         jobs=JOB_LIMITS,
+        late_days=settings.late_days,
         muted=settings.sandbox_mode,
         clock=clock,
     )

@@ -10,7 +10,8 @@ import pytest
 from analytics_api.alert import administration, evaluation
 from analytics_api.alert.defaults import DEFAULTS
 from analytics_api.alert.evaluation import settle
-from analytics_api.alert.kinds import KINDS, Parameters, RuleKind, Scene
+from analytics_api.alert.kinds import KINDS
+from analytics_api.alert.rule_kind import Parameters, RuleKind, Scene
 from analytics_api.domain.alert import AlertState, Finding
 from analytics_api.store.alert_rules import enabled_rules, list_rules
 from analytics_api.store.alerts import acknowledge, purge_alerts

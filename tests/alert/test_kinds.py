@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import timedelta
 from typing import Any
 
-from analytics_api.alert.evaluation import look
+from analytics_api.alert.evaluation import figures_of, look
 from analytics_api.domain.alert import Finding
 from analytics_api.domain.outcome import EndState
 from analytics_api.store import readers
@@ -18,6 +18,7 @@ from analytics_api.store.projects import create_project
 from analytics_api.store.replays import MARK
 from tests.support.alerting import JOBS, World
 from tests.support.events import NOW, make_event, write_events
+from tests.support.figures import LATE_DAYS
 
 
 async def found(world: World, kind: str, **parameters: Any) -> dict[str, Finding]:
@@ -29,7 +30,8 @@ async def look_again(world: World, rule_id: int) -> dict[str, Finding]:
     async with world.database.acquire() as connection:
         rule = await find_rule(connection, world.project.id, rule_id)
         assert rule is not None
-        return await look(connection, rule, world.clock(), JOBS)
+        figures = figures_of(world.database, world.project, world.clock(), LATE_DAYS)
+        return await look(connection, rule, world.clock(), JOBS, figures)
 
 
 async def test_a_backlog_is_as_old_as_its_oldest_event(world: World) -> None:

@@ -22,6 +22,7 @@ from analytics_api.store import alert_outbox
 from analytics_api.store.alert_channels import StoredChannel, find_channel
 from tests.support.alerting import JOBS, AlertReceiver, World
 from tests.support.destinations import BOX
+from tests.support.figures import LATE_DAYS
 from tests.support.providers import Fault
 from tests.support.serving import until
 
@@ -258,6 +259,7 @@ async def test_an_address_inside_the_own_network_is_refused(world: World, receiv
         httpx.AsyncClient(transport=PublicOnlyTransport()),
         None,
         jobs=JOBS,
+        late_days=LATE_DAYS,
         clock=world.clock,
     )
     error = await careful.test(world.project, number)

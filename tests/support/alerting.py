@@ -22,6 +22,7 @@ from analytics_api.store.deliveries import reader_name
 from analytics_api.store.engine import Database
 from tests.support.delivering import MovableClock
 from tests.support.destinations import BOX
+from tests.support.figures import LATE_DAYS
 from tests.support.providers.server import JSON, Received, Reply, strict_json
 from tests.support.providers.webhook import WebhookStandIn
 
@@ -155,4 +156,6 @@ def make_alerts(
     database: Database, clock: MovableClock, mailer: Mailer | None = None, *, muted: bool = False
 ) -> Alerts:
     """Alerts of one process, whose requests may go anywhere."""
-    return Alerts(database, BOX, httpx.AsyncClient(), mailer, jobs=JOBS, muted=muted, clock=clock)
+    return Alerts(
+        database, BOX, httpx.AsyncClient(), mailer, jobs=JOBS, late_days=LATE_DAYS, muted=muted, clock=clock
+    )

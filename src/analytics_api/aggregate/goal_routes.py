@@ -12,13 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics_api.access.dependencies import AdminCaller, DatabaseOf
 from analytics_api.domain.clock import system_clock
-from analytics_api.domain.goals import BUCKETS, Direction, Goal, GoalPeriod
-from analytics_api.domain.metrics import find_metric
-from analytics_api.domain.period import Period, local_day
+from analytics_api.domain.goals import Direction, Goal, GoalPeriod
+from analytics_api.domain.period import local_day
 from analytics_api.domain.project import Project
 from analytics_api.errors import NotFound, Unprocessable
 from analytics_api.store import goals as store
-from analytics_api.store.custom_metrics import find_custom_metric
 from analytics_api.store.goals import StoredGoal
 
 router = APIRouter(prefix="/goals", tags=["goals"])
@@ -122,14 +120,11 @@ def _goal(body: GoalBody, starts_on: date) -> Goal:
 
 async def _check(connection: AsyncConnection, project: Project, goal: Goal) -> None:
     """Raises Unprocessable when the metric is not there or cannot be read over the goal's period."""
-    metric = find_metric(goal.metric)
+    metric = await store.metric_of_goal(connection, project.id, goal)
     if metric is None:
-        own = await find_custom_metric(connection, project.id, goal.metric)
-        if own is None:
-            raise Unprocessable(
-                f"metric: {goal.metric!r} is not known; GET /metrics/definitions lists all, POST /metrics/custom makes one."
-            )
-        metric = own.metric.metric(BUCKETS.get(goal.period, Period.DAILY))
+        raise Unprocessable(
+            f"metric: {goal.metric!r} is not known; GET /metrics/definitions lists all, POST /metrics/custom makes one."
+        )
     try:
         goal.read_as(metric)
     except ValueError as error:

@@ -16,11 +16,14 @@ from analytics_api.alert.channels.port import Channel
 from analytics_api.alert.channels.registry import CHANNELS
 from analytics_api.alert.evaluation import end_alerts
 from analytics_api.alert.kinds import KINDS
+from analytics_api.domain.metrics import METRICS_BY_NAME
+from analytics_api.domain.period import Period
 from analytics_api.domain.project import Project
-from analytics_api.errors import ConfigurationError, NotFound, Unprocessable
+from analytics_api.errors import ConfigurationError, NotFound, Unprocessable, wording
 from analytics_api.store import alert_channels, alert_rules
 from analytics_api.store.alert_channels import ChannelBody, StoredChannel
 from analytics_api.store.alert_rules import RuleBody, StoredRule
+from analytics_api.store.custom_metrics import is_custom_metric
 from analytics_api.store.engine import Database
 from analytics_api.store.secret_box import SecretBox
 
@@ -86,7 +89,7 @@ async def _checked_rule(
     if kind is None:
         raise Unprocessable(f"kind: {_unknown(body.kind, KINDS)}")
     try:
-        parameters = kind.parameters.model_validate(body.parameters).model_dump()
+        parameters = kind.parameters.model_validate(body.parameters).model_dump(mode="json")
     except ValidationError as error:
         raise Unprocessable(_sentence(error, kind.parameters.model_fields)) from None
     for name, value in parameters.items():
@@ -96,6 +99,8 @@ async def _checked_rule(
             raise Unprocessable(f"parameters.{name}: use a finite number.")
     if parameters.get("job") is not None and parameters["job"] not in jobs:
         raise Unprocessable(f"parameters.job: {_unknown(parameters['job'], jobs)}")
+    if "metric" in parameters:
+        await _check_metric(connection, project, parameters["metric"], parameters["period"])
     for name in ("hold_seconds", "clear_seconds"):
         if not 0 <= getattr(body, name) <= _LONGEST_TIME:
             raise Unprocessable(f"{name}: use 0 to {_LONGEST_TIME}.")
@@ -109,9 +114,22 @@ async def _checked_rule(
     return replace(body, parameters=parameters)
 
 
+async def _check_metric(
+    connection: asyncpg.Connection, project: Project, name: str, period: Period | None
+) -> None:
+    """Raises Unprocessable when there is no such metric, of the product or the project's own."""
+    metric = METRICS_BY_NAME.get(name)
+    if metric is None and not await is_custom_metric(connection, project.id, name):
+        raise Unprocessable(f"parameters.metric: {name!r} is not known; GET /metrics/definitions lists all.")
+    if metric is not None and period not in (None, metric.period):
+        raise Unprocessable(f"parameters.period: {name} is {metric.period}; leave it out.")
+
+
 def _sentence(error: ValidationError, known: Iterable[str]) -> str:
     first = error.errors()[0]
     field = ".".join(("parameters", *map(str, first["loc"])))
+    if not first["loc"]:
+        return f"{field}: {wording(first)}."
     if first["type"] == "extra_forbidden":
         return f"{field}: {_unknown(str(first['loc'][-1]), known)}"
     return f"{field}: {first['msg'][:1].lower()}{first['msg'][1:]}."

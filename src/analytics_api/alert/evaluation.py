@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
 import asyncpg
 from pydantic import ValidationError
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
-from analytics_api.alert.kinds import KINDS, Scene
+from analytics_api.alert.kinds import KINDS
+from analytics_api.alert.rule_kind import OpenFigures, Scene
 from analytics_api.domain.alert import Alert, AlertState, Finding, Notice, step
 from analytics_api.domain.project import Project
+from analytics_api.errors import AnalyticsError
 from analytics_api.store import alerts as store
 from analytics_api.store.alert_rules import StoredRule, find_rule, note_rule_error, touch_rules
 from analytics_api.store.engine import Database
 from analytics_api.store.failures import AWAY
+from analytics_api.store.metrics.answer import Figures
 
 logger = logging.getLogger(__name__)
 
@@ -27,8 +33,28 @@ class RuleFailed(Exception):
     """A rule cannot be evaluated; the text says why."""
 
 
+def figures_of(database: Database, project: Project, now: datetime, late_days: int) -> OpenFigures:
+    """Opens the figures of a project as they are now, with the time limit of a rule's statements."""
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Figures]:
+        try:
+            async with database.read() as connection:
+                await connection.execute(text(f"SET LOCAL statement_timeout = {LOOK_TIMEOUT_MS}"))
+                yield await Figures.of(connection, project, now, late_days)
+        except DBAPIError as error:
+            # The driver's own error, as the other kinds of rules meet it.
+            raise (error.orig and error.orig.__cause__) or error from None
+
+    return opened
+
+
 async def look(
-    connection: asyncpg.Connection, rule: StoredRule, now: datetime, jobs: Mapping[str, timedelta]
+    connection: asyncpg.Connection,
+    rule: StoredRule,
+    now: datetime,
+    jobs: Mapping[str, timedelta],
+    figures: OpenFigures,
 ) -> dict[str, Finding]:
     """What a rule finds wrong, by subject. Raises RuleFailed; errors of a database that is away go through."""
     kind = KINDS.get(rule.body.kind)
@@ -39,7 +65,7 @@ async def look(
         async with connection.transaction(readonly=True):
             await connection.execute(f"SET LOCAL statement_timeout = {LOOK_TIMEOUT_MS}")
             found = await kind.find(
-                Scene(connection, rule.project_id, now, rule.created_at, jobs), parameters
+                Scene(connection, rule.project_id, now, rule.created_at, jobs, figures), parameters
             )
     except ValidationError as error:
         raise RuleFailed(
@@ -47,6 +73,8 @@ async def look(
         ) from None
     except asyncpg.QueryCanceledError:
         raise RuleFailed(f"it took longer than {LOOK_TIMEOUT_MS // 1000} s") from None
+    except AnalyticsError as error:
+        raise RuleFailed(error.detail) from None
     except AWAY:
         raise
     except Exception as error:
@@ -131,6 +159,7 @@ async def evaluate(
     rules: list[StoredRule],
     now: datetime,
     jobs: Mapping[str, timedelta],
+    late_days: int,
 ) -> dict[Notice, int]:
     """Evaluate rules one after another; one that fails is noted and changes no alert. Returns what people are told."""
     told: dict[Notice, int] = {}
@@ -139,7 +168,10 @@ async def evaluate(
         burning = await store.rules_with_alerts(connection)
         for rule in rules:
             try:
-                findings = await look(connection, rule, now, jobs)
+                project = projects[rule.project_id]
+                findings = await look(
+                    connection, rule, now, jobs, figures_of(database, project, now, late_days)
+                )
             except RuleFailed as error:
                 logger.warning("alert rule %s (%s) cannot be evaluated: %s", rule.id, rule.body.name, error)
                 await note_rule_error(connection, rule.id, str(error))
@@ -148,7 +180,7 @@ async def evaluate(
                 # Nearly all rules nearly always: one statement for all of them.
                 quiet.append(rule.id)
                 continue
-            for notice in await settle(connection, projects[rule.project_id], rule, findings, now):
+            for notice in await settle(connection, project, rule, findings, now):
                 told[notice] = told.get(notice, 0) + 1
         await touch_rules(connection, quiet, now)
     return told

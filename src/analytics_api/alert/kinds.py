@@ -6,53 +6,18 @@ finding for each subject; since when, and whom to tell, is not its business.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
-import asyncpg
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from analytics_api.alert import metric_kinds
+from analytics_api.alert.rule_kind import Parameters, RuleKind, Scene
 from analytics_api.domain.alert import Finding
 from analytics_api.store import alert_evidence as evidence
 from analytics_api.store.delivery_overview import ended, total
 from analytics_api.store.delivery_standing import standings
 from analytics_api.store.delivery_window import Window
 from analytics_api.store.metrics.days import ROLLUP_READER
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """What a rule is evaluated in."""
-
-    connection: asyncpg.Connection
-    """In a read-only transaction with a time limit."""
-    project_id: int
-    now: datetime
-    watched_since: datetime
-    """When the rule was made."""
-    jobs: Mapping[str, timedelta]
-    """Periodic jobs, and how long each may go without a success."""
-
-
-class Parameters(BaseModel):
-    """Of a rule; each kind has its own."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-@dataclass(frozen=True, slots=True)
-class RuleKind:
-    """An entry of the registry."""
-
-    description: str
-    unit: str | None
-    """Of the value that is shown with an alert; None when there is none."""
-    parameters: type[Parameters]
-    find: Callable[[Scene, Any], Awaitable[list[Finding]]]
-    """Takes parameters of that type."""
-
 
 _Destination = Field(None, min_length=1, max_length=63, description="Only this one; all when left out.")
 
@@ -213,4 +178,5 @@ KINDS: dict[str, RuleKind] = {
     "job_not_run": RuleKind(
         "a periodic job of the worker has not run to its end for a time", "hours", JobNotRun, _job_not_run
     ),
+    **metric_kinds.KINDS,
 }

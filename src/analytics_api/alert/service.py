@@ -38,14 +38,19 @@ class Alerts:
         mailer: Mailer | None,
         *,
         jobs: Mapping[str, timedelta],
+        late_days: int,
         muted: bool = False,
         clock: Clock = system_clock,
     ) -> None:
-        """`client` belongs to this object. `jobs`: how long each periodic job may go without a success."""
+        """`client` belongs to this object. `jobs`: how long each periodic job may go without a success.
+
+        `late_days`: after which figures are final.
+        """
         self.jobs = jobs
         self.box = box
         self.mail_is_set = mailer is not None
         self._database = database
+        self._late_days = late_days
         self._muted = muted
         self._clock = clock
         self._outlets = Outlets(client, mailer)
@@ -59,7 +64,7 @@ class Alerts:
             rules = await enabled_rules(connection)
         async with self._database.read() as session:
             projects = {project.id: project for project in await list_projects(session)}
-        return await evaluate(self._database, projects, rules, now, self.jobs)
+        return await evaluate(self._database, projects, rules, now, self.jobs, self._late_days)
 
     async def start_due(self) -> None:
         """Begin to send what waits; returns at once."""

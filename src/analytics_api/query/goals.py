@@ -8,14 +8,13 @@ from decimal import Decimal
 from itertools import islice
 from typing import Any
 
-from analytics_api.domain.goals import BUCKETS, Goal, GoalPeriod, Reading, grows, progress
-from analytics_api.domain.metrics import Metric, State, find_metric
-from analytics_api.domain.period import Period, local_day, start_of_day
+from analytics_api.domain.goals import Goal, GoalPeriod, Reading, grows, progress
+from analytics_api.domain.metrics import Metric, State
+from analytics_api.domain.period import local_day, start_of_day
 from analytics_api.domain.project import Project
 from analytics_api.errors import AnalyticsError, Unprocessable
 from analytics_api.query.metrics import as_number, explanation
-from analytics_api.store.custom_metrics import find_custom_metric
-from analytics_api.store.goals import StoredGoal
+from analytics_api.store.goals import StoredGoal, metric_of_goal
 from analytics_api.store.metrics.answer import Figures, Point
 from analytics_api.store.metrics.custom import measured_range
 from analytics_api.store.metrics.figure import count
@@ -48,12 +47,9 @@ async def goal_answer(figures: Figures, stored: StoredGoal, *, periods: int = 0)
 
 async def _metric(figures: Figures, goal: Goal) -> Metric:
     """Raises Unprocessable when it is no more, or cannot be read so."""
-    found = find_metric(goal.metric)
+    found = await metric_of_goal(figures.connection, figures.project.id, goal)
     if found is None:
-        own = await find_custom_metric(figures.connection, figures.project.id, goal.metric)
-        if own is None:
-            raise Unprocessable(f"metric: there is no metric {goal.metric} any more.")
-        found = own.metric.metric(BUCKETS.get(goal.period, Period.DAILY))
+        raise Unprocessable(f"metric: there is no metric {goal.metric} any more.")
     return found
 
 

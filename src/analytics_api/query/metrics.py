@@ -14,12 +14,12 @@ from zoneinfo import ZoneInfo, available_timezones
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics_api.domain.clock import Clock, system_clock
-from analytics_api.domain.metrics import METRICS, SMALL_SAMPLE, Metric, Unit, find_metric, metric_names
+from analytics_api.domain.metrics import METRICS, SMALL_SAMPLE, Metric, Unit, metric_names
 from analytics_api.domain.period import Period, next_bucket
 from analytics_api.domain.project import Project
 from analytics_api.domain.statistics import CONFIDENCE, wilson_interval
 from analytics_api.errors import Unprocessable
-from analytics_api.store.custom_metrics import custom_metrics, own_metrics
+from analytics_api.store.custom_metrics import custom_metrics, metric_called, own_metrics
 from analytics_api.store.metrics.answer import Point
 
 MOST_BUCKETS = 4000
@@ -40,11 +40,9 @@ async def wanted_metric(
     connection: AsyncConnection, project: Project, name: str, period: Period | None
 ) -> Metric:
     """The metric that is asked for; the project's own by day when no period is given. Raises Unprocessable listing all."""
-    metric = find_metric(name, period)
+    metric = await metric_called(connection, project.id, name, period)
     if metric is None:
-        own = {stored.metric.name: stored.metric for stored in await custom_metrics(connection, project.id)}
-        if name in own:
-            return own[name].metric(period or Period.DAILY)
+        own = [stored.metric.name for stored in await custom_metrics(connection, project.id)]
         known = [*metric_names(period), *own]
         whose = "" if period is None else f" with period={period}"
         raise Unprocessable(

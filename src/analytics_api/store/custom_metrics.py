@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import asyncpg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics_api.domain.custom_metrics import CustomMetric, parse_custom_metric
-from analytics_api.domain.metrics import Metric
+from analytics_api.domain.metrics import METRICS_BY_NAME, Metric, find_metric
 from analytics_api.domain.period import Period
 from analytics_api.errors import Conflict, NotFound, Unprocessable
 from analytics_api.store.metrics.figure import fetch
@@ -54,6 +55,31 @@ async def find_custom_metric(connection: AsyncConnection, project_id: int, name:
     """The definition of that name."""
     rows = await fetch(connection, _CURRENT, {"project": project_id, "name": name})
     return _stored(rows[0]) if rows and rows[0].definition is not None else None
+
+
+async def metric_called(
+    connection: AsyncConnection, project_id: int, name: str, period: Period | None = None
+) -> Metric | None:
+    """The metric of that name, of the product or the project's own; the latter by day when no period is given."""
+    found = find_metric(name, period)
+    if found is not None or name in METRICS_BY_NAME:
+        return found
+    own = await find_custom_metric(connection, project_id, name)
+    return None if own is None else own.metric.metric(period or Period.DAILY)
+
+
+async def is_custom_metric(connection: asyncpg.Connection, project_id: int, name: str) -> bool:
+    """Whether the project has defined a metric of that name."""
+    return bool(
+        await connection.fetchval(
+            """
+            SELECT definition IS NOT NULL FROM custom_metrics WHERE project_id = $1 AND name = $2
+            ORDER BY revision DESC LIMIT 1
+            """,
+            project_id,
+            name,
+        )
+    )
 
 
 async def metric_history(

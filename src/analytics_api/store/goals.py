@@ -9,8 +9,10 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from analytics_api.domain.goals import Direction, Goal, GoalPeriod
+from analytics_api.domain.goals import BUCKETS, Direction, Goal, GoalPeriod
+from analytics_api.domain.metrics import METRICS_BY_NAME, Metric
 from analytics_api.errors import Unprocessable
+from analytics_api.store.custom_metrics import metric_called
 from analytics_api.store.metrics.figure import fetch
 
 MOST_GOALS = 200
@@ -86,6 +88,13 @@ async def remove_goal(connection: AsyncConnection, project_id: int, goal_id: int
         {"project": project_id, "id": goal_id},
     )
     return bool(rows)
+
+
+async def metric_of_goal(connection: AsyncConnection, project_id: int, goal: Goal) -> Metric | None:
+    """The metric that a goal names; None when there is none of that name."""
+    if goal.metric in METRICS_BY_NAME:
+        return METRICS_BY_NAME[goal.metric]
+    return await metric_called(connection, project_id, goal.metric, BUCKETS.get(goal.period))
 
 
 def _stored(row: Any) -> StoredGoal:
