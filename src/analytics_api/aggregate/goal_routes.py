@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from analytics_api.access.dependencies import AdminCaller, DatabaseOf
+from analytics_api.access.dependencies import DatabaseOf, EditCaller
 from analytics_api.domain.clock import system_clock
 from analytics_api.domain.goals import Direction, Goal, GoalPeriod
 from analytics_api.domain.period import local_day
@@ -67,7 +67,7 @@ class SetGoal(BaseModel):
 
 
 @router.post("", summary="Set a goal", status_code=201, response_model=SetGoal)
-async def add_goal(body: GoalBody, caller: AdminCaller, database: DatabaseOf) -> SetGoal:
+async def add_goal(body: GoalBody, caller: EditCaller, database: DatabaseOf) -> SetGoal:
     """Its figures are there at once, also of days before now."""
     now = system_clock()
     goal = _goal(body, local_day(now, caller.project.zone))
@@ -77,7 +77,7 @@ async def add_goal(body: GoalBody, caller: AdminCaller, database: DatabaseOf) ->
 
 
 @router.put("/{goal_id}", summary="Change a goal", response_model=SetGoal)
-async def replace_goal(goal_id: Number, body: GoalBody, caller: AdminCaller, database: DatabaseOf) -> SetGoal:
+async def replace_goal(goal_id: Number, body: GoalBody, caller: EditCaller, database: DatabaseOf) -> SetGoal:
     """Everything is given again; without `starts_on` that stays. Earlier periods are judged by the new target, too."""
     project, now = caller.project, system_clock()
     async with database.write() as connection:
@@ -93,7 +93,7 @@ async def replace_goal(goal_id: Number, body: GoalBody, caller: AdminCaller, dat
 
 
 @router.delete("/{goal_id}", summary="Remove a goal", status_code=204)
-async def remove_goal(goal_id: Number, caller: AdminCaller, database: DatabaseOf) -> Response:
+async def remove_goal(goal_id: Number, caller: EditCaller, database: DatabaseOf) -> Response:
     """Its metric stays."""
     async with database.write() as connection:
         if not await store.remove_goal(connection, caller.project.id, goal_id):

@@ -43,6 +43,6 @@ class Role(StrEnum):
     VIEWER = "viewer"
     """Reads figures and events."""
     EDITOR = "editor"
-    """Also changes what the project watches and expects: alert rules, custom metrics, tracking plan, quarantine, replays."""
+    """Also changes what the project watches and expects: alert rules, custom metrics, goals, tracking plan, quarantine, replays."""
     OWNER = "owner"
     """Everything in the project, members and keys included."""
