@@ -56,7 +56,7 @@ lock: ## pin the dependencies of pyproject.toml again (UV_FLAGS=--upgrade takes 
 	@rm -rf $(LOCK_VENV)
 
 clean: ## remove .venv and all that was built; data in .data stays
-	rm -rf $(VENV) dist build web/node_modules web/sdk/dist clients/python/dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) dist build web/node_modules benchmarks/browser/node_modules web/sdk/dist clients/python/dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find src clients examples tests -name __pycache__ -prune -exec rm -rf {} +
 
 # Node comes with the Python packages, in the version that they pin.

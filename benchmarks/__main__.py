@@ -23,7 +23,7 @@ import psutil
 from sqlalchemy import make_url
 
 from analytics_api.store.embedded import EmbeddedServer
-from benchmarks import bare, delivery, middleware, realistic
+from benchmarks import bare, delivery, middleware, realistic, sizes
 from benchmarks.importing import measure
 
 EVENTS = "/api/v1/analytics/events"
@@ -241,6 +241,9 @@ def main() -> None:
     compare_delivery(options.rounds, options.deliveries)
     line("request with a middleware", middleware.report(options.rounds, options.requests // 4))
     print(OTHERS)
+    print("browser clients, minified:")
+    for measured in sizes.measure():
+        print(measured)
 
 
 if __name__ == "__main__":
