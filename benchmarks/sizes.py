@@ -68,7 +68,7 @@ def _installed() -> bool:
     if (HERE / "node_modules" / "posthog-js").exists():
         return True
     done = subprocess.run(
-        ["npm", "ci", "--ignore-scripts", "--silent"],  # noqa: S607
+        ["npm", "ci", "--ignore-scripts", "--silent"],
         cwd=HERE,
         env=_node(),
     )
