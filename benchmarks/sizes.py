@@ -77,13 +77,8 @@ def _installed() -> bool:
 
 def _bundle(source: str) -> bytes:
     """One file with what `source` needs; the peers that an application has anyway stay outside."""
-    command = [
-        "node",
-        HERE / "node_modules" / "esbuild" / "bin" / "esbuild",
-        "--bundle",
-        "--minify",
-        "--format=esm",
-    ]
+    esbuild = str(HERE / "node_modules" / "esbuild" / "bin" / "esbuild")
+    command = ["node", esbuild, "--bundle", "--minify", "--format=esm"]
     options = ["--target=es2020", "--external:vue", "--external:vue-router", "--log-level=error"]
     return subprocess.run(
         [*command, *options], cwd=HERE, env=_node(), input=source.encode(), stdout=subprocess.PIPE, check=True
