@@ -61,6 +61,8 @@ from analytics_api.query.analysis.routes import router as analysis_router
 from analytics_api.query.analysis.timeline_routes import router as timeline_router
 from analytics_api.query.cohort_routes import router as cohort_router
 from analytics_api.query.goal_routes import router as goal_router
+from analytics_api.query.live.hub import LiveHub
+from analytics_api.query.live.routes import router as live_router
 from analytics_api.query.metrics import FigureRules
 from analytics_api.query.prediction_routes import router as prediction_router
 from analytics_api.query.reports.product_routes import router as product_router
@@ -114,6 +116,12 @@ class Application(FastAPI):
             await super().__call__(scope, _limited(receive), send)
         else:
             await super().__call__(scope, receive, self._without_traceback(send))
+
+    def leave(self) -> None:
+        """The server is about to stop: streams, which have no end of their own, end."""
+        hub: LiveHub | None = getattr(self.state, "live", None)
+        if hub is not None:
+            hub.stop()
 
     def _without_traceback(self, send: Send) -> Send:
         async def sent(message: Message) -> None:
@@ -176,6 +184,7 @@ def create_app(settings: Settings, url: str, *, with_worker: bool = False) -> Ap
         prediction_router,
         report_router,
         product_router,
+        live_router,
         custom_metric_router,
         acquisition_router,
         cohort_router,
@@ -327,6 +336,7 @@ async def _open(
     app.state.privacy = privacy
     app.state.services = services
     app.state.figures = FigureRules(settings.late_days)
+    app.state.live = LiveHub(database)
     app.state.stripe = StripeRules(_stripe_secrets(settings))
     app.state.config = _config(settings)
     if with_worker:

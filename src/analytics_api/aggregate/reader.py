@@ -22,6 +22,7 @@ from analytics_api.store import readers
 from analytics_api.store.counting import note_bad_event, prepare, roll_up
 from analytics_api.store.engine import Database
 from analytics_api.store.failures import AWAY, BAD_DATA, TRY_AGAIN
+from analytics_api.store.live import tell
 from analytics_api.store.log import Chunk, next_chunk, safe_position
 from analytics_api.store.projects import list_projects
 from analytics_api.telemetry import count_set_aside, set_reader_lag
@@ -31,6 +32,8 @@ logger = logging.getLogger(__name__)
 READER = "rollups"
 LEASE = timedelta(seconds=30)
 CHUNK = 20_000
+TELL_SECONDS = 0.25
+"""Live listeners are told at most so often that events were counted."""
 """Sequence numbers per transaction: about half a second of work, so that a lease is never outlived."""
 
 
@@ -63,6 +66,7 @@ class RollupReader:
         self._lock = asyncio.Lock()
         self._connection: asyncpg.Connection | None = None
         self._stopping = False
+        self._told = 0.0
 
     def stop(self) -> None:
         """Begin no further chunk, so that a process with a long way to go can end."""
@@ -80,14 +84,24 @@ class RollupReader:
                 connection = await self._connected()
                 safe = await safe_position(connection)
                 known = await readers.states(connection, READER)
-                return [
+                reports = [
                     await self._project(connection, project, safe)
                     for project in projects
                     if self._is_due(known.get(project.id), safe, wait=wait)
                 ]
+                if any(report.events for report in reports):
+                    await self._tell(connection)
+                return reports
             except BaseException:
                 await self.disconnect()
                 raise
+
+    async def _tell(self, connection: asyncpg.Connection) -> None:
+        # Who is not told looks within a second.
+        now = asyncio.get_running_loop().time()
+        if now - self._told >= TELL_SECONDS:
+            self._told = now
+            await tell(connection)
 
     def _is_due(self, state: readers.State | None, safe: int, *, wait: bool) -> bool:
         if state is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import Depends, Query
+from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics_api.domain.filters import AllOf, parse_filter_text
@@ -19,6 +20,10 @@ FilterTexts = Annotated[
         description="`PATH OPERATOR VALUE`, or JSON; may be repeated (docs/filters.md).",
         examples=[["event_data.platform is macOS"]],
     ),
+]
+EventTypes = Annotated[
+    list[Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]],
+    Query(alias="event_type", max_length=100, description="Only these; may be repeated."),
 ]
 
 

@@ -1,0 +1,1 @@
+"""What happens now: a stream of events and counters of the last half hour."""
