@@ -49,11 +49,12 @@ def _change(project: Project, row: asyncpg.Record) -> tuple[object, ...]:
     if kind in ENDING:
         mrr = Decimal(0)
         effective = max(effective, _ends_at(data.get("ends_at"), effective + ENDING[kind]))
-    elif data.get("amount") is not None:
+    elif data.get("amount") is not None or data.get("mrr") is not None:
+        # Some billing systems tell what a month is worth, others what is due and how often.
+        name, interval = ("mrr", "month") if data.get("amount") is None else ("amount", data.get("interval"))
         try:
-            interval = data.get("interval")
             mrr = monthly_amount(
-                parse_amount(data["amount"], "amount"), interval if isinstance(interval, str) else None
+                parse_amount(data[name], name), interval if isinstance(interval, str) else None
             )
             currency = parse_currency(data.get("currency") or project.currency, "currency")
         except ValueError:

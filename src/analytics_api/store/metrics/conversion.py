@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from analytics_api.domain.metrics import CONVERSION_WINDOW_DAYS
 from analytics_api.store.metrics.figure import Figure, Span, fetch, ratio
 from analytics_api.store.metrics.people import new_registrations
-from analytics_api.store.metrics.revenue import successful_payments
+from analytics_api.store.metrics.revenue import ids_of, successful_payments
 
 NOBODY = {"converted_net": 0, "paid_before_signup": 0}
 
@@ -34,7 +34,7 @@ async def signup_to_payment(connection: AsyncConnection, span: Span) -> dict[dat
             JOIN payments p ON p.project_id = :project AND p.kind = 'payment'
                 AND p.occurred_at = c.first_payment_at AND p.amount > 0
             LEFT JOIN person_merges m ON m.person_id = p.person_id
-            JOIN payments r ON r.project_id = p.project_id AND r.payment_id = p.entry_id
+            JOIN payments r ON r.project_id = p.project_id AND r.payment_id = ANY ({ids_of("p")})
                 AND r.kind IN ('refund', 'chargeback') AND r.occurred_at <= c.until
                 AND r.currency IS NOT DISTINCT FROM p.currency
             WHERE coalesce(m.canonical_id, p.person_id) = c.person_id

@@ -14,6 +14,7 @@ from analytics_api.domain.metrics import LTV_CAP_MONTHS, REFUND_WINDOW_DAYS, TRA
 from analytics_api.domain.period import bucket_of
 from analytics_api.store.metrics.figure import Figure, Span, fetch, ratio
 from analytics_api.store.metrics.people import new_registrations
+from analytics_api.store.metrics.revenue import ids_of
 from analytics_api.store.metrics.subscriptions import SubscriptionBucket, subscription_buckets
 
 _ABOUT_FOUR_MONTHS = 31 * (TRAILING_MONTHS + 1)
@@ -227,9 +228,7 @@ def payers_sql(keys: Mapping[str, str]) -> str:
           AND p.amount > (
               SELECT coalesce(sum(r.amount), 0) FROM payments r
               WHERE r.project_id = p.project_id AND r.kind IN ('refund', 'chargeback')
-                AND r.payment_id = ANY (ARRAY(
-                    SELECT a.entry_id FROM payments a
-                    WHERE a.project_id = p.project_id AND a.kind = 'alias' AND a.payment_id = p.entry_id) || p.entry_id)
+                AND r.payment_id = ANY ({ids_of("p")})
                 AND r.currency IS NOT DISTINCT FROM p.currency
                 AND r.occurred_at <= p.occurred_at + make_interval(hours => 24 * :days))
         GROUP BY {names}

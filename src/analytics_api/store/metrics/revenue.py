@@ -28,6 +28,14 @@ def rate_join(entry: str, rate: str, day: str) -> str:
     """
 
 
+def ids_of(payment: str) -> str:
+    """SQL for all ids under which refunds may name a payment."""
+    return f"""(ARRAY(
+        SELECT other.entry_id FROM payments other
+        WHERE other.project_id = {payment}.project_id AND other.kind = 'alias' AND other.payment_id = {payment}.entry_id
+    ) || {payment}.entry_id)"""
+
+
 def utc_day(entry: str) -> str:
     """SQL for the UTC date of a ledger entry."""
     return f"({entry}.occurred_at AT TIME ZONE 'UTC')::date"
