@@ -22,6 +22,7 @@ from analytics_api.access.key_routes import router as key_router
 from analytics_api.access.logins import Logins
 from analytics_api.access.member_routes import router as member_router
 from analytics_api.access.project_routes import router as project_router
+from analytics_api.aggregate.cohort_routes import router as saved_cohort_router
 from analytics_api.aggregate.custom_metric_routes import router as custom_metric_router
 from analytics_api.aggregate.goal_routes import router as goal_setting_router
 from analytics_api.aggregate.routes import router as money_router
@@ -192,6 +193,7 @@ def create_app(settings: Settings, url: str, *, with_worker: bool = False) -> Ap
         timeline_router,
         goal_router,
         goal_setting_router,
+        saved_cohort_router,
         money_router,
         overview_router,
         deliver_router,

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from analytics_api import problems
 from analytics_api.access.authenticator import Authenticator
+from analytics_api.aggregate.cohort_routes import router as saved_cohort_router
 from analytics_api.aggregate.custom_metric_routes import router as custom_metric_router
 from analytics_api.aggregate.goal_routes import router as goal_setting_router
 from analytics_api.aggregate.routes import router as money_router
@@ -42,6 +43,7 @@ class Api:
         app.include_router(product_router)
         app.include_router(analysis_router)
         app.include_router(timeline_router)
+        app.include_router(saved_cohort_router)
         app.include_router(money_router)
         app.include_router(custom_metric_router)
         app.include_router(goal_router)
@@ -64,7 +66,7 @@ class Api:
         """The JSON answer, whose status must be as said."""
         answer = await self.client.post(path, json=body)
         assert answer.status_code == status, answer.text
-        return answer.json()
+        return answer.json() if answer.content else None
 
     async def put(self, path: str, body: Any, status: int = 200, /) -> Any:
         """The JSON answer, whose status must be as said."""

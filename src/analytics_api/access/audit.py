@@ -58,6 +58,7 @@ _ROWS = {
     "/tracking-plan/event-types/{event_type}": _Row("plan_event_types", "event_type", "event_type"),
     "/keys/{key_id}": _Row("api_keys", "id", "key_id"),
     "/keys/{key_id}/rotate": _Row("api_keys", "id", "key_id"),
+    "/cohorts/{cohort_id}": _Row("cohorts", "id", "cohort_id"),
     "/members/{user_id}": _Row("memberships", "user_id", "user_id"),
     "/invitations/{invitation_id}": _Row("invitations", "id", "invitation_id"),
 }

@@ -1,6 +1,6 @@
 """All tables, as SQLAlchemy sees them. The migrations are the truth; a test holds the two together.
 
-Rules for person-keyed tables (events, event_keys, persons, person_days, person_links, sessions), so that they can be distributed
+Rules for person-keyed tables (events, event_keys, persons, person_days, person_links, sessions, cohort_members), so that they can be distributed
 by person later: `person_id` is in every key and never updated, no other unique constraint, no foreign key, no trigger.
 """
 
@@ -392,6 +392,28 @@ sessions = Table(
     Column("events", Integer, nullable=False),
     Column("page_views", Integer, nullable=False),
     Index("sessions_project_day", "project_id", "day"),
+)
+
+cohorts = Table(
+    "cohorts",
+    metadata,
+    Column("id", Integer, Identity(always=False), primary_key=True),
+    Column("project_id", Integer, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("behaviour", JSONB),
+    _time("created_at"),
+    _time("updated_at"),
+    Index("cohorts_name", "project_id", "name", unique=True),
+)
+
+cohort_members = Table(
+    "cohort_members",
+    metadata,
+    Column("person_id", Uuid, primary_key=True),
+    Column("cohort_id", Integer, primary_key=True),
+    Column("project_id", Integer, nullable=False),
+    Index("cohort_members_cohort", "cohort_id"),
 )
 
 # Money

@@ -37,6 +37,7 @@ class Explained(BaseModel):
     lag: Lag
     include_bots: bool
     filters: str = Field(description="In words; empty without any.")
+    people: str = Field(description="Whose events alone are looked at, in words; empty: everybody's.")
     source: str = Field(description="events, or rollups.")
 
 

@@ -9,14 +9,19 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, WithJsonSchema
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics_api.access.caller import Caller
+from analytics_api.domain.cohorts import parse_behaviour
 from analytics_api.domain.filters import Path, in_words, parse_filters
 from analytics_api.domain.metrics import SMALL_SAMPLE, State
+from analytics_api.domain.project import Project
 from analytics_api.domain.statistics import CONFIDENCE, wilson_interval
-from analytics_api.errors import Unprocessable
+from analytics_api.errors import NotFound, Unprocessable
 from analytics_api.query.metrics import EARLIEST, FigureRules, as_utc, wanted_zone
-from analytics_api.store.analysis.scope import Kind, Scope, check, find_position
+from analytics_api.store.analysis.membership import Behaving, Listed
+from analytics_api.store.analysis.scope import Kind, People, Scope, check, find_position
+from analytics_api.store.cohorts import find_cohort
 from analytics_api.store.engine import Database
 from analytics_api.store.metrics.days import rollup_lag
 
@@ -32,6 +37,11 @@ Answer = TypeVar("Answer")
 
 def _is_filters(value: list[Any]) -> list[Any]:
     parse_filters(value)
+    return value
+
+
+def _is_behaviour(value: dict[str, Any]) -> dict[str, Any]:
+    parse_behaviour(value)
     return value
 
 
@@ -52,6 +62,7 @@ Filters = Annotated[
     ),
     Field(description="All must hold; docs/filters.md has the language."),
 ]
+CohortId = Annotated[int, Field(ge=1, le=2**31 - 1)]
 PropertyPath = Annotated[str, AfterValidator(_is_path), Field(examples=["event_data.plan"])]
 NO_NUL = r"^[^\x00]*$"
 """What PostgreSQL can hold."""
@@ -97,6 +108,13 @@ class Question(Asked):
     zone: str | None = Field(None, description="IANA zone of the local days; default: the project's.")
     include_bots: bool = Field(False, description="Count what is marked as a bot, too.")
     filters: Filters = []
+    cohorts: list[CohortId] = Field([], max_length=10, description="Only persons of all these cohorts.")
+    not_cohorts: list[CohortId] = Field([], max_length=10, description="Only persons of none of these.")
+    people: Annotated[dict[str, Any], AfterValidator(_is_behaviour)] | None = Field(
+        None,
+        description="Only persons who behave so: docs/analysis.md, cohorts.",
+        examples=[{"did": [{"event": "login", "at_least": 3, "within_days": 30}]}],
+    )
 
 
 @asynccontextmanager
@@ -117,9 +135,32 @@ async def opened(
             gone_until,
             question.include_bots,
             parse_filters(question.filters),
+            await _wanted_people(connection, caller.project, question),
         )
         await check(connection, [scope.filters])
         yield scope
+
+
+async def _wanted_people(
+    connection: AsyncConnection, project: Project, question: Question
+) -> tuple[People, ...]:
+    """The groups that a question is about. Raises Unprocessable."""
+    behaviours = [] if question.people is None else [parse_behaviour(question.people)]
+    found: list[People] = [Behaving(behaviour) for behaviour in behaviours]
+    for belong, ids in ((True, question.cohorts), (False, question.not_cohorts)):
+        for cohort_id in ids:
+            try:
+                cohort = await find_cohort(connection, project.id, cohort_id)
+            except NotFound as error:
+                raise Unprocessable(f"cohorts: {error.detail}") from None
+            if cohort.behaviour is None:
+                found.append(Listed(cohort.id, belong))
+            else:
+                behaviours.append(cohort.behaviour)
+                found.append(Behaving(cohort.behaviour, belong))
+    for behaviour in behaviours:
+        await check(connection, [behaviour.are, *(rule.filters for rule in behaviour.did)])
+    return tuple(found)
 
 
 def wanted_days(scope: Scope, question: Question) -> tuple[date, date]:
@@ -161,6 +202,7 @@ async def explained(scope: Scope, definition: str, first: date, last: date, late
         "lag": {"events": lag.events, "seconds": round(behind, 3)},
         "include_bots": scope.include_bots,
         "filters": in_words(scope.filters),
+        "people": " and ".join(people.in_words() for people in scope.people),
         "source": "events",
     }
 

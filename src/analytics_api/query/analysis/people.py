@@ -8,13 +8,19 @@ from uuid import UUID
 import numpy as np
 
 from analytics_api.domain.analysis.stream import Ints
+from analytics_api.errors import Unprocessable
 from analytics_api.query.analysis.asking import person_answer
 from analytics_api.query.analysis.funnel import funnel_people
 from analytics_api.query.analysis.journey import journey_people
-from analytics_api.query.analysis.questions import FunnelPeople, PeopleQuestion, RetentionPeople
+from analytics_api.query.analysis.questions import (
+    FunnelPeople,
+    JourneyPeople,
+    PeopleQuestion,
+    RetentionPeople,
+)
 from analytics_api.query.analysis.retention import retention_people
-from analytics_api.store.analysis.columns import People
-from analytics_api.store.analysis.people import described
+from analytics_api.store.analysis.columns import People, numbered_people
+from analytics_api.store.analysis.people import described, everybody
 from analytics_api.store.analysis.scope import Scope
 
 
@@ -37,7 +43,14 @@ async def _chosen(scope: Scope, asked: PeopleQuestion) -> tuple[People, Ints]:
         return await funnel_people(scope, of.question, of.cell)
     if isinstance(of, RetentionPeople):
         return await retention_people(scope, of.question, of.cell)
-    return await journey_people(scope, of.question, of.cell)
+    if isinstance(of, JourneyPeople):
+        return await journey_people(scope, of.question, of.cell)
+    if scope.filters.parts or of.question.start_date or of.question.end_date:
+        raise Unprocessable(
+            "analysis persons: leave out filters and days; `people` says who is meant by what they did."
+        )
+    people, [numbers] = numbered_people(await everybody(scope))
+    return people, numbers
 
 
 def _behind(people: People, numbers: Ints, cursor: UUID) -> Ints:

@@ -250,10 +250,17 @@ class TrendQuestion(Question):
         return self
 
 
+class PersonPeople(Asked):
+    """All persons of some cohorts, or who behave so."""
+
+    analysis: Literal["persons"]
+    question: Question
+
+
 class PeopleQuestion(Asked):
     """Which number, and which page of the people behind it."""
 
-    of: FunnelPeople | RetentionPeople | JourneyPeople = Field(discriminator="analysis")
+    of: FunnelPeople | RetentionPeople | JourneyPeople | PersonPeople = Field(discriminator="analysis")
     limit: int = Field(100, ge=1, le=1000)
     cursor: UUID | None = Field(None, description="`next_cursor` of the page before.")
 

@@ -6,11 +6,11 @@ Two of 100,000 values share a hash once in four thousand million times.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from analytics_api.domain.filters import Path
+from analytics_api.domain.filters import AllOf, Path
 from analytics_api.store.analysis.columns import moment_of
 from analytics_api.store.analysis.scope import Scope, Statement
 from analytics_api.store.filter_sql import number_sql, text_sql
@@ -52,7 +52,9 @@ async def names(scope: Scope, path: Path, examples: Sequence[Example]) -> list[s
     if not examples:
         return []
     times = [example.time for example in examples]
-    statement = Statement(scope, moment_of(min(times)), moment_of(max(times) + 1), with_person=False)
+    # Which events are meant is known; what they had to meet need not be asked again.
+    plain = replace(scope, filters=AllOf(), people=())
+    statement = Statement(plain, moment_of(min(times)), moment_of(max(times) + 1), with_person=False)
     statement.only(f"e.seq = ANY ({statement.binds.bind([example.seq for example in examples], 'bigint[]')})")
     value = f"left({property_sql(statement, path)}, {LONGEST_NAME})"
     rows = await fetch(

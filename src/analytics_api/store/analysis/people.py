@@ -8,6 +8,9 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from analytics_api.store.analysis.columns import Rows, copy_rows
+from analytics_api.store.analysis.scope import Scope
+from analytics_api.store.filter_sql import Binds
 from analytics_api.store.metrics.figure import fetch
 
 
@@ -20,4 +23,19 @@ async def described(connection: AsyncConnection, persons: Sequence[UUID]) -> lis
         WHERE person_id = ANY (CAST(:persons AS uuid[])) ORDER BY person_id
         """,
         {"persons": list(persons)},
+    )
+
+
+async def everybody(scope: Scope) -> Rows:
+    """All persons of a scope's groups."""
+    binds = Binds()
+    conditions = [people.sql(scope, "p.person_id", binds) for people in scope.people]
+    if not scope.include_bots:
+        conditions.append("p.first_day IS NOT NULL")
+    where = "".join(f" AND ({condition})" for condition in conditions)
+    return await copy_rows(
+        scope.connection,
+        f"SELECT p.person_id FROM persons p WHERE p.project_id = {int(scope.project.id)}{where}",
+        [],
+        binds.parameters,
     )

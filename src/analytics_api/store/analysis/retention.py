@@ -23,7 +23,7 @@ _BEFORE_ALL = datetime(1970, 1, 1, tzinfo=EPOCH.tzinfo)
 
 def in_rollups(scope: Scope, kind: Kind) -> bool:
     """Whether `person_days` knows who did it on which day."""
-    return kind == _ANY and not scope.filters.parts and scope.zone.key == scope.project.zone.key
+    return kind == _ANY and scope.whole and scope.zone.key == scope.project.zone.key
 
 
 def _active(scope: Scope) -> str:
@@ -59,7 +59,7 @@ async def _person_days(scope: Scope, first: date, last: date) -> Rows:
 
 def is_signup(scope: Scope, kind: Kind) -> bool:
     """Whether `persons` knows when somebody did it first."""
-    return kind == _SIGNUP and not scope.filters.parts
+    return kind == _SIGNUP and scope.whole
 
 
 async def only_first(scope: Scope, kind: Kind, first: date, rows: Rows) -> Rows:
@@ -98,7 +98,7 @@ async def signups(scope: Scope, first: date, last: date) -> Rows:
 async def _earlier(scope: Scope, kind: Kind, first: date) -> Rows:
     """Who did it before a local day. Any active event: asked of the rollups, which keep what retention removes."""
     since = start_of_day(first, scope.zone)
-    if kind != _ANY or scope.filters.parts:
+    if kind != _ANY or not scope.whole:
         return await _did(scope, kind, _BEFORE_ALL, since)
     day = local_day(since, scope.project.zone)
     begun = start_of_day(day, scope.project.zone)

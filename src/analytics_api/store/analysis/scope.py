@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -28,6 +28,16 @@ class Kind:
     filters: AllOf = field(default_factory=AllOf)
 
 
+class People(Protocol):
+    """A group of persons."""
+
+    def sql(self, scope: Scope, person: str, binds: Binds) -> str:
+        """SQL for whether the person with the id `person` belongs to it."""
+
+    def in_words(self) -> str:
+        """For people."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
     """One snapshot of a project's events, as of a moment, in the days of a zone."""
@@ -45,6 +55,13 @@ class Scope:
     include_bots: bool = False
     filters: AllOf = field(default_factory=AllOf)
     """What every event that is looked at must meet."""
+    people: tuple[People, ...] = ()
+    """Groups to all of which its person must belong."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether all events and persons are looked at, so that rollups may answer."""
+        return not self.filters.parts and not self.people
 
     @property
     def today(self) -> date:
@@ -126,26 +143,22 @@ class Statement:
             conditions.append(self.filter(self.scope.filters))
         if not self.scope.include_bots:
             conditions.append("NOT e.is_bot")
-        if self.with_person:
+        if self.with_person or self.scope.people:
             conditions.append("e.has_person")
+        conditions += [people.sql(self.scope, self.PERSON, self.binds) for people in self.scope.people]
+        bind = self.binds.bind
         join = f"LEFT JOIN persons p ON p.person_id = {self.PERSON}" if self._joins_person else ""
         return f"""
             FROM events e LEFT JOIN person_merges m ON m.person_id = e.person_id {join}
-            WHERE e.project_id = :project AND e.occurred_at >= :since AND e.occurred_at < :until AND e.seq <= :position
+            WHERE e.project_id = {int(self.scope.project.id)} AND e.occurred_at >= {bind(self.since, "timestamptz")}
+              AND e.occurred_at < {bind(self.until, "timestamptz")} AND e.seq <= {int(self.scope.position)}
               AND NOT EXISTS (SELECT 1 FROM rollup_failures r WHERE r.project_id = e.project_id AND r.seq = e.seq)
               {"".join(f" AND ({condition})" for condition in conditions)}
         """
 
     def parameters(self, **more: Any) -> dict[str, Any]:
         """All values that are bound."""
-        return {
-            "project": self.scope.project.id,
-            "since": self.since,
-            "until": self.until,
-            "position": self.scope.position,
-            **self.binds.parameters,
-            **more,
-        }
+        return {**self.binds.parameters, **more}
 
 
 async def check(connection: AsyncConnection, filters: Sequence[AllOf]) -> None:
