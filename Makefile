@@ -10,7 +10,7 @@ LOCK_VENV := $(VENV)/.lock
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run setup test check web web-check format lock bench bench-full clean
+.PHONY: help run setup test check web web-check web-types screenshots format lock bench bench-full clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -34,6 +34,13 @@ web: web/node_modules/.stamp ## build what browsers get into the Python package
 
 web-check: web/node_modules/.stamp ## lint, types and unit tests of web/
 	@$(WITH_NODE) npm --prefix web run check
+
+web-types: $(VENV)/.dev web/node_modules/.stamp ## the API's types for the dashboard, after a change of a call that it uses
+	$(BIN)/python web/dashboard/openapi.py
+	$(WITH_NODE) npm --prefix web run types --workspace dashboard
+
+screenshots: $(VENV)/.dev ## every page of the dashboard in four modes, into build/screenshots (needs Chromium)
+	@PYTHONPATH=. $(BIN)/python web/dashboard/screenshots.py $(ARGS)
 
 format: $(VENV)/.dev ## format the code and apply the safe lint fixes
 	$(BIN)/ruff check --fix

@@ -71,6 +71,8 @@ from analytics_api.query.reports.routes import router as report_router
 from analytics_api.query.routes import router as query_router
 from analytics_api.settings import Settings
 from analytics_api.show.browser import script_endpoint, script_router
+from analytics_api.show.dashboard import PATH as DASHBOARD
+from analytics_api.show.dashboard import dashboard_router
 from analytics_api.show.reference import reference
 from analytics_api.store.engine import Database
 from analytics_api.store.partitions import Partitions, make_ahead
@@ -219,7 +221,9 @@ def create_app(settings: Settings, url: str, *, with_worker: bool = False) -> Ap
     app.add_route("/docs", reference, include_in_schema=False)
     _serve_pages(app, settings)
     app.add_middleware(
-        ApiTrackingMiddleware, sink=_sink(app, settings), skip=(*SKIPPED, settings.browser_script_path)
+        ApiTrackingMiddleware,
+        sink=_sink(app, settings),
+        skip=(*SKIPPED, DASHBOARD, settings.browser_script_path),
     )
     app.add_middleware(IntakeCors, paths=app.intake)
     app.add_middleware(ReadCors, allows=lambda origin: app.state.authenticator.allows(origin))
@@ -229,12 +233,13 @@ def create_app(settings: Settings, url: str, *, with_worker: bool = False) -> Ap
 
 
 def _serve_pages(app: Application, settings: Settings) -> None:
-    """The script for pages, and the path to which it may send."""
+    """The script for pages, and the path to which it may send; the dashboard."""
     endpoint = settings.collect_path or EVENTS
     app.intake = frozenset({EVENTS, endpoint})
     path = settings.browser_script_path
     app.add_api_route(path, script_endpoint(), methods=["GET", "HEAD"], include_in_schema=False)
     app.include_router(script_router(path, endpoint), prefix=PREFIX)
+    app.include_router(dashboard_router())
 
 
 def _sink(app: Application, settings: Settings) -> Sink:

@@ -15,27 +15,56 @@ from typing import Any
 Event = dict[str, Any]
 
 _EPOCH = date(2024, 1, 1)
-_PAGES = ("/", "/pricing", "/features", "/docs", "/blog/launch", "/gallery", "/about")
-_SOURCES = (
-    ("", None, 34),
-    ("https://www.google.com/", None, 28),
-    ("https://news.ycombinator.com/", None, 8),
-    ("https://chatgpt.com/", None, 7),
-    ("https://www.youtube.com/", {"utm_source": "youtube", "utm_medium": "video"}, 6),
-    ("https://t.co/abc", {"utm_source": "twitter", "utm_medium": "social"}, 6),
-    ("", {"utm_source": "newsletter", "utm_medium": "email"}, 7),
-    ("https://www.google.com/", {"utm_source": "google", "utm_medium": "cpc", "utm_campaign": "brand"}, 4),
+_SITE = "https://demo.example"
+_PAGES = (
+    ("/", "Home", 30),
+    ("/pricing", "Pricing", 22),
+    ("/features", "Features", 14),
+    ("/docs/getting-started", "Getting started", 12),
+    ("/blog/why-we-moved-to-postgres", "Why we moved to PostgreSQL", 9),
+    ("/gallery", "Gallery", 8),
+    ("/about", "About", 3),
+    ("/changelog", "Changelog", 2),
 )
-_COUNTRIES = (
-    ("US", 30),
-    ("DE", 14),
-    ("GB", 11),
-    ("IN", 10),
-    ("FR", 7),
-    ("BR", 6),
-    ("JP", 5),
-    ("NG", 4),
-    ("AU", 4),
+_APP_PAGES = (
+    ("/app", "Projects", 30),
+    ("/app/generate", "Generate", 40),
+    ("/app/gallery", "My gallery", 20),
+    ("/app/settings", "Settings", 10),
+)
+_SOURCES = (
+    ("", "", 30),
+    ("https://www.google.com/", "", 26),
+    ("https://github.com/", "", 7),
+    ("https://news.ycombinator.com/", "", 6),
+    ("https://chatgpt.com/", "", 7),
+    ("https://duckduckgo.com/", "", 4),
+    ("https://www.bing.com/", "", 3),
+    ("https://www.reddit.com/", "", 3),
+    ("https://www.youtube.com/", "?utm_source=youtube&utm_medium=video&utm_campaign=tutorials", 4),
+    ("https://t.co/abc", "?utm_source=twitter&utm_medium=social&utm_campaign=launch", 4),
+    ("", "?utm_source=newsletter&utm_medium=email&utm_campaign=monthly", 5),
+    ("https://www.google.com/", "?utm_source=google&utm_medium=cpc&utm_campaign=brand", 4),
+)
+_COUNTRIES = tuple(
+    (entry[:2], int(entry[2:]))
+    for entry in " ".join(
+        (
+            "US270 DE110 GB90 IN80 FR60 BR50 CA40 NL32 JP31 AU28 ES24 IT22 PL20 SE18 CH16 KR15 MX14 NG13 ID12 AT11",
+            "BE10 DK10 NO9 FI9 PT8 CZ8 IE7 SG7 ZA7 TR6 AR6 UA6 RO5 NZ5 IL5 PH5 VN4 CO4 EG3 KE3 AE3 CL3 GR3 HU3 TH3 MT1",
+        )
+    ).split()
+)
+_DEVICES = (
+    ("desktop", "Windows", "Chrome", 24),
+    ("desktop", "Mac OS X", "Chrome", 13),
+    ("desktop", "Mac OS X", "Safari", 8),
+    ("desktop", "Windows", "Edge", 6),
+    ("desktop", "Linux", "Firefox", 6),
+    ("mobile", "iOS", "Mobile Safari", 20),
+    ("mobile", "Android", "Chrome Mobile", 17),
+    ("tablet", "iOS", "Mobile Safari", 4),
+    ("tablet", "Android", "Chrome", 2),
 )
 _PLANS = (("starter", 12, "month", 55), ("pro", 29, "month", 35), ("pro", 290, "year", 10))
 _FEATURES = ("image_generator", "search", "export", "templates", "share")
@@ -79,14 +108,14 @@ class _Life:
         self._dice = random.Random(f"demo:{day}:{number}")  # noqa: S311
         self._name = f"{day:%Y%m%d}-{number}"
         self._count = 0
-        referrer, utm, _ = _pick(self._dice, _SOURCES)
+        self._referrer, self._query, _ = _pick(self._dice, _SOURCES)
+        device, system, browser, _ = _pick(self._dice, _DEVICES)
         self._context: dict[str, Any] = {
             "country": _pick(self._dice, _COUNTRIES)[0],
-            "device": self._dice.choices(("desktop", "mobile", "tablet"), (58, 37, 5))[0],
-            "referrer": referrer,
+            "device": device,
+            "os": system,
+            "browser": browser,
         }
-        if utm:
-            self._context["utm"] = utm
         self._user: str | None = None
 
     def _event(self, at: datetime, event_type: str, data: Event | None = None, **fields: Any) -> Event:
@@ -102,6 +131,17 @@ class _Life:
             **fields,
         }
 
+    def _page(self, at: datetime, path: str, title: str, *, entry: bool) -> Event:
+        """A look at a page; the first one of a visit came from where the visitor did."""
+        came_from = self._context.get("page", {}).get("url", "")
+        self._context["page"] = {
+            "url": f"{_SITE}{path}{self._query if entry else ''}",
+            "path": path,
+            "title": title,
+            "referrer": self._referrer if entry else came_from,
+        }
+        return self._event(at, "page_view", {"path": path, "title": title})
+
     def _moment(self, day: date) -> datetime:
         """A time of day, most often in the afternoon."""
         hour = min(23.9, max(0.0, self._dice.gauss(14.5, 4.2)))
@@ -112,17 +152,20 @@ class _Life:
         dice = self._dice
         at = self._moment(self._day)
         for page in range(dice.choices((1, 2, 3, 5), (45, 25, 20, 10))[0]):
-            path = dice.choice(_PAGES) if page else "/"
-            yield self._event(at, "page_view", {"path": path, "title": path.strip("/") or "home"})
+            landing = 0 if dice.random() < 0.6 else dice.randrange(len(_PAGES))
+            path, title, _ = _pick(dice, _PAGES) if page else _PAGES[landing]
+            yield self._page(at, path, title, entry=page == 0)
             at += timedelta(seconds=dice.uniform(8, 120))
         if dice.random() > 0.24:
             return
+        yield self._page(at, "/signup", "Sign up", entry=False)
+        at += timedelta(seconds=dice.uniform(4, 30))
         yield self._event(at, "signup_started", {"method": "email"})
         if dice.random() > 0.72:
             return
         at += timedelta(seconds=dice.uniform(30, 240))
         self._user = f"demo-user-{self._name}"
-        source = self._context.get("utm", {}).get("utm_source", "direct")
+        source = self._query.partition("utm_source=")[2].partition("&")[0] or "direct"
         yield self._event(
             at,
             "signup_completed",
@@ -152,9 +195,14 @@ class _Life:
     def _visit(self, at: datetime, number: int) -> Iterator[Event]:
         dice = self._dice
         if number:
-            yield self._event(at, "login", {"method": "password"})
+            self._referrer, self._query = ("", "") if dice.random() < 0.7 else (self._referrer, self._query)
+            yield self._page(at, "/app", "Projects", entry=True)
+            yield self._event(at + timedelta(seconds=1), "login", {"method": "password"})
         for _ in range(dice.randint(1, 3)):
             at += timedelta(seconds=dice.uniform(20, 200))
+            path, title, _ = _pick(dice, _APP_PAGES)
+            yield self._page(at, path, title, entry=False)
+            at += timedelta(seconds=dice.uniform(2, 40))
             feature = dice.choice(_FEATURES)
             yield self._event(at, "feature_used", {"feature_name": feature, "action": "click"})
         for _ in range(dice.choices((0, 1, 2, 4), (30, 35, 22, 13))[0]):

@@ -1,0 +1,1 @@
+import{b as e,o as t,p as n}from"./_plugin-vue_export-helper.js";import{t as r}from"./Gate.js";var i=n({__name:`Nothing`,setup(n){return(n,i)=>(e(),t(r,{title:`No project yet`,text:`You are a member of none. Ask an owner for an invitation, or make one: analytics-api projects create NAME`}))}});export{i as default};

@@ -1,0 +1,2024 @@
+/* Made by make web-types from api/openapi.json, sha256 053925e83f1dc2a26d45ca3657a154b7d488f4b79d7758dd893a50db9537ed94 */
+
+export interface paths {
+    "/alerts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: {
+            parameters: {
+                query?: {
+                    limit?: number;
+                    before?: number | null;
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["AlertOverview"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/alerts/channels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ChannelList"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["SetChannel"];
+                };
+            };
+            responses: {
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ChannelInfo"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/alerts/channels/{channel_id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path: {
+                    channel_id: number;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["TestResult"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/alerts/rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["RuleList"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["AddRule"];
+                };
+            };
+            responses: {
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["RuleInfo"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/alerts/rules/{rule_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path: {
+                    rule_id: number;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        options?: never;
+        head?: never;
+        patch: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path: {
+                    rule_id: number;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["ChangeRule"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["RuleInfo"];
+                    };
+                };
+            };
+        };
+        trace?: never;
+    };
+    "/alerts/{alert_id}/acknowledge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path: {
+                    alert_id: number;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["AlertItem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/login": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["LogIn"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["SessionInfo"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/logout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["SessionInfo"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/browser-script": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["BrowserScript"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/config": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Config"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["DeliveryOverview"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deliveries/breakdown": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: {
+            parameters: {
+                query?: {
+                    by?: components["schemas"]["Grain"];
+                    destination?: string | null;
+                    event_type?: string | null;
+                    from?: string | null;
+                    to?: string | null;
+                    limit?: number;
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Breakdown"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deliveries/dead-letters/discard": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["DiscardDeadLetters"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["DeadLettersDiscarded"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deliveries/dead-letters/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                    destination?: string | null;
+                    replay?: number | null;
+                    kind?: components["schemas"]["DeadKind"] | null;
+                    event_type?: string | null;
+                    text?: string | null;
+                    from?: string | null;
+                    until?: string | null;
+                    discarded?: boolean;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["DeadLetterGroups"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deliveries/dead-letters/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["RetryDeadLetters"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Retried"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deliveries/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["StartReplay"];
+                };
+            };
+            responses: {
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ReplayInfo"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deliveries/replays": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: {
+            parameters: {
+                query?: {
+                    destination?: string | null;
+                    limit?: number;
+                    before?: number | null;
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ReplayList"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deliveries/replays/{replay_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path: {
+                    replay_id: number;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ReplayInfo"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path: {
+                    replay_id: number;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["ChangeReplay"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ReplayInfo"];
+                    };
+                };
+            };
+        };
+        trace?: never;
+    };
+    "/deliveries/{destination}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path: {
+                    destination: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Resumed"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/destinations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["DestinationList"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["AddDestination"];
+                };
+            };
+            responses: {
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["DestinationInfo"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/destinations/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path: {
+                    name: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        options?: never;
+        head?: never;
+        patch: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path: {
+                    name: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["ChangeDestination"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["DestinationInfo"];
+                    };
+                };
+            };
+        };
+        trace?: never;
+    };
+    "/invitations/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["AcceptInvitation"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["SessionInfo"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/invitations/inspect": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["InvitationToken"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["InvitationOffer"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/metrics/aggregated": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: {
+            parameters: {
+                query: {
+                    metric_type: string;
+                    period?: components["schemas"]["Period"] | null;
+                    start_date?: string | null;
+                    end_date?: string | null;
+                    include_bots?: boolean;
+                    zone?: string | null;
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["MetricPoint"][];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/metrics/dashboard": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: {
+            parameters: {
+                query?: {
+                    include_bots?: boolean;
+                    zone?: string | null;
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Dashboard"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/metrics/revisions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: {
+            parameters: {
+                query?: {
+                    metric_type?: string | null;
+                    period?: components["schemas"]["Period"] | null;
+                    start_date?: string | null;
+                    end_date?: string | null;
+                    limit?: number;
+                    cursor?: number | null;
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["RevisionPage"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/quarantine": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: {
+            parameters: {
+                query?: {
+                    event_type?: string | null;
+                    limit?: number;
+                    after?: string | null;
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["QuarantinePage"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/quarantine/release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["ReleaseBody"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Released"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tracking-plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["TrackingPlan"];
+                    };
+                };
+            };
+        };
+        put: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["PlanBody"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["TrackingPlan"];
+                    };
+                };
+            };
+        };
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/warnings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: {
+            parameters: {
+                query?: {
+                    kind?: components["schemas"]["WarningKind"] | null;
+                    event_type?: string | null;
+                    limit?: number;
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["WarningList"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+}
+export type webhooks = Record<string, never>;
+export interface components {
+    schemas: {
+        AcceptInvitation: {
+            password?: string | null;
+            token: string;
+            username?: string | null;
+        };
+        AddDestination: {
+            kind: string;
+            /** @default  */
+            name: string;
+            options?: {
+                [key: string]: string;
+            };
+            rules?: components["schemas"]["Rules"] | null;
+            /** @default now */
+            start: string;
+        };
+        AddRule: {
+            channel_ids?: number[] | null;
+            /** @default 120 */
+            clear_seconds: number;
+            /** @default true */
+            enabled: boolean;
+            /** @default 0 */
+            hold_seconds: number;
+            kind: string;
+            name: string;
+            parameters?: {
+                [key: string]: unknown;
+            };
+            /** @default 24 */
+            remind_hours: number | null;
+        };
+        AlertItem: {
+            acknowledged_at: string | null;
+            ended_at: string | null;
+            id: number;
+            kind: string;
+            rule: string;
+            rule_id: number;
+            /** Format: date-time */
+            since: string;
+            started_at: string | null;
+            state: components["schemas"]["AlertState"];
+            subject: string;
+            text: string;
+            value: number | null;
+        };
+        AlertOverview: {
+            current: components["schemas"]["AlertItem"][];
+            evaluated_at: string | null;
+            history: components["schemas"]["AlertItem"][];
+            next: number | null;
+            project: string;
+        };
+        /** @enum {string} */
+        AlertState: "pending" | "firing" | "resolved";
+        Breakdown: {
+            by: components["schemas"]["Grain"];
+            from: string | null;
+            items: components["schemas"]["BreakdownItem"][];
+            more: boolean;
+            pending_complete: boolean;
+            project: string;
+            to: string | null;
+        };
+        BreakdownItem: {
+            dead: number;
+            delivered: number;
+            destination: string;
+            difference: number;
+            discarded: number;
+            event_type: string;
+            parked: number;
+            pending: number;
+            received: number;
+            skipped: number;
+            skipped_by_reason: {
+                [key: string]: number;
+            };
+            start: string | null;
+            unknown: number;
+        };
+        /** @enum {string} */
+        Breaker: "closed" | "open" | "probing";
+        BrowserScript: {
+            endpoint: string;
+            integrity: string;
+            path: string;
+            pinned_tag: string;
+            tag: string;
+            url: string;
+        };
+        ChangeDestination: {
+            options?: {
+                [key: string]: string | null;
+            } | null;
+            rules?: components["schemas"]["Rules"] | null;
+            state?: ("running" | "paused") | null;
+        };
+        ChangeReplay: {
+            events_per_second?: number | null;
+            state?: ("running" | "paused" | "cancelled") | null;
+        };
+        ChangeRule: {
+            channel_ids?: number[] | null;
+            /** @default 120 */
+            clear_seconds: number;
+            /** @default true */
+            enabled: boolean;
+            /** @default 0 */
+            hold_seconds: number;
+            /** @default  */
+            name: string;
+            parameters?: {
+                [key: string]: unknown;
+            };
+            /** @default 24 */
+            remind_hours: number | null;
+        };
+        ChannelInfo: {
+            /** Format: date-time */
+            created_at: string;
+            failed: number;
+            failures: number;
+            id: number;
+            kind: string;
+            last_error: string | null;
+            last_error_at: string | null;
+            last_sent_at: string | null;
+            name: string;
+            options: {
+                [key: string]: string;
+            };
+            retry_at: string | null;
+            secrets_set: string[];
+            /** Format: date-time */
+            updated_at: string;
+            waiting: number;
+        };
+        ChannelList: {
+            channels: components["schemas"]["ChannelInfo"][];
+            kinds: {
+                [key: string]: string[];
+            };
+            project: string;
+        };
+        Condition: {
+            op: components["schemas"]["Operator"];
+            path: string;
+            value?: components["schemas"]["JsonValue"];
+        };
+        Config: {
+            amplitude_configured: boolean;
+            batch_size: number;
+            data_retention_days: number;
+            enabled: boolean;
+            flush_interval_seconds: number;
+            mixpanel_configured: boolean;
+            pii_tracking_enabled: boolean;
+            sandbox_mode: boolean;
+        };
+        ConsentGate: {
+            /**
+             * @default skip
+             * @enum {string}
+             */
+            not_stated: "skip" | "send";
+            purposes: string[];
+        };
+        Dashboard: {
+            churn_rate: number | null;
+            conversion_rate: number | null;
+            daily_active_users: number;
+            details: {
+                [key: string]: unknown;
+            };
+            ltv_cac_ratio: number | null;
+            monthly_active_users: number;
+            new_registrations_today: number;
+            revenue_today: number;
+        };
+        /** @enum {string} */
+        DeadKind: "refused" | "form" | "too_large";
+        DeadLetterGroup: {
+            destination: string;
+            event_type: string;
+            events: number;
+            /** Format: date-time */
+            first_died_at: string;
+            kind: components["schemas"]["DeadKind"];
+            /** Format: date-time */
+            last_died_at: string;
+            reason: string;
+            replay: number | null;
+        };
+        DeadLetterGroups: {
+            groups: components["schemas"]["DeadLetterGroup"][];
+            total: number;
+        };
+        DeadLettersDiscarded: {
+            discarded: number;
+        };
+        DeliveryOverview: {
+            destinations: components["schemas"]["DestinationStatus"][];
+            project: string;
+            sandbox_mode: boolean;
+        };
+        /** @enum {string} */
+        DeliveryState: "running" | "waiting" | "paused" | "sandbox" | "held_elsewhere" | "unconfigured" | "error";
+        DestinationInfo: {
+            created_at: string | null;
+            kind: string;
+            name: string;
+            options: {
+                [key: string]: string;
+            };
+            /** @enum {string} */
+            origin: "settings" | "api";
+            reason: string | null;
+            rules: {
+                [key: string]: unknown;
+            };
+            rules_changed_at: string | null;
+            rules_version: number;
+            secrets_set: string[];
+            start: string | null;
+            state: components["schemas"]["DeliveryState"];
+            updated_at: string | null;
+        };
+        DestinationList: {
+            destinations: components["schemas"]["DestinationInfo"][];
+            kinds: string[];
+            project: string;
+        };
+        DestinationStatus: {
+            breaker: components["schemas"]["Breaker"];
+            by_event_type: {
+                [key: string]: components["schemas"]["EventCounts"];
+            };
+            dead: number;
+            delivered: number;
+            destination: string;
+            difference: number;
+            discarded: number;
+            failures: number;
+            lag_seconds: number;
+            last_error: string | null;
+            last_error_at: string | null;
+            oldest_received_at: string | null;
+            parked: number;
+            pending: number;
+            pending_complete: boolean;
+            position: number;
+            reason: string | null;
+            received: number;
+            retry_at: string | null;
+            skipped: number;
+            skipped_by_reason: {
+                [key: string]: number;
+            };
+            state: components["schemas"]["DeliveryState"];
+            unknown: number;
+        };
+        DiscardDeadLetters: {
+            /** @default false */
+            all: boolean;
+            destination: string;
+            event_ids?: string[] | null;
+            event_type?: string | null;
+            from?: string | null;
+            kind?: components["schemas"]["DeadKind"] | null;
+            reason: string;
+            replay?: number | null;
+            text?: string | null;
+            until?: string | null;
+        };
+        EventCounts: {
+            dead: number;
+            delivered: number;
+            difference: number;
+            discarded: number;
+            parked: number;
+            pending: number;
+            received: number;
+            skipped: number;
+            skipped_by_reason: {
+                [key: string]: number;
+            };
+            unknown: number;
+        };
+        EventMapping: {
+            /** @default [] */
+            drop: string[];
+            /**
+             * @default [
+             *       "*"
+             *     ]
+             */
+            events: string[];
+            /** @default [] */
+            keep: string[];
+            /** @default {} */
+            rename: {
+                [key: string]: string;
+            };
+            rename_event?: string | null;
+            /** @default {} */
+            set: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+        };
+        /** @enum {string} */
+        Grain: "hour" | "day" | "total";
+        Interval: {
+            confidence: number;
+            high: number;
+            low: number;
+        };
+        InvitationOffer: {
+            /** Format: date-time */
+            expires_at: string;
+            project: string;
+            project_name: string;
+            role: components["schemas"]["Role"];
+        };
+        InvitationToken: {
+            token: string;
+        };
+        JsonValue: unknown;
+        KindInfo: {
+            description: string;
+            kind: string;
+            parameters: {
+                [key: string]: unknown;
+            };
+            unit: string | null;
+        };
+        LogIn: {
+            /** Format: password */
+            password: string;
+            username: string;
+        };
+        MetricPoint: {
+            /** Format: uuid */
+            id: string;
+            metadata: components["schemas"]["PointMetadata"];
+            /** Format: date */
+            metric_date: string;
+            metric_type: string;
+            period: string;
+            value: number | null;
+        };
+        /** @enum {string} */
+        Operator: "is" | "is_not" | "contains" | "not_contains" | "starts_with" | "ends_with" | "exists" | "not_exists" | ">" | ">=" | "<" | "<=";
+        /** @enum {string} */
+        Period: "daily" | "weekly" | "monthly";
+        PlanBody: {
+            event_types?: {
+                [key: string]: components["schemas"]["TypePlan"];
+            } | null;
+            mode: components["schemas"]["PlanMode"];
+            /** @default same */
+            unknown_types: components["schemas"]["UnknownTypes"];
+        };
+        /** @enum {string} */
+        PlanMode: "observe" | "reject" | "quarantine";
+        PointMetadata: {
+            /** Format: date-time */
+            calculated_at: string;
+            currency?: string | null;
+            definition: string;
+            definition_version: number;
+            denominator: number | null;
+            include_bots: boolean;
+            interval?: components["schemas"]["Interval"] | null;
+            late_unapplied?: number | null;
+            numerator: number | null;
+            partial?: boolean | null;
+            sealed?: boolean | null;
+            small_sample?: boolean | null;
+            source: string;
+            state: string;
+            unit: string;
+            window: components["schemas"]["Window"];
+            zone: string;
+        } & {
+            [key: string]: unknown;
+        };
+        ProjectRole: {
+            id: number;
+            name: string;
+            role: components["schemas"]["Role"];
+            slug: string;
+        };
+        QuarantineItem: {
+            event_data: {
+                [key: string]: unknown;
+            };
+            /** Format: uuid */
+            event_id: string;
+            event_type: string;
+            kind: string;
+            /** Format: date-time */
+            occurred_at: string;
+            path: string;
+            reason: string;
+            /** Format: date-time */
+            received_at: string;
+        };
+        QuarantinePage: {
+            by_event_type: {
+                [key: string]: number;
+            };
+            items: components["schemas"]["QuarantineItem"][];
+            next: string | null;
+            project: string;
+            total: number;
+        };
+        ReleaseBody: {
+            after?: string | null;
+            /** @default false */
+            all: boolean;
+            event_ids?: string[] | null;
+            event_type?: string | null;
+            /** @default false */
+            force: boolean;
+        };
+        Released: {
+            duplicates: number;
+            next: string | null;
+            reasons: {
+                [key: string]: number;
+            };
+            released: number;
+            still_broken: number;
+        };
+        ReplayChoice: {
+            anonymous_ids: string[];
+            event_types: string[];
+            from: string | null;
+            properties: {
+                [key: string]: unknown;
+            };
+            /** @enum {string} */
+            time: "occurrence" | "arrival";
+            until: string | null;
+            user_ids: string[];
+        };
+        ReplayInfo: {
+            allow_repetitions: boolean;
+            backfill: boolean;
+            choice: components["schemas"]["ReplayChoice"];
+            /** Format: date-time */
+            created_at: string;
+            dead: number;
+            delivered: number;
+            destination: string;
+            done: number;
+            end_position: number;
+            estimated: number | null;
+            events_per_second: number;
+            finished_at: string | null;
+            id: number;
+            last_error: string | null;
+            parked: number;
+            position: number;
+            progress: number;
+            reason: string | null;
+            retry_at: string | null;
+            skipped: number;
+            skipped_by_reason: {
+                [key: string]: number;
+            };
+            state: string;
+            unknown: number;
+        };
+        ReplayList: {
+            next: number | null;
+            replays: components["schemas"]["ReplayInfo"][];
+        };
+        Resumed: {
+            destination: string;
+            resumed: boolean;
+        };
+        Retried: {
+            retried: number;
+        };
+        RetryDeadLetters: {
+            /** @default false */
+            all: boolean;
+            destination: string;
+            event_ids?: string[] | null;
+            event_type?: string | null;
+            from?: string | null;
+            kind?: components["schemas"]["DeadKind"] | null;
+            replay?: number | null;
+            text?: string | null;
+            until?: string | null;
+        };
+        Revision: {
+            cause: string;
+            /** Format: date-time */
+            changed_at: string;
+            id: number;
+            /** Format: date */
+            metric_date: string;
+            metric_type: string;
+            new_value: number | null;
+            old_value: number | null;
+            period: string;
+        };
+        RevisionPage: {
+            next_cursor: number | null;
+            revisions: components["schemas"]["Revision"][];
+        };
+        /** @enum {string} */
+        Role: "viewer" | "editor" | "owner";
+        RuleInfo: {
+            channel_ids: number[] | null;
+            clear_seconds: number;
+            /** Format: date-time */
+            created_at: string;
+            enabled: boolean;
+            evaluated_at: string | null;
+            hold_seconds: number;
+            id: number;
+            kind: string;
+            last_error: string | null;
+            name: string;
+            parameters: {
+                [key: string]: unknown;
+            };
+            remind_hours: number | null;
+            /** Format: date-time */
+            updated_at: string;
+        };
+        RuleList: {
+            kinds: components["schemas"]["KindInfo"][];
+            project: string;
+            rules: components["schemas"]["RuleInfo"][];
+        };
+        Rules: {
+            /** @default [] */
+            all_of: components["schemas"]["Condition"][];
+            /** @default [] */
+            any_of: components["schemas"]["Condition"][];
+            consent?: components["schemas"]["ConsentGate"] | null;
+            /** @default [] */
+            exclude: string[];
+            /** @default [] */
+            include: string[];
+            /** @default [] */
+            mapping: components["schemas"]["EventMapping"][];
+            sample?: components["schemas"]["Sampling"] | null;
+        };
+        Sampling: {
+            percent: number;
+            /** @default  */
+            seed: string;
+        };
+        SessionInfo: {
+            csrf_token: string | null;
+            expires_at: string | null;
+            /** @enum {string} */
+            mode: "login" | "local";
+            projects: components["schemas"]["ProjectRole"][];
+            user: components["schemas"]["UserInfo"] | null;
+        };
+        SetChannel: {
+            kind: string;
+            name: string;
+            options: {
+                [key: string]: string;
+            };
+        };
+        StartReplay: {
+            /** @default false */
+            allow_repetitions: boolean;
+            /** @default [] */
+            anonymous_ids: string[];
+            /** @default false */
+            backfill: boolean;
+            destination: string;
+            /** @default [] */
+            event_types: string[];
+            /** @default 500 */
+            events_per_second: number;
+            from?: string | null;
+            properties?: {
+                [key: string]: unknown;
+            };
+            /**
+             * @default occurrence
+             * @enum {string}
+             */
+            time: "occurrence" | "arrival";
+            until?: string | null;
+            /** @default [] */
+            user_ids: string[];
+        };
+        TestResult: {
+            error: string | null;
+            sent: boolean;
+        };
+        TrackingPlan: {
+            event_types: {
+                [key: string]: components["schemas"]["TypePlan"];
+            };
+            mode: components["schemas"]["PlanMode"];
+            project: string;
+            unknown_types: components["schemas"]["UnknownTypes"];
+            updated_at: string | null;
+            version: number;
+        };
+        TypePlan: {
+            /** @default  */
+            description: string;
+            schema: {
+                [key: string]: unknown;
+            };
+        };
+        /** @enum {string} */
+        UnknownTypes: "same" | "allow";
+        UserInfo: {
+            id: number;
+            owner_everywhere: boolean;
+            username: string;
+        };
+        WarningItem: {
+            count: number;
+            event_type: string;
+            /** Format: date-time */
+            first_seen: string;
+            kind: string;
+            /** Format: date-time */
+            last_seen: string;
+            message: string;
+            path: string;
+            sample: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /** @enum {string} */
+        WarningKind: "unknown_type" | "schema" | "unknown_field" | "personal_data" | "time_clamped" | "source" | "money" | "rejected" | "other";
+        WarningList: {
+            project: string;
+            warnings: components["schemas"]["WarningItem"][];
+        };
+        Window: {
+            days?: number | null;
+            /** Format: date */
+            end: string;
+            /** Format: date */
+            start: string;
+        };
+    };
+    responses: never;
+    parameters: never;
+    requestBodies: never;
+    headers: never;
+    pathItems: never;
+}
+export type $defs = Record<string, never>;
+export type operations = Record<string, never>;

@@ -1,0 +1,10 @@
+import 'vue'
+
+declare module 'vue' {
+  interface HTMLAttributes {
+    popover?: '' | 'auto' | 'manual'
+  }
+  interface ButtonHTMLAttributes {
+    popovertarget?: string
+  }
+}

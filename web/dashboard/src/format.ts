@@ -1,0 +1,136 @@
+/* Figures and times for people. */
+
+export type Unit = 'count' | 'fraction' | 'ratio' | 'currency' | 'months' | 'seconds' | 'bytes' | 'milliseconds'
+
+const LANGUAGE = 'en-US'
+const compact = new Intl.NumberFormat(LANGUAGE, { notation: 'compact', maximumFractionDigits: 1 })
+const whole = new Intl.NumberFormat(LANGUAGE, { maximumFractionDigits: 0 })
+const fine = new Intl.NumberFormat(LANGUAGE, { maximumFractionDigits: 2 })
+const percent = new Intl.NumberFormat(LANGUAGE, { style: 'percent', minimumFractionDigits: 1, maximumFractionDigits: 1 })
+
+/** A whole number: 1,234, or 58.7K where there is little room. */
+export function count(value: number, short = false): string {
+  if (short && Math.abs(value) >= 10_000) return compact.format(value)
+  return Number.isInteger(value) || Math.abs(value) >= 100 ? whole.format(value) : fine.format(value)
+}
+
+/** A share between 0 and 1. */
+export function share(value: number): string {
+  return percent.format(value)
+}
+
+export function money(value: number, currency = 'USD', short = false): string {
+  const many = short && Math.abs(value) >= 10_000
+  const digits = many || Math.abs(value) >= 1000 || Number.isInteger(value) ? 0 : 2
+  return new Intl.NumberFormat(LANGUAGE, {
+    style: 'currency',
+    currency,
+    notation: many ? 'compact' : 'standard',
+    minimumFractionDigits: digits,
+    maximumFractionDigits: many ? 1 : digits,
+  }).format(value)
+}
+
+/** 45s, 3m 34s, 2h 5m, 3d 4h. */
+export function duration(seconds: number): string {
+  if (seconds < 1) return seconds > 0 ? `${whole.format(seconds * 1000)} ms` : '0s'
+  if (seconds < 60) return `${Math.round(seconds)}s`
+  const parts: [number, string][] = [[86_400, 'd'], [3_600, 'h'], [60, 'm'], [1, 's']]
+  const first = parts.findIndex(([size]) => seconds >= size)
+  const [size, name] = parts[first]!
+  const next = parts[first + 1]
+  const rest = next && Math.floor((seconds % size) / next[0])
+  return `${Math.floor(seconds / size)}${name}${next && rest ? ` ${rest}${next[1]}` : ''}`
+}
+
+export function bytes(value: number): string {
+  const units = ['B', 'KB', 'MB', 'GB', 'TB']
+  const power = value > 0 ? Math.min(units.length - 1, Math.floor(Math.log(value) / Math.log(1000))) : 0
+  return `${fine.format(value / 1000 ** power)} ${units[power]}`
+}
+
+/** A figure with its unit; an en dash for what cannot be computed. */
+export function figure(value: number | null | undefined, unit: string = 'count', currency?: string | null, short = false): string {
+  if (value === null || value === undefined) return '–'
+  if (unit === 'fraction') return share(value)
+  if (unit === 'currency') return money(value, currency ?? undefined, short)
+  if (unit === 'seconds') return duration(value)
+  if (unit === 'milliseconds') return duration(value / 1000)
+  if (unit === 'bytes') return bytes(value)
+  if (unit === 'months') return `${fine.format(value)} mo`
+  return count(value, short)
+}
+
+/** How much more or less than before: +15.2%. Null when there is nothing to compare with. */
+export function change(now: number | null | undefined, before: number | null | undefined): number | null {
+  if (now === null || now === undefined || !before) return null
+  return (now - before) / Math.abs(before)
+}
+
+export function signed(value: number): string {
+  return `${value > 0 ? '+' : value < 0 ? '−' : ''}${percent.format(Math.abs(value))}`
+}
+
+/** A local day (2026-11-21) as a Date whose UTC fields are that day. */
+export function dayOf(text: string): Date {
+  return new Date(`${text}T00:00:00Z`)
+}
+
+export function isoDay(date: Date): string {
+  return date.toISOString().slice(0, 10)
+}
+
+export function addDays(text: string, days: number): string {
+  return isoDay(new Date(dayOf(text).getTime() + days * 86_400_000))
+}
+
+/** How many days from the first to the last, both counted. */
+export function daysBetween(first: string, last: string): number {
+  return Math.round((dayOf(last).getTime() - dayOf(first).getTime()) / 86_400_000) + 1
+}
+
+/** Today's date in a time zone. */
+export function todayIn(zone: string, now = new Date()): string {
+  return new Intl.DateTimeFormat('sv-SE', { timeZone: zone, year: 'numeric', month: '2-digit', day: '2-digit' }).format(now)
+}
+
+export function shortDay(text: string, withYear = false): string {
+  return new Intl.DateTimeFormat(LANGUAGE, { timeZone: 'UTC', month: 'short', day: 'numeric', ...(withYear && { year: 'numeric' }) }).format(dayOf(text))
+}
+
+export function longDay(text: string): string {
+  return new Intl.DateTimeFormat(LANGUAGE, { timeZone: 'UTC', weekday: 'short', month: 'short', day: 'numeric', year: 'numeric' }).format(dayOf(text))
+}
+
+export function monthName(text: string): string {
+  return new Intl.DateTimeFormat(LANGUAGE, { timeZone: 'UTC', month: 'short', year: 'numeric' }).format(dayOf(text))
+}
+
+/** A range of local days: Oct 22 – Nov 20; with years where these differ from now. */
+export function range(first: string, last: string, thisYear = new Date().getUTCFullYear()): string {
+  const withYear = !first.startsWith(String(thisYear))
+  return first === last ? shortDay(first, withYear) : `${shortDay(first, withYear)} – ${shortDay(last, withYear)}`
+}
+
+/** An instant in a zone: Nov 21, 14:05:09. */
+export function moment(instant: string | Date, zone: string, seconds = false): string {
+  return new Intl.DateTimeFormat(LANGUAGE, {
+    timeZone: zone, month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', hourCycle: 'h23',
+    ...(seconds && { second: '2-digit' }),
+  }).format(new Date(instant))
+}
+
+/** 12 s ago, 3 min ago, 2 h ago, 5 d ago. */
+export function ago(instant: string | number | Date, now = Date.now()): string {
+  const seconds = Math.max(0, Math.round((now - new Date(instant).getTime()) / 1000))
+  if (seconds < 60) return `${seconds} s ago`
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`
+  if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h ago`
+  return `${Math.floor(seconds / 86_400)} d ago`
+}
+
+/** signup_completed as people write it: Signup completed. */
+export function words(name: string): string {
+  const text = name.replace(/[_.-]+/g, ' ').trim()
+  return text.charAt(0).toUpperCase() + text.slice(1)
+}

@@ -1,0 +1,26 @@
+/* The pages, in the order of the sidebar. */
+import type { Component } from 'vue'
+
+import type { ICONS } from '../ui/icons'
+
+export interface Page {
+  name: string
+  path: string
+  title: string
+  icon?: keyof typeof ICONS
+  group?: string
+  /** Whether the range of days says what is shown. */
+  ranged?: boolean
+  load: () => Promise<Component>
+}
+
+export const GROUPS = ['Traffic', 'Product', 'Growth', 'Data'] as const
+
+export const PAGES: Page[] = [
+  { name: 'overview', path: 'overview', title: 'Overview', icon: 'overview', group: 'Traffic', ranged: true, load: () => import('./Overview.vue') },
+  { name: 'revenue', path: 'revenue', title: 'Revenue', icon: 'revenue', group: 'Growth', ranged: true, load: () => import('./Revenue.vue') },
+  { name: 'destinations', path: 'destinations', title: 'Destinations', icon: 'destinations', group: 'Data', load: () => import('./Destinations.vue') },
+  { name: 'quality', path: 'quality', title: 'Data quality', icon: 'quality', group: 'Data', load: () => import('./Quality.vue') },
+  { name: 'alerts', path: 'alerts', title: 'Alerts', icon: 'alerts', group: 'Data', load: () => import('./Alerts.vue') },
+  { name: 'settings', path: 'settings', title: 'Settings', icon: 'settings', load: () => import('./Settings.vue') },
+]
