@@ -81,9 +81,9 @@ def test_keys_change_days_and_comparison(dashboard: Dashboard) -> None:
         expect(page.get_by_role("button", name="Days: Last 7 days")).to_be_visible()
         assert "range=7d" in page.url
         page.keyboard.press("x")
-        expect(page.get_by_role("button", name="Compare: No comparison")).to_be_visible()
+        expect(page.get_by_role("button", name="Compare: no comparison")).to_be_visible()
         page.go_back()
-        expect(page.get_by_role("button", name="Compare: Previous period")).to_be_visible()
+        expect(page.get_by_role("button", name="Compare: vs. previous")).to_be_visible()
         page.keyboard.press("?")
         expect(page.get_by_role("dialog", name="Keyboard")).to_be_visible()
 
