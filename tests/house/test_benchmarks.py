@@ -25,6 +25,7 @@ import pytest
             "300",
         ),
         ("benchmarks.long", "--minutes", "0.05", "--millions", "0"),
+        ("benchmarks.analysis", "--events", "5000", "--persons", "500", "--rounds", "1"),
     ],
 )
 def test_benchmarks_run(arguments: tuple[str, ...]) -> None:

@@ -75,6 +75,18 @@ async def test_who_counts_where(api: Api, database: Database, project: Project) 
     against = share["results"][1]["against_control"]
     assert (against["test"], against["difference"], against["relative"]) == ("z", -1.0, -1.0)
     assert against["p_value"] == pytest.approx(0.0455, abs=1e-4)
+    for metric, variant, outcome, expected in [
+        (1, "a", "exposed", {"a1", "a2"}),
+        (1, "a", "converted", {"a1", "a2"}),
+        (2, "a", "converted", {"a1"}),
+        (1, "b", "exposed", {"b1", "b2", "late"}),
+        (1, "b", "not_converted", {"b1", "b2"}),
+    ]:
+        cell = {"variant": variant, "metric": metric, "outcome": outcome}
+        page = await api.post(
+            "/analysis/people", {"of": {"analysis": "experiment", "question": asked, "cell": cell}}
+        )
+        assert {person["user_id"] for person in page["persons"]} == expected, cell
     other = await api.post("/analysis/experiment", {**asked, "control": "b"})
     assert other["metrics"][0]["results"][0]["against_control"]["relative"] is None
 

@@ -91,6 +91,33 @@ async def test_any_trend_of_any_history(api: Api, database: Database, seed: int)
         check_line(asked, answer, series, events)
         if "breakdown" in asked:
             check_values(asked, answer, series, events)
+        await check_people(api, asked, answer, events, chance)
+
+
+async def check_people(
+    api: Api, asked: dict[str, Any], answer: dict[str, Any], events: list[Seen], chance: random.Random
+) -> None:
+    """Behind a point of everything, and behind the whole of a value."""
+    point = chance.choice(answer["series"][0]["points"])
+    window = [date.fromisoformat(answer["window"][name]) for name in ("start", "end")]
+    at_point = [event for event in events if bucket_name(asked, event.time) == point["date"]]
+    cells: list[tuple[dict[str, Any], list[Seen]]] = [({"date": point["date"]}, at_point)]
+    for value in (answer["series"][0]["values"] or [])[:1]:
+        if not value["others"]:
+            plan = value["value"]
+            which = {"without_value": True} if plan is None else {"value": plan}
+            cells.append((which, [event for event in events if event.data.get("plan") == plan]))
+    for cell, those in cells:
+        page = await api.post(
+            "/analysis/people?project=berlin",
+            {"of": {"analysis": "trend", "question": asked, "cell": cell}, "limit": 1000},
+        )
+        inside = {
+            str(event.person)
+            for event in those
+            if event.person is not None and window[0] <= event.day(BERLIN) <= window[1]
+        }
+        assert [person["person_id"] for person in page["persons"]] == sorted(inside), (asked, cell)
 
 
 def check_line(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -23,8 +23,8 @@ from analytics_api.domain.statistics import (
 )
 from analytics_api.errors import Unprocessable
 from analytics_api.query.analysis.asking import explained, proportion, wanted_days, worked_out
-from analytics_api.query.analysis.questions import ExperimentQuestion, OutcomeAsked
-from analytics_api.store.analysis.columns import micros
+from analytics_api.query.analysis.questions import ExperimentCell, ExperimentQuestion, OutcomeAsked
+from analytics_api.store.analysis.columns import People, micros
 from analytics_api.store.analysis.labels import NO_VALUE, Example, names
 from analytics_api.store.analysis.scope import Scope, check
 from analytics_api.store.analysis.steps import Wanted, read_events
@@ -43,6 +43,7 @@ class Groups:
     """Who saw what."""
 
     stream: Stream
+    people: People
     values: Floats
     """Of the events, one row for each metric."""
     first: Ints
@@ -116,6 +117,7 @@ async def _groups(scope: Scope, question: ExperimentQuestion, first: date, last:
     places[order] = np.arange(len(named))
     return Groups(
         stream,
+        events.people,
         events.numbers,
         alone,
         places[variant.reshape(-1)],
@@ -145,7 +147,8 @@ def _sample_ratio(question: ExperimentQuestion, groups: Groups, sizes: list[int]
     return {"chi_square": statistic, "p_value": p_value, "mismatch": p_value < SUSPICIOUS}
 
 
-def _metric(scope: Scope, asked: OutcomeAsked, groups: Groups, number: int, control: int) -> dict[str, Any]:
+def _found(scope: Scope, asked: OutcomeAsked, groups: Groups, number: int) -> tuple[Floats, Flags]:
+    """What a metric is for each person, and whose time is over."""
     stream = groups.stream
     end = None if asked.before_seconds is None else asked.before_seconds * SECOND
     ripe = np.ones(len(groups.first), np.bool_)
@@ -155,7 +158,31 @@ def _metric(scope: Scope, asked: OutcomeAsked, groups: Groups, number: int, cont
     values = groups.values[number][events]
     if asked.property is not None:
         events, values = events[~np.isnan(values)], values[~np.isnan(values)]
-    found = outcomes(stream, groups.first, events, values, Stretch(asked.after_seconds * SECOND, end))
+    stretch = Stretch(asked.after_seconds * SECOND, end)
+    return outcomes(stream, groups.first, events, values, stretch), ripe
+
+
+async def experiment_people(
+    scope: Scope, question: ExperimentQuestion, cell: ExperimentCell
+) -> tuple[People, Ints]:
+    """Who is in a number, as numbers of persons, each once."""
+    groups = await _groups(scope, question, *wanted_days(scope, question))
+    if cell.metric > len(question.metrics):
+        raise Unprocessable(f"cell.metric: the experiment has {len(question.metrics)} metrics.")
+    if cell.variant not in groups.names:
+        raise Unprocessable(f"cell.variant: nobody saw {cell.variant!r}.")
+    chosen = groups.variant == groups.names.index(cell.variant)
+    if cell.outcome != "exposed":
+        # Only whether there is any matters, not what it is worth.
+        counted = replace(groups, values=np.where(np.isnan(groups.values), np.nan, 1.0))
+        found, ripe = _found(scope, question.metrics[cell.metric - 1], counted, cell.metric - 1)
+        chosen &= ripe & ((found > 0) if cell.outcome == "converted" else (found == 0))
+    persons: Ints = groups.stream.person[groups.first[chosen]]
+    return groups.people, persons
+
+
+def _metric(scope: Scope, asked: OutcomeAsked, groups: Groups, number: int, control: int) -> dict[str, Any]:
+    found, ripe = _found(scope, asked, groups, number)
     results = [_result(asked, found, ripe, groups.variant == place) for place in range(len(groups.names))]
     samples = [sample for sample, _ in results]
     return {

@@ -10,15 +10,19 @@ import numpy as np
 from analytics_api.domain.analysis.stream import Ints
 from analytics_api.errors import Unprocessable
 from analytics_api.query.analysis.asking import person_answer
+from analytics_api.query.analysis.experiment import experiment_people
 from analytics_api.query.analysis.funnel import funnel_people
 from analytics_api.query.analysis.journey import journey_people
 from analytics_api.query.analysis.questions import (
+    ExperimentPeople,
     FunnelPeople,
     JourneyPeople,
     PeopleQuestion,
     RetentionPeople,
+    TrendPeople,
 )
 from analytics_api.query.analysis.retention import retention_people
+from analytics_api.query.analysis.trend_people import trend_people
 from analytics_api.store.analysis.columns import People, numbered_people
 from analytics_api.store.analysis.people import described, everybody
 from analytics_api.store.analysis.scope import Scope
@@ -45,6 +49,10 @@ async def _chosen(scope: Scope, asked: PeopleQuestion) -> tuple[People, Ints]:
         return await retention_people(scope, of.question, of.cell)
     if isinstance(of, JourneyPeople):
         return await journey_people(scope, of.question, of.cell)
+    if isinstance(of, TrendPeople):
+        return await trend_people(scope, of.question, of.cell)
+    if isinstance(of, ExperimentPeople):
+        return await experiment_people(scope, of.question, of.cell)
     if scope.filters.parts or of.question.start_date or of.question.end_date:
         raise Unprocessable(
             "analysis persons: leave out filters and days; `people` says who is meant by what they did."

@@ -250,6 +250,44 @@ class TrendQuestion(Question):
         return self
 
 
+class TrendCell(Asked):
+    """A number of a trend."""
+
+    series: str = Field("A", pattern="^[A-H]$")
+    date: str | None = Field(
+        None, max_length=40, description="The `date` of a point; without one, all buckets."
+    )
+    value: str | None = Field(None, pattern=NO_NUL, description="Only this value of the breakdown.")
+    without_value: bool = Field(False, description="Only those without a value of the breakdown.")
+
+
+class TrendPeople(Asked):
+    """People of a trend: who has any of the events."""
+
+    analysis: Literal["trend"]
+    question: TrendQuestion
+    cell: TrendCell = TrendCell()
+
+
+class ExperimentCell(Asked):
+    """A number of an experiment."""
+
+    variant: str = Field(max_length=500, pattern=NO_NUL)
+    metric: int = Field(1, ge=1, le=10, description="Numbered from 1.")
+    outcome: Literal["exposed", "converted", "not_converted"] = Field(
+        "exposed",
+        description="converted: with any of the metric's events; both only of persons whose time is over.",
+    )
+
+
+class ExperimentPeople(Asked):
+    """People of an experiment."""
+
+    analysis: Literal["experiment"]
+    question: ExperimentQuestion
+    cell: ExperimentCell
+
+
 class PersonPeople(Asked):
     """All persons of some cohorts, or who behave so."""
 
@@ -260,7 +298,9 @@ class PersonPeople(Asked):
 class PeopleQuestion(Asked):
     """Which number, and which page of the people behind it."""
 
-    of: FunnelPeople | RetentionPeople | JourneyPeople | PersonPeople = Field(discriminator="analysis")
+    of: FunnelPeople | RetentionPeople | JourneyPeople | TrendPeople | ExperimentPeople | PersonPeople = (
+        Field(discriminator="analysis")
+    )
     limit: int = Field(100, ge=1, le=1000)
     cursor: UUID | None = Field(None, description="`next_cursor` of the page before.")
 

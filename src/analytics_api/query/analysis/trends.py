@@ -11,6 +11,7 @@ from typing import Any
 from analytics_api.domain.analysis.calendar import Calendar, Step
 from analytics_api.domain.analysis.formula import Formula
 from analytics_api.domain.filters import Path
+from analytics_api.domain.measures import Of
 from analytics_api.domain.metrics import State
 from analytics_api.domain.period import local_day, start_of_day
 from analytics_api.errors import Unprocessable
@@ -18,11 +19,13 @@ from analytics_api.query.analysis.asking import day_state, explained, wanted_day
 from analytics_api.query.analysis.questions import LETTERS, SeriesAsked, TrendQuestion
 from analytics_api.query.metrics import as_number, as_utc
 from analytics_api.store.analysis.scope import Scope, check
-from analytics_api.store.analysis.trends import Series, Split, Stretch, nothing, numbers, top_values
+from analytics_api.store.analysis.trends import Key, Series, Split, Stretch, nothing, numbers, top_values
 
 MOST_HOURS = 31
 """Days that can be told by the hour."""
 MOST_NUMBERS = 20_000
+SUMS = (Of.EVENTS, Of.SUM)
+"""What is of all buckets the sum of what is of each."""
 DEFINITION = "Numbers of each {period} period that touches the window of days. `total` is of all of it at once, so that persons are counted once."
 
 
@@ -109,13 +112,24 @@ async def _chart(scope: Scope, series: Sequence[Series], calendar: Calendar, spl
     for number, each in enumerate(series):
         for part in (None, split) if split is not None else (None,):
             points = await numbers(scope, each, stretch, part)
-            totals = await numbers(scope, each, replace(stretch, step=None), part)
+            if each.of in SUMS:
+                totals = _summed(points)
+            else:
+                totals = await numbers(scope, each, replace(stretch, step=None), part)
             for place in (None,) if part is None else range(len(part.values) + 1):
                 lines[number, place] = Line(
                     [points.get((name, place), nothing(each)) for name in names],
                     totals.get((None, place), nothing(each)),
                 )
     return Chart(calendar, lines)
+
+
+def _summed(points: Mapping[Key, Decimal | None]) -> dict[Key, Decimal | None]:
+    """What the buckets of each place come to."""
+    found: dict[Key, Decimal | None] = {}
+    for (_, place), value in points.items():
+        found[None, place] = (found.get((None, place)) or Decimal(0)) + (value or 0)
+    return found
 
 
 async def _before(scope: Scope, series: Sequence[Series], calendar: Calendar, split: Split | None) -> Chart:
@@ -176,7 +190,7 @@ class _Writer:
         names = self.chart.calendar.names()
         points: list[dict[str, Any]] = [
             {
-                "date": _name(names[number]),
+                "date": point_name(names[number]),
                 "value": as_number(value),
                 "state": self._state(number),
             }
@@ -186,7 +200,7 @@ class _Writer:
         if self.before is not None:
             earlier: Line = line_of(self.before, place)
             for point, name, value in zip(points, self.before.calendar.names(), earlier.points, strict=False):
-                point["previous"] = {"date": _name(name), "value": as_number(value)}
+                point["previous"] = {"date": point_name(name), "value": as_number(value)}
             answer["previous_total"] = as_number(earlier.total)
             answer["change"] = _change(line.total, earlier.total)
         return answer
@@ -204,7 +218,8 @@ class _Writer:
         return (State.SETTLING if state is State.OPEN else state).value
 
 
-def _name(name: date | datetime) -> str:
+def point_name(name: date | datetime) -> str:
+    """What a bucket is called in answers."""
     return as_utc(name) if isinstance(name, datetime) else name.isoformat()
 
 

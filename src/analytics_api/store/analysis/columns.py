@@ -138,11 +138,21 @@ class People:
 def numbered_people(*tables: Rows) -> tuple[People, list[Ints]]:
     """Numbers for all persons of some tables, in the order of their ids, and each table's column of numbers."""
     high, low = np.concatenate([table.ids for table in tables], axis=1)
-    order = np.lexsort((low, high))
-    changes = np.zeros(len(order), np.int64)
-    changes[1:] = (high[order][1:] != high[order][:-1]) | (low[order][1:] != low[order][:-1])
+    order = np.argsort(high)
+    changes = _changes(high[order])
+    if (_changes(low[order]) & ~changes).any():
+        # Two persons have the first halves of their ids in common, or one id is the other's neighbour.
+        order = np.lexsort((low, high))
+        changes = _changes(high[order]) | _changes(low[order])
     numbers = np.empty(len(order), np.int64)
     numbers[order] = np.cumsum(changes)
-    firsts = order[np.concatenate([[True], changes[1:] == 1])] if len(order) else order
+    firsts = order[changes | (np.arange(len(order)) == 0)]
     ends = np.cumsum([len(table) for table in tables])
     return People(np.stack([high[firsts], low[firsts]])), list(np.split(numbers, ends[:-1]))
+
+
+def _changes(values: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Where a value differs from the one before; not at the first."""
+    found = np.zeros(len(values), np.bool_)
+    found[1:] = values[1:] != values[:-1]
+    return found
