@@ -68,6 +68,7 @@ from analytics_api.query.metrics import FigureRules
 from analytics_api.query.prediction_routes import router as prediction_router
 from analytics_api.query.reports.product_routes import router as product_router
 from analytics_api.query.reports.routes import router as report_router
+from analytics_api.query.reports.web_routes import router as web_router
 from analytics_api.query.routes import router as query_router
 from analytics_api.settings import Settings
 from analytics_api.show.browser import script_endpoint, script_router
@@ -138,7 +139,8 @@ class Application(FastAPI):
         """The OpenAPI document, with the intake, which is no route of FastAPI's, and with the errors of every call."""
         if self.openapi_schema is None:
             document = super().openapi()
-            document["paths"] = {EVENTS: {"post": intake_operation()}, **document["paths"]}
+            paths = document["paths"]
+            document["paths"] = {EVENTS: {"post": intake_operation(), **paths.pop(EVENTS)}, **paths}
             problems.describe(document)
             self.openapi_schema = document
         return self.openapi_schema
@@ -187,6 +189,7 @@ def create_app(settings: Settings, url: str, *, with_worker: bool = False) -> Ap
         prediction_router,
         report_router,
         product_router,
+        web_router,
         live_router,
         custom_metric_router,
         acquisition_router,

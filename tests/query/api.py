@@ -22,6 +22,7 @@ from analytics_api.query.metrics import FigureRules
 from analytics_api.query.prediction_routes import router as prediction_router
 from analytics_api.query.reports.product_routes import router as product_router
 from analytics_api.query.reports.routes import router as report_router
+from analytics_api.query.reports.web_routes import router as web_router
 from analytics_api.query.routes import router as query_router
 from analytics_api.store.engine import Database
 from tests.support.figures import LATE_DAYS, at
@@ -41,6 +42,7 @@ class Api:
         app.include_router(acquisition_router)
         app.include_router(cohort_router)
         app.include_router(product_router)
+        app.include_router(web_router)
         app.include_router(analysis_router)
         app.include_router(timeline_router)
         app.include_router(saved_cohort_router)

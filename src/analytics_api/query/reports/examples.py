@@ -199,6 +199,114 @@ USAGE = example(
         "feedback_downloads": 12,
         "workflow": {"uploaded": 31, "analysed": 28, "downloaded_feedback": 10},
         "ratings": {"total": 9, "average": 4.6, "by_rating": [{"rating": "5", "total": 7}]},
-        "technical": {"error_rate": 0.02, "seconds": _SECONDS},
+        "technical": {
+            "error_rate": 0.02,
+            "seconds": _SECONDS,
+            "uptime": {"numerator": 9990, "denominator": 10_000, "value": 0.999},
+        },
+    }
+)
+_PAGE = {"path": "/", "views": 900, "visitors": 220, "entries": 400, "exits": 310, "average_seconds": 20.1}
+PAGES = example({"window": _WINDOW, "total": 12, "pages": [_PAGE]})
+_SOURCE = {"page_views": 90, "users": 20}
+SOURCES = example(
+    {
+        "window": _WINDOW,
+        "channels": [{"channel": "email", **_SOURCE}],
+        "sites": [{"site": "newsletter", **_SOURCE}],
+        "utm_sources": [{"utm_source": "newsletter", **_SOURCE}],
+        "utm_mediums": [{"utm_medium": "email", **_SOURCE}],
+        "utm_campaigns": [{"utm_campaign": "spring", **_SOURCE}],
+    }
+)
+GEO = example(
+    {
+        "window": _WINDOW,
+        "total": 1,
+        "places": [{"country": "DE", "users": 120, "page_views": 900, "events": 4000}],
+    }
+)
+SESSIONS = example(
+    {
+        "window": _WINDOW,
+        "total": 610,
+        "average_session_seconds": 284.2,
+        "bounces": 200,
+        "sessions": [
+            {
+                "person_id": "0b2f3c1e-5d5c-5a52-8a1d-3c1f3c0b8c0f",
+                "user_id": "ada",
+                "device": None,
+                "started_at": "2026-03-20T11:50:00Z",
+                "ended_at": "2026-03-20T11:58:00Z",
+                "seconds": 480,
+                "events": 9,
+                "page_views": 5,
+            }
+        ],
+        "next_cursor": None,
+    }
+)
+EVENTS = example(
+    {
+        "events": [
+            {
+                "seq": 4711,
+                "event_id": "0197c1de-7f6c-7d8a-b7bb-0a1f4b1e5a10",
+                "event_type": "page_view",
+                "person_id": "0b2f3c1e-5d5c-5a52-8a1d-3c1f3c0b8c0f",
+                "user_id": "ada",
+                "anonymous_id": None,
+                "session_id": None,
+                "event_data": {"path": "/"},
+                "user_properties": None,
+                "context": {"country": "DE"},
+                "revenue": None,
+                "currency": None,
+                "occurred_at": "2026-03-20T11:58:00Z",
+                "received_at": "2026-03-20T11:58:00.120000Z",
+                "is_bot": False,
+            }
+        ],
+        "next_cursor": 4711,
+    }
+)
+_TIMES = {"average": 12.1, "p50": 8.0, "p95": 40.2, "p99": 95.5, "slowest": 310.0}
+_REQUESTS = {"requests": 900, "client_errors": 12, "errors": 1, **_TIMES, "error_rate": 0.001}
+TRAFFIC = example(
+    {
+        "window": _WINDOW,
+        "requests": 5200,
+        "errors": 1,
+        "client_errors": 20,
+        "error_rate": 0.0002,
+        "uptime": {"numerator": 9990, "denominator": 10_000, "value": 0.999},
+        "milliseconds": _TIMES,
+        "routes": [{"route": "GET /api/v1/analytics/users/{id}", **_REQUESTS}],
+        "slowest_routes": [{"route": "GET /api/v1/analytics/users/{id}", **_REQUESTS}],
+        "callers": [{"caller": "read-key-3", **_REQUESTS}],
+        "client_error_reasons": [
+            {
+                "status": 422,
+                "reason": "Unprocessable Content",
+                "route": "POST /api/v1/analytics/events",
+                "requests": 8,
+            }
+        ],
+        "counted": [
+            {
+                "method": "POST",
+                "route": "/api/v1/analytics/events",
+                "status": 202,
+                "caller": "write-key-1",
+                "requests": 4300,
+                "average": 1.4,
+                "slowest": 80.0,
+            }
+        ],
+        "affected_people": {
+            "people": 1,
+            "events": [{"event_type": "generation_started", "events": 3, "users": 1}],
+        },
     }
 )

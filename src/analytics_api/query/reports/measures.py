@@ -43,11 +43,11 @@ def percentiles(path: str, *types: str, only: AllOf = EVERY_EVENT) -> dict[str, 
     }
 
 
-def plain(value: Number) -> int | float | None:
+def plain(value: Number | float) -> int | float | None:
     """A measure as JSON has it: whole numbers stay whole."""
     if value is None or isinstance(value, int):
         return value
-    return int(value) if value == value.to_integral_value() else float(value)
+    return int(value) if value == int(value) else float(value)
 
 
 def share(part: Number, whole: Number) -> float | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from analytics_api.domain.event import EventType
 from analytics_api.domain.measures import Measure, Of
 from analytics_api.domain.metrics import METRICS_BY_NAME
@@ -71,7 +73,7 @@ async def overall(figures: Figures, window: Window) -> dict[str, Any]:
             "by_channel": await _channels(figures, window),
         },
         "countries": await _countries(figures, window),
-        "sources": await _sources(figures, window),
+        "sources": await source_rows(connection, window, MOST),
         "popular_pages": page_rows(popular),
     }
 
@@ -138,22 +140,27 @@ async def _countries(figures: Figures, window: Window) -> list[dict[str, Any]]:
     return rows(found, "country")
 
 
-async def _sources(figures: Figures, window: Window) -> dict[str, Any]:
+async def source_rows(connection: AsyncConnection, window: Window, limit: int) -> dict[str, Any]:
     """Where page views came from: by channel, by site, and by the UTM parameters of links."""
-    views, viewers = events(EventType.PAGE_VIEW.value), persons(EventType.PAGE_VIEW.value)
-    wanted = {"page_views": views, "users": viewers}
+    wanted = {
+        "page_views": events(EventType.PAGE_VIEW.value),
+        "users": persons(EventType.PAGE_VIEW.value),
+    }
     places = {
-        "channels": ("channel", "context.source.channel"),
-        "sites": ("site", "context.source.site"),
-        "utm_sources": ("utm_source", "context.source.utm_source"),
-        "utm_mediums": ("utm_medium", "context.source.utm_medium"),
-        "utm_campaigns": ("utm_campaign", "context.source.utm_campaign"),
+        "channels": "channel",
+        "sites": "site",
+        "utm_sources": "utm_source",
+        "utm_mediums": "utm_medium",
+        "utm_campaigns": "utm_campaign",
     }
     return {
         name: rows(
-            await table(figures.connection, window, By.path(path, known=True), wanted, limit=MOST), column
+            await table(
+                connection, window, By.path(f"context.source.{key}", known=True), wanted, limit=limit
+            ),
+            key,
         )
-        for name, (column, path) in places.items()
+        for name, key in places.items()
     }
 
 

@@ -18,6 +18,7 @@ from analytics_api.query.reports.measures import (
     where,
     window_answer,
 )
+from analytics_api.query.reports.traffic import uptime_answer
 from analytics_api.store.reports.table import By, table, totals
 from analytics_api.store.reports.visits import people, sessions
 from analytics_api.store.reports.window import Window
@@ -75,7 +76,11 @@ async def usage(connection: AsyncConnection, window: Window) -> dict[str, Any]:
         "feedback_downloads": found["feedback_downloads"],
         "workflow": values(await totals(connection, window, _STEPS)),
         "ratings": await _ratings(connection, window),
-        "technical": {"error_rate": share(failed, completed + failed), "seconds": duration},
+        "technical": {
+            "error_rate": share(failed, completed + failed),
+            "seconds": duration,
+            "uptime": await uptime_answer(connection, window),
+        },
     }
 
 

@@ -1,0 +1,187 @@
+"""Pages, places, sources, sessions, events and the API's traffic: recounted, in pages, and the same figure everywhere."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from analytics_api.domain.project import Project
+from analytics_api.store.engine import Database
+from analytics_api.store.traffic import MinuteCount, MinuteKey, add_requests
+from tests.query.api import NOW, Api
+from tests.support.databases import in_thread
+from tests.support.events import make_project, open_database
+from tests.support.figures import event_on, record
+from tests.support.histories_of_products import HAPPENINGS, START, made
+
+slow = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+LATEST = START + timedelta(days=7)
+
+
+async def look(url: str, happenings: list[dict[str, Any]], size: int) -> None:
+    async with open_database(url) as database:
+        project = await make_project(database, f"p{uuid4().hex[:12]}")
+        events = made(project, happenings)
+        await record(database, events)
+        api = Api(database)
+        api.now = LATEST
+        async with api.client:
+            asked = {"project": project.slug, "days": 30}
+            overall = await api.get("/overall", **asked)
+            pages = await api.get("/pages", **asked)
+            geo = await api.get("/geo", **asked)
+            sources = await api.get("/sources", **asked)
+            sessions = await everything(api, "/sessions", "sessions", size, **asked)
+            listed = await everything(api, "/events", "events", size, project=project.slug)
+        kept = await database.pool.fetch(
+            "SELECT person_id, started_at FROM sessions WHERE project_id = $1 AND NOT is_bot", project.id
+        )
+    assert pages["pages"][:10] == overall["popular_pages"]
+    known = [row for row in geo["places"] if row["country"] is not None]
+    assert [
+        {"country": row["country"], "users": row["users"], "events": row["events"]} for row in known
+    ] == sorted(overall["countries"], key=lambda row: (-row["users"], row["country"]))
+    assert {name: sources[name] for name in overall["sources"]} == overall["sources"]
+    assert sum(page["views"] for page in pages["pages"]) == overall["page_views"]
+    assert overall["sessions"] == len(sessions) == len(kept)
+    starts = [session["started_at"] for session in sessions]
+    assert starts == sorted(starts, reverse=True)
+    assert len({(session["person_id"], session["started_at"]) for session in sessions}) == len(kept)
+    assert [event["event_id"] for event in listed] == [str(event.event_id) for event in reversed(events)]
+    assert [event["event_data"] for event in listed] == [item["data"] for item in reversed(happenings)]
+
+
+async def everything(api: Api, path: str, name: str, size: int, **asked: Any) -> list[Any]:
+    answer = await api.get(path, limit=size, **asked)
+    found = list(answer[name])
+    while answer["next_cursor"] is not None:
+        answer = await api.get(path, limit=size, cursor=answer["next_cursor"], **asked)
+        assert 0 < len(answer[name]) <= size
+        found += answer[name]
+    return found
+
+
+@slow
+@given(happenings=HAPPENINGS, size=st.integers(1, 7))
+def test_lists_hold_everything_once_and_agree(
+    database_url: str, happenings: list[dict[str, Any]], size: int
+) -> None:
+    in_thread(look(database_url, happenings, size))
+
+
+async def test_events_by_type_filter_person_and_time(api: Api, database: Database, project: Project) -> None:
+    await record(
+        database,
+        [
+            event_on(
+                project, "2026-03-18", None, "page_view", anonymous_id="phone", event_data={"path": "/a"}
+            ),
+            event_on(project, "2026-03-19", "ada", "$identify", anonymous_id="phone"),
+            event_on(project, "2026-03-19", "ada", "share", event_data={"n": 2}),
+            event_on(project, "2026-03-19", "bob", "share", event_data={"n": 1}, is_bot=True),
+            event_on(project, "2026-01-01", "bob", "share"),
+        ],
+    )
+
+    async def types(**asked: Any) -> list[str]:
+        return [event["event_type"] for event in (await api.get("/events", **asked))["events"]]
+
+    assert await types() == ["share", "share", "$identify", "page_view"]
+    assert await types(include_bots=False, event_type="share") == ["share"]
+    assert await types(person="ada") == ["share", "$identify", "page_view"]
+    assert await types(person="nobody") == []
+    assert await types(filter="event_data.n > 1") == ["share"]
+    assert await types(since="2025-12-01T00:00:00Z", until="2026-02-01T00:00:00Z") == ["share"]
+    assert "since" in (await api.get("/events", 422, since="2026-03-01T00:00:00"))["detail"]
+    for cursor in ("x", "W10=", "WyJhIiwiYiIsImMiXQ=="):
+        assert "cursor" in (await api.get("/sessions", 422, cursor=cursor))["detail"]
+
+
+REQUEST = st.fixed_dictionaries(
+    {
+        "method": st.sampled_from(["GET", "POST"]),
+        "route": st.sampled_from(["/a", "/b/{id}"]),
+        "status": st.sampled_from([200, 200, 404, 422, 500, 503]),
+        "duration_ms": st.integers(1, 100),
+        "caller": st.sampled_from(["read-1", "admin-2"]),
+    }
+)
+
+
+async def weigh(url: str, requests: list[tuple[dict[str, Any], str | None]], counted: list[int]) -> None:
+    async with open_database(url) as database:
+        project = await make_project(database, f"p{uuid4().hex[:12]}")
+        done = [
+            event_on(project, "2026-03-19", "ada", "share"),
+            event_on(project, "2026-03-19", "bob", "share"),
+        ]
+        noted = [
+            event_on(project, "2026-03-19", person, "api_request", event_data=data)
+            for data, person in requests
+        ]
+        await record(database, [*noted, *done])
+        minute = NOW.replace(second=0) - timedelta(minutes=9)
+        async with database.acquire() as connection:
+            for status in counted:
+                key = MinuteKey(project.id, minute, "POST", "/events", status, "write-1")
+                await add_requests(connection, {key: MinuteCount(1, 0.5, 0.5)})
+        api = Api(database)
+        async with api.client:
+            answer = await api.get("/api-traffic", days=7, project=project.slug)
+    all_of = [data for data, _ in requests]
+    statuses = [data["status"] for data in all_of] + counted
+    assert answer["requests"] == len(statuses)
+    assert answer["errors"] == sum(status >= 500 for status in statuses)
+    assert answer["error_rate"] == (answer["errors"] / len(statuses) if statuses else None)
+    times = sorted(data["duration_ms"] for data in all_of)
+    for share in (50, 95, 99):
+        expected = times[math.ceil(share / 100 * len(times)) - 1] if times else None
+        assert answer["milliseconds"][f"p{share}"] == expected
+    routes = Counter(f"{data['method']} {data['route']}" for data in all_of)
+    assert {row["route"]: row["requests"] for row in answer["routes"]} == routes
+    assert {row["caller"]: row["requests"] for row in answer["callers"]} == Counter(
+        data["caller"] for data in all_of
+    )
+    p95 = [row["p95"] for row in answer["slowest_routes"]]
+    assert p95 == sorted(p95, reverse=True)
+    refused = Counter(
+        (data["status"], f"{data['method']} {data['route']}")
+        for data in all_of
+        if data["status"] in (404, 422)
+    )
+    refused += Counter((status, "POST /events") for status in counted if status in (404, 422))
+    assert {
+        (row["status"], row["route"]): row["requests"] for row in answer["client_error_reasons"]
+    } == refused
+    minutes = [[data["status"] for data in all_of], counted]
+    up = [any(status < 500 for status in each) for each in minutes if each]
+    assert (answer["uptime"]["numerator"], answer["uptime"]["denominator"]) == (sum(up), len(up))
+    hit = {person for data, person in requests if data["status"] >= 500} - {None}
+    expected = {
+        "people": len(hit),
+        "events": [{"event_type": "share", "events": len(hit), "users": len(hit)}] if hit else [],
+    }
+    assert answer["affected_people"] == expected
+
+
+@slow
+@given(
+    requests=st.lists(st.tuples(REQUEST, st.sampled_from(["ada", "bob", None])), max_size=20),
+    counted=st.lists(st.sampled_from([202, 422, 503]), max_size=6),
+)
+def test_traffic_equals_a_recount(
+    database_url: str, requests: list[tuple[dict[str, Any], str | None]], counted: list[int]
+) -> None:
+    in_thread(weigh(database_url, requests, counted))
+
+
+@pytest.mark.parametrize("by", ["planet", "country; DROP TABLE events", ""])
+async def test_a_place_that_is_none(api: Api, by: str) -> None:
+    await api.get("/geo", 422, by=by)
