@@ -80,7 +80,7 @@ from analytics_api.store.partitions import Partitions, make_ahead
 from analytics_api.store.projects import DEFAULT, ensure_project
 from analytics_api.tracking import ApiTrackingMiddleware, TrafficCounter, sort_requests
 from analytics_api.tracking.middleware import SKIPPED, Sink
-from analytics_api.worker import Worker, make_services
+from analytics_api.worker import Worker, make_services, secret_box
 
 PREFIX = "/api/v1/analytics"
 EVENTS = f"{PREFIX}/events"
@@ -283,6 +283,7 @@ async def _open(
             database,
             idle=timedelta(hours=settings.session_idle_hours),
             lasts=timedelta(days=settings.session_days),
+            box=secret_box(settings),
         ),
         query_keys=settings.query_keys,
     )

@@ -145,6 +145,18 @@ def users_reset_password(username: Name, ask_password: Ask = False) -> None:
     _show(username, password, ask_password)
 
 
+@users_app.command("remove-second-factor")
+def users_remove_second_factor(username: Name) -> None:
+    """For somebody who has lost the app that shows the codes: the password alone is enough again."""
+
+    async def remove() -> None:
+        async with _writing() as connection:
+            await users.remove_factor(connection, (await _found(connection, username)).id)
+
+    run_command(remove())
+    typer.echo(f"{username} logs in with the password alone.")
+
+
 @users_app.command("disable")
 def users_disable(username: Name) -> None:
     """Lock a user out, at once."""

@@ -91,6 +91,32 @@ async def test_no_secret_is_kept(site: Site, olga: Browser) -> None:
     assert len([row for row in rows if "'POST " in row]) >= 4
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"name": "a\\u0000b", "\\u0000": 1}',
+        b'{"name": "\\ud800", "\\ud800": ["\\udfff"]}',
+        b'{"name": 123456789012345678901234567890123456789012345678901234567890, "x": 1e999, "y": NaN}',
+        b'{"name": "' + b"a" * 900_000 + b'"}',
+        b"{" + b",".join(b'"k%d": {"a": {"b": "%b"}}' % (n, b"x" * 400) for n in range(500)) + b"}",
+        b'{"a": ' * 900 + b"1" + b"}" * 900,
+        b"[]",
+        b"not json",
+        b"",
+    ],
+    ids=range(9),
+)
+async def test_whatever_is_sent_the_entry_is_made(site: Site, olga: Browser, body: bytes) -> None:
+    answer = await olga.client.post(
+        f"{API}/alerts/rules",
+        content=body,
+        headers={"X-CSRF-Token": olga.csrf or "", "Content-Type": "application/json"},
+    )
+    assert answer.status_code in (400, 422)
+    # What is no JSON at all is refused before anybody is asked who is there.
+    assert len(await audit(olga)) == (body != b"not json")
+
+
 def test_what_is_sent_is_kept_without_secrets_and_persons() -> None:
     given = {
         "name": "ok",

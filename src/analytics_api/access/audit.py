@@ -31,6 +31,7 @@ _UNRECORDED = ("/process-events", "/dry-run", "/tracking-plan/check")
 MOST_BYTES = 20_000
 """Of what was there before or after."""
 _LONGEST_TEXT = 500
+_LONGEST_NUMBER = 2**63
 _SECRET = re.compile(r"(?i)secret|password|token|key$|auth|credential|signature|^options$|^url$")
 _PERSONAL = re.compile(
     r"(?i)^(user|anonymous|distinct|person|session|event|alias)_?ids?$|propert|^value|email|phone|address|^conditions?$|^filters?$"
@@ -76,7 +77,7 @@ async def recorded(request: Request, database: Database, caller: Caller) -> Asyn
     """Around a call: an entry before it, its end after it. Raises what the call raises."""
     template = _template(request)
     row = _ROWS.get(template)
-    key = str(request.path_params.get(row.parameter, "")) if row is not None else ""
+    key = _plain(str(request.path_params.get(row.parameter, ""))) if row is not None else ""
     async with database.write() as connection:
         before = await _look(connection, row, caller, key)
         act = Act(
@@ -129,7 +130,7 @@ def without_persons(arguments: Sequence[str]) -> list[str]:
         own, given, _ = argument.partition("=")
         if given and _PERSONAL.search(own.lstrip("-").replace("-", "_")):
             argument = f"{own}=***"
-        kept.append("***" if hidden else withhold(argument[:_LONGEST_TEXT]))
+        kept.append("***" if hidden else withhold(_plain(argument[:_LONGEST_TEXT])))
     return kept
 
 
@@ -139,7 +140,7 @@ def without_secrets(value: Any, depth: int = 0) -> Any:
         if depth > 5:
             return "..."
         return {
-            str(name)[:100]: "***"
+            _plain(str(name)[:100]): "***"
             if _SECRET.search(str(name)) or _PERSONAL.search(str(name))
             else without_secrets(item, depth + 1)
             for name, item in list(value.items())[:100]
@@ -147,8 +148,15 @@ def without_secrets(value: Any, depth: int = 0) -> Any:
     if isinstance(value, list | tuple):
         return [without_secrets(item, depth + 1) for item in value[:50]]
     if isinstance(value, str):
-        return withhold(value[:_LONGEST_TEXT].replace("\x00", ""))
+        return withhold(_plain(value[:_LONGEST_TEXT]))
+    if isinstance(value, int) and abs(value) >= _LONGEST_NUMBER:
+        return str(value)[:_LONGEST_TEXT]
     return value if isinstance(value, bool | int | float) or value is None else str(value)
+
+
+def _plain(text: str) -> str:
+    """Text that jsonb can hold: without NUL and halves of surrogate pairs."""
+    return text.replace("\x00", "").encode(errors="replace").decode()
 
 
 def _bounded(facts: Facts) -> Facts:

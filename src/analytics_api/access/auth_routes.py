@@ -14,13 +14,17 @@ from analytics_api.access.local import is_foreign_page
 from analytics_api.access.logins import Login
 from analytics_api.access.schemas import (
     ChangePassword,
+    ConfirmCode,
+    ConfirmPassword,
     LogIn,
+    NewFactor,
     ProjectRole,
     SessionInfo,
     SessionItem,
     SessionList,
     UserInfo,
 )
+from analytics_api.access.second_factors import otpauth_uri
 from analytics_api.domain.project import Role
 from analytics_api.errors import NotFound, Unauthorized
 from analytics_api.store.projects import list_projects
@@ -44,10 +48,13 @@ def client_address(request: Request) -> str | None:
 
 @router.post("/login", summary="Log in", response_model=SessionInfo)
 async def log_in(body: LogIn, request: Request, response: Response) -> SessionInfo:
-    """Sets the cookie of a new session. A wrong name and a wrong password are answered alike; too many of them with 429."""
+    """Sets the cookie of a new session. A wrong name and a wrong password are answered alike; too many of them with 429.
+
+    A 401 with `"second_factor": true` means that the password is right and a `code` is needed.
+    """
     cookies.check_origin(request)
     login = await _authenticator(request).logins.log_in(
-        body.username, body.password.get_secret_value(), client_address(request)
+        body.username, body.password.get_secret_value(), client_address(request), body.code
     )
     return opened(request, response, login)
 
@@ -89,9 +96,34 @@ async def change_password(
 ) -> SessionInfo:
     """All other sessions end; this one goes on under a new cookie and `csrf_token`."""
     renewed = await _authenticator(request).logins.change_password(
-        login, body.current_password.get_secret_value(), body.new_password.get_secret_value()
+        login, body.current_password.get_secret_value(), body.new_password.get_secret_value(), body.code
     )
     return opened(request, response, renewed)
+
+
+@router.post("/second-factor", summary="Begin to set up a second factor", response_model=NewFactor)
+async def offer_factor(body: ConfirmPassword, login: LoginOf, request: Request) -> NewFactor:
+    """A secret for an authenticator app (TOTP, RFC 6238). Nothing changes before it is confirmed."""
+    secret = await _authenticator(request).logins.offer_factor(
+        login, body.current_password.get_secret_value()
+    )
+    return NewFactor(secret=secret, uri=otpauth_uri(secret, login.user.username))
+
+
+@router.post("/second-factor/confirm", summary="Confirm a second factor", status_code=204)
+async def confirm_factor(body: ConfirmCode, login: LoginOf, request: Request) -> Response:
+    """With a code that the app shows; from then on one is asked for at login. All other logins end."""
+    await _authenticator(request).logins.confirm_factor(login, body.code)
+    return Response(status_code=204)
+
+
+@router.post("/second-factor/remove", summary="Remove the second factor", status_code=204)
+async def remove_factor(body: ConfirmPassword, login: LoginOf, request: Request) -> Response:
+    """With the password and a code. Who has lost the app asks the operator: `analytics-api users remove-second-factor`."""
+    await _authenticator(request).logins.remove_factor(
+        login, body.current_password.get_secret_value(), body.code
+    )
+    return Response(status_code=204)
 
 
 @router.get("/sessions", summary="Open logins", response_model=SessionList)
@@ -145,7 +177,12 @@ def session_info(login: Login) -> SessionInfo:
     user = login.user
     return SessionInfo(
         mode="login",
-        user=UserInfo(id=user.id, username=user.username, owner_everywhere=user.owner_everywhere),
+        user=UserInfo(
+            id=user.id,
+            username=user.username,
+            owner_everywhere=user.owner_everywhere,
+            second_factor=user.second_factor_at is not None,
+        ),
         projects=[
             ProjectRole(id=one.project_id, slug=one.slug, name=one.project_name, role=one.role)
             for one in login.memberships

@@ -13,11 +13,13 @@ from starlette.requests import HTTPConnection
 from analytics_api.access.cookies import check_csrf, session_token
 from analytics_api.access.login_limits import AddressLimits
 from analytics_api.access.passwords import Passwords, checked_password, is_outdated
+from analytics_api.access.second_factors import SecondFactors
 from analytics_api.domain.clock import Clock, system_clock
 from analytics_api.errors import Forbidden, TooManyRequests, Unauthorized, Unprocessable
 from analytics_api.store import login_attempts, user_sessions, users
 from analytics_api.store.audit import Act, record
 from analytics_api.store.engine import Database
+from analytics_api.store.secret_box import SecretBox
 from analytics_api.store.user_sessions import Session
 from analytics_api.store.users import Membership, User
 from analytics_api.telemetry import request_id
@@ -49,6 +51,14 @@ def normal_username(username: str) -> str:
     return name
 
 
+def too_many_attempts() -> TooManyRequests:
+    """What somebody hears who has guessed too often."""
+    return TooManyRequests(
+        "There were too many attempts to log in under this name; try again in a minute.",
+        headers={"Retry-After": str(login_attempts.SECONDS_EACH)},
+    )
+
+
 class Logins:
     """Opens, finds and ends sessions. `idle`: how long one lives unused; `lasts`: how long at most."""
 
@@ -58,6 +68,7 @@ class Logins:
         *,
         idle: timedelta = IDLE,
         lasts: timedelta = LASTS,
+        box: SecretBox | None = None,
         clock: Clock = system_clock,
     ) -> None:
         self.database = database
@@ -66,15 +77,21 @@ class Logins:
         self.idle = idle
         self.lasts = lasts
         self._addresses = AddressLimits()
+        self._factors = SecondFactors(box)
 
-    async def log_in(self, username: str, password: str, address: str | None) -> Login:
-        """Begin a session. Raises Unauthorized (the same way for a name that is not there) and TooManyRequests."""
+    async def log_in(
+        self, username: str, password: str, address: str | None, code: str | None = None
+    ) -> Login:
+        """Begin a session. Raises Unauthorized (the same way for a name that is not there) and TooManyRequests.
+
+        `code`: of the second factor, for those who have one.
+        """
         try:
             name = normal_username(username)
         except Unprocessable:
             name = ""
         with self._addresses.attempt(address) as attempt:
-            user, stored = await self._checked(name, password)
+            user, stored = await self._checked(name, password, code)
             attempt.succeeded()
         async with self.database.write() as connection:
             now = self.clock()
@@ -85,21 +102,19 @@ class Logins:
             await self.note(connection, user, "log in")
             return await self.open(connection, user)
 
-    async def _checked(self, name: str, password: str) -> tuple[User, str]:
-        """The user of a name and a password, with the stored hash."""
+    async def _checked(self, name: str, password: str, code: str | None) -> tuple[User, str]:
+        """The user of a name, a password and a code if one is needed, with the stored hash."""
         async with self.database.write() as connection:
             free = await login_attempts.take_attempt(connection, name, self.clock())
             found = await users.find_password(connection, name) if free else None
         if not free:
-            raise TooManyRequests(
-                "There were too many attempts to log in under this name; try again in a minute.",
-                headers={"Retry-After": str(login_attempts.SECONDS_EACH)},
-            )
+            raise too_many_attempts()
         stored = found[1] if found is not None else None
         if not await self.passwords.matches(password, stored) or found is None or stored is None:
             raise Unauthorized(_WRONG)
         renewed = await self.passwords.hashed(password) if is_outdated(stored) else stored
         async with self.database.write() as connection:
+            await self._factors.check(connection, found[0], code, self.clock())
             await login_attempts.forget_attempts(connection, name)
             if renewed != stored:
                 await users.replace_hash(connection, found[0].id, stored, renewed)
@@ -135,14 +150,46 @@ class Logins:
                 await user_sessions.note_seen(connection, session.id, now)
         return login
 
-    async def change_password(self, login: Login, current: str, new: str) -> Login:
+    async def _confirm(self, login: Login, password: str, code: str | None) -> None:
+        """Make sure that it is the user who asks. Raises Forbidden, TooManyRequests."""
+        try:
+            await self._checked(login.user.username, password, code)
+        except Unauthorized as error:
+            raise Forbidden(
+                error.detail if "code" in error.detail else "current_password: is wrong."
+            ) from None
+
+    async def offer_factor(self, login: Login, password: str) -> str:
+        """The secret of a second factor, to be put into an app and confirmed. Raises Forbidden, Conflict."""
+        await self._confirm(login, password, None)
+        async with self.database.write() as connection:
+            return await self._factors.offer(connection, login.user)
+
+    async def confirm_factor(self, login: Login, code: str) -> None:
+        """From now on a code is asked for at login; all other sessions end. Raises Forbidden, TooManyRequests."""
+        async with self.database.write() as connection:
+            free = await login_attempts.take_attempt(connection, login.user.username, self.clock())
+        if not free:
+            raise too_many_attempts()
+        async with self.database.write() as connection:
+            now = self.clock()
+            await self._factors.confirm(connection, login.user, code, now)
+            await user_sessions.end_sessions(connection, login.user.id, keep=login.session.id)
+            await login_attempts.forget_attempts(connection, login.user.username)
+            await self.note(connection, login.user, "set up the second factor")
+
+    async def remove_factor(self, login: Login, password: str, code: str | None) -> None:
+        """The password alone is enough again. Raises Forbidden, TooManyRequests."""
+        await self._confirm(login, password, code)
+        async with self.database.write() as connection:
+            await users.remove_factor(connection, login.user.id)
+            await self.note(connection, login.user, "remove the second factor")
+
+    async def change_password(self, login: Login, current: str, new: str, code: str | None = None) -> Login:
         """Set a new password, end all sessions and begin a new one. Raises Forbidden, Unprocessable, TooManyRequests."""
         name = login.user.username
         checked_password(new, name, "new_password")
-        try:
-            await self._checked(name, current)
-        except Unauthorized:
-            raise Forbidden("current_password: is wrong.") from None
+        await self._confirm(login, current, code)
         hashed = await self.passwords.hashed(new)
         async with self.database.write() as connection:
             await users.set_password(connection, login.user.id, hashed, self.clock())

@@ -11,6 +11,9 @@ from analytics_api.domain.project import Role
 
 Text = Annotated[str, Field(max_length=1024)]
 Secret = Annotated[SecretStr, Field(max_length=1024)]
+Code = Annotated[
+    str | None, Field(max_length=20, description="Of the second factor, for those who have set one up.")
+]
 
 
 def _example(**values: Any) -> ConfigDict:
@@ -28,6 +31,33 @@ class LogIn(BaseModel):
 
     username: Text
     password: Secret
+    code: Code = None
+
+
+class ConfirmCode(BaseModel):
+    """What the app shows."""
+
+    model_config = _strict(code="123456")
+
+    code: Annotated[str, Field(max_length=20)]
+
+
+class ConfirmPassword(BaseModel):
+    """That it is you who asks."""
+
+    model_config = _strict(current_password="four words with spaces", code="123456")  # noqa: S106
+
+    current_password: Secret
+    code: Code = None
+
+
+class NewFactor(BaseModel):
+    """For an authenticator app; it is asked for once it is confirmed, and cannot be read again."""
+
+    secret: str = Field(description="Base32, to be typed in.")
+    uri: str = Field(
+        description="The same as an address for a QR code. Draw it in the browser; send it nowhere."
+    )
 
 
 class ChangePassword(BaseModel):
@@ -37,6 +67,7 @@ class ChangePassword(BaseModel):
 
     current_password: Secret
     new_password: Secret
+    code: Code = None
 
 
 class UserInfo(BaseModel):
@@ -45,6 +76,7 @@ class UserInfo(BaseModel):
     id: int
     username: str
     owner_everywhere: bool = Field(description="Owner of every project, of those to come as well.")
+    second_factor: bool = Field(description="Whether a code is asked for besides the password.")
 
 
 class ProjectRole(BaseModel):
@@ -61,7 +93,7 @@ class SessionInfo(BaseModel):
 
     model_config = _example(
         mode="login",
-        user={"id": 1, "username": "ada@example.com", "owner_everywhere": False},
+        user={"id": 1, "username": "ada@example.com", "owner_everywhere": False, "second_factor": False},
         projects=[{"id": 1, "slug": "default", "name": "Shop", "role": "editor"}],
         csrf_token="5c1f...",  # noqa: S106
         expires_at="2026-04-09T12:00:00Z",

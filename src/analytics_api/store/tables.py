@@ -84,6 +84,9 @@ users = Table(
     _time("password_changed_at"),
     _time("last_login_at", nullable=True),
     _time("disabled_at", nullable=True),
+    Column("totp_secret", LargeBinary),
+    Column("totp_step", BigInteger),
+    _time("second_factor_at", nullable=True),
 )
 
 memberships = Table(

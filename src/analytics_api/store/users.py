@@ -30,6 +30,8 @@ class User:
     password_changed_at: datetime
     last_login_at: datetime | None
     disabled_at: datetime | None
+    second_factor_at: datetime | None
+    """Since when a code is asked for besides the password."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +151,48 @@ async def delete_user(connection: AsyncConnection, user_id: int) -> None:
     for table in (user_sessions, memberships):
         await connection.execute(delete(table).where(table.c.user_id == user_id))
     await connection.execute(delete(users).where(users.c.id == user_id))
+
+
+async def offer_factor(connection: AsyncConnection, user_id: int, sealed: bytes) -> bool:
+    """Store the secret of a second factor that is not confirmed yet. False when one is asked for already."""
+    stored = await connection.execute(
+        update(users)
+        .where(users.c.id == user_id, users.c.second_factor_at.is_(None))
+        .values(totp_secret=sealed, totp_step=None)
+        .returning(users.c.id)
+    )
+    return stored.one_or_none() is not None
+
+
+async def sealed_factor(connection: AsyncConnection, user_id: int) -> bytes | None:
+    """The sealed secret of a second factor, confirmed or not."""
+    found: bytes | None = await connection.scalar(select(users.c.totp_secret).where(users.c.id == user_id))
+    return found
+
+
+async def use_step(connection: AsyncConnection, user_id: int, step: int) -> bool:
+    """Use the code of a time step up. False when that one or a later one was used before."""
+    used = await connection.execute(
+        update(users)
+        .where(users.c.id == user_id, users.c.totp_step.is_(None) | (users.c.totp_step < step))
+        .values(totp_step=step)
+        .returning(users.c.id)
+    )
+    return used.one_or_none() is not None
+
+
+async def confirm_factor(connection: AsyncConnection, user_id: int, now: datetime) -> None:
+    """From now on a code is asked for."""
+    await connection.execute(update(users).where(users.c.id == user_id).values(second_factor_at=now))
+
+
+async def remove_factor(connection: AsyncConnection, user_id: int) -> None:
+    """The password alone is enough again."""
+    await connection.execute(
+        update(users)
+        .where(users.c.id == user_id)
+        .values(totp_secret=None, totp_step=None, second_factor_at=None)
+    )
 
 
 async def memberships_of(connection: AsyncConnection, user: User) -> list[Membership]:
