@@ -32,6 +32,7 @@ from mixpanel import BufferedConsumer, Mixpanel
 from analytics_api.deliver.service import DestinationConfig, Destinations
 from analytics_api.domain.clock import system_clock
 from analytics_api.outbound.connections import make_client
+from analytics_api.serve import run_to_end
 from analytics_api.store.deliveries import reader_name
 from analytics_api.store.embedded import EmbeddedServer
 from analytics_api.store.engine import Database
@@ -263,9 +264,9 @@ def measured() -> Iterator[dict[str, float]]:
 
 
 SENDERS: dict[str, Callable[[str, str], dict[str, float]]] = {
-    "ours-amplitude": lambda address, url: asyncio.run(_ours("amplitude", address, url)),
-    "ours-mixpanel": lambda address, url: asyncio.run(_ours("mixpanel", address, url)),
-    "ours-beside-hanging": lambda address, url: asyncio.run(
+    "ours-amplitude": lambda address, url: run_to_end(_ours("amplitude", address, url)),
+    "ours-mixpanel": lambda address, url: run_to_end(_ours("mixpanel", address, url)),
+    "ours-beside-hanging": lambda address, url: run_to_end(
         _ours("mixpanel", address, url, beside_hanging=True)
     ),
     "official-amplitude": _amplitude,

@@ -10,11 +10,11 @@ import os
 import resource
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack
 from functools import partial
 from types import FrameType
-from typing import cast
+from typing import Any, TypeVar, cast
 
 import uvicorn
 
@@ -33,6 +33,8 @@ from analytics_api.store.migrate import upgrade
 from analytics_api.store.partitions import Partitions
 from analytics_api.store.projects import DEFAULT, ensure_project
 from analytics_api.worker import Worker, make_services
+
+T = TypeVar("T")
 
 BACKLOG = 2048
 COLLECT_AFTER = 100_000
@@ -132,10 +134,7 @@ class _Server(uvicorn.Server):
         loop = asyncio.get_running_loop()
         telemetry.open_connections.set_function(lambda: len(self.server_state.connections))
         telemetry.running_tasks.set_function(lambda: len(asyncio.all_tasks(loop)))
-        gc.collect()
-        # What a started server holds stays; there is no need to look through it again and again.
-        gc.freeze()
-        gc.set_threshold(COLLECT_AFTER, 10, 10)
+        _collect_rarely()
         if self.started and self._banner is not None:
             print(self._banner, flush=True)  # noqa: T201
 
@@ -153,12 +152,35 @@ class _Server(uvicorn.Server):
         return await super().on_tick(counter)
 
 
+def _collect_rarely() -> None:
+    gc.collect()
+    # What a started process holds stays; there is no need to look through it again and again.
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER, 10, 10)
+
+
+def _event_loop() -> asyncio.AbstractEventLoop:
+    """One of uvloop, as uvicorn takes it, except on Windows, which has none."""
+    try:
+        from uvloop import new_event_loop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return new_event_loop()
+
+
+def run_to_end(work: Coroutine[Any, Any, T]) -> T:
+    """Run something in the event loop that a server has, and look for cycles as rarely as a server does."""
+    _collect_rarely()
+    with asyncio.Runner(loop_factory=_event_loop) as runner:
+        return runner.run(work)
+
+
 def run_worker(settings: Settings) -> None:
     """Do the background work until SIGINT or SIGTERM."""
     telemetry.configure_logging(settings.log_level)
     with database_url(settings) as url:
         upgrade(url)
-        asyncio.run(_work(settings, url))
+        run_to_end(_work(settings, url))
 
 
 async def _work(settings: Settings, url: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from analytics_api.deliver.parcel import Parcel
-from analytics_api.deliver.providers.port import Counted, Payload
+from analytics_api.deliver.providers.port import Counted, Payload, all_delivered
 from analytics_api.domain.outcome import Delivered, Outcome, Unknown
 from analytics_api.store.deliveries import Answers
 
@@ -21,8 +21,11 @@ def note_answer(
 ) -> None:
     """Count one request. `groups` are the payloads of each parcel, `outcomes` those of all payloads in turn."""
     taken = before = start = 0
+    whole = all_delivered(outcomes)
     for parcel, group in zip(parcels, groups, strict=True):
-        arrived = sum(isinstance(found, Delivered) for found in outcomes[start : start + len(group)])
+        arrived = len(group)
+        if not whole:
+            arrived = sum(isinstance(found, Delivered) for found in outcomes[start : start + len(group)])
         start += len(group)
         parcel.taken += arrived
         taken += arrived
@@ -30,7 +33,7 @@ def note_answer(
             before += arrived
     answers.requests += 1
     answers.sent += len(outcomes)
-    answers.unanswered += sum(isinstance(found, Unknown) for found in outcomes)
+    answers.unanswered += 0 if whole else sum(isinstance(found, Unknown) for found in outcomes)
     if not isinstance(outcomes, Counted) or not 0 <= outcomes.number <= _MOST:
         answers.acknowledged += taken
         return

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -17,8 +16,9 @@ from uuid import UUID
 import httpx
 
 from analytics_api.deliver.acknowledged import note_answer
+from analytics_api.deliver.lanes import Lane, Line, in_turn
 from analytics_api.deliver.parcel import ENVELOPE, Behind, Fate, Given, Parcel, RequestKind, RequestSize
-from analytics_api.deliver.providers.port import Counted, Payload, Provider
+from analytics_api.deliver.providers.port import Counted, Payload, Provider, all_delivered
 from analytics_api.deliver.rendering import render
 from analytics_api.deliver.rules import NO_RULES, RuleSet
 from analytics_api.domain.clock import Clock
@@ -46,6 +46,8 @@ LANES = 8
 """Requests in flight to one destination; Mixpanel recommends 10 to 20 from all senders together."""
 PROBE = 10
 """Events of the first request after a failure."""
+
+_DELIVERED = Delivered()
 
 Halt = Retry | Unknown | Paused
 Mark = Callable[[Sequence[Parcel]], Awaitable[None]]
@@ -92,16 +94,15 @@ class Dispatch:
         self._waiting = dict.fromkeys(waiting, 0)
         rest = list(parcels)
         while probe and rest and not self._answered and not self._stopped:
-            await self._lane(rest[:PROBE])
+            await self._drain(Lane(Line(rest[:PROBE])))
             rest = rest[PROBE:]
+        line = Line(rest)
         # No more lanes than there are full requests: sixty events are one request, not eight.
         lanes = min(self._lanes, -(-len(rest) // self._size.events))
         try:
             async with asyncio.TaskGroup() as group:
-                for lane in range(lanes):
-                    group.create_task(
-                        self._lane([parcel for parcel in rest if parcel.event.person_id.int % lanes == lane])
-                    )
+                for _ in range(lanes):
+                    group.create_task(self._drain(Lane(line)))
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from None
 
@@ -109,34 +110,33 @@ class Dispatch:
     def _stopped(self) -> bool:
         return self.halt is not None or self._stopping()
 
-    async def _lane(self, parcels: Sequence[Parcel]) -> None:
-        queue = deque(parcels)
-        while queue and not self._stopped:
-            batch = self._take(queue)
+    async def _drain(self, lane: Lane) -> None:
+        while lane.first is not None and not self._stopped:
+            batch = self._take(lane)
             while batch and not self._stopped:
-                parcels, kind = _in_turn(batch)
+                parcels, kind = in_turn(batch)
                 await self._request(parcels, kind)
                 batch = self._still_going(batch)
+            lane.settle()
             # Rendering and a provider that answers at once must not keep the event loop for themselves.
             await asyncio.sleep(0)
 
-    def _take(self, queue: deque[Parcel]) -> list[Parcel]:
+    def _take(self, lane: Lane) -> list[Parcel]:
         """The next parcels that fit into a request. What is decided without asking the provider is decided here."""
         batch: list[Parcel] = []
         records, size, limit = 0, 0, self._size.bytes_at(self._clock())
-        while queue and len(batch) < self._size.events:
-            parcel = queue[0]
+        while len(batch) < self._size.events and (parcel := lane.first) is not None:
             if self._is_behind(parcel):
                 parcel.fate = Behind()
             elif parcel.payloads is None:
-                parcel.payloads, parcel.fate = self._render(parcel)
-            if parcel.fate is None and parcel.payloads is not None:
-                records += len(parcel.payloads)
+                parcel.fate = self._render(parcel)
+            if parcel.fate is None:
+                records += len(parcel.payloads or ())
                 size += parcel.size
                 if batch and (records > self._size.records or size > limit):
                     break
                 batch.append(parcel)
-            queue.popleft()
+            lane.take_first()
         return batch
 
     def _is_behind(self, parcel: Parcel) -> bool:
@@ -144,12 +144,13 @@ class Dispatch:
         first = self._waiting.get(parcel.event.person_id)
         return first is not None and parcel.event.seq > first
 
-    def _render(self, parcel: Parcel) -> tuple[list[Payload] | None, Fate | None]:
+    def _render(self, parcel: Parcel) -> Fate | None:
+        """Give a parcel its payloads; or its fate, when there is nothing to send."""
         window = self._provider.dedupes_for
         if parcel.uncertain_since is not None and window is not None:
             age = self._clock() - parcel.uncertain_since
             if age > window:
-                return None, Given(
+                return Given(
                     f"the answer was lost {age.days} days ago, longer than repetitions are recognised"
                 )
         uncertain = parcel.uncertain_since is not None
@@ -157,13 +158,16 @@ class Dispatch:
         made = render(self._provider, self._rules, parcel.event, name)
         parcel.sent_as = made.sent_as
         if isinstance(made.outcome, Skipped) and (uncertain or parcel.single_begun):
-            return None, Given(f"it may have arrived; now it would be left out ({made.outcome.reason})")
+            return Given(f"it may have arrived; now it would be left out ({made.outcome.reason})")
         if isinstance(made.outcome, Skipped | Dead):
-            return None, made.outcome
+            return made.outcome
         payloads = made.outcome
         if self._had is not None and self._had(parcel.event):
             payloads = [payload for payload in payloads if not payload.once]
-        return (payloads, None) if payloads else (None, Skipped(SkipReason.REPETITION))
+        if not payloads:
+            return Skipped(SkipReason.REPETITION)
+        parcel.hold(payloads)
+        return None
 
     def _still_going(self, batch: list[Parcel]) -> list[Parcel]:
         """The parcels of a batch that have payloads left to send now."""
@@ -185,6 +189,10 @@ class Dispatch:
         outcomes = await self._send(payloads)
         self._answered = True
         note_answer(self.answers, parcels, groups, outcomes)
+        if all_delivered(outcomes):
+            for parcel, group in zip(parcels, groups, strict=True):
+                _arrive(parcel, len(group))
+            return
         whole = next((found for found in outcomes if isinstance(found, TooLarge | Refused)), None)
         if whole is None and all(isinstance(found, Resend) for found in outcomes):
             whole = Refused("refused without a reason")
@@ -206,6 +214,8 @@ class Dispatch:
             return [Unknown(f"{type(error).__name__}: {error}")] * len(payloads)
         if len(outcomes) != len(payloads):
             return [Unknown("the provider's adapter told nothing of some payloads")] * len(payloads)
+        if all_delivered(outcomes):
+            return outcomes
         clean = [self._without_secrets(found) for found in outcomes]
         return Counted(clean, outcomes.number) if isinstance(outcomes, Counted) else clean
 
@@ -267,9 +277,7 @@ class Dispatch:
             if worst is not None:
                 break
         else:
-            parcel.arrived += len(outcomes)
-            if parcel.arrived == len(parcel.payloads or ()):
-                parcel.fate, parcel.heard = Delivered(), True
+            _arrive(parcel, len(outcomes))
             return
         if isinstance(worst, Unknown) and (once or self._provider.dedupes_for == timedelta(0)):
             parcel.fate, parcel.heard = Given(worst.words), True
@@ -281,22 +289,7 @@ class Dispatch:
             self._waiting[person] = min(seq, self._waiting.get(person, seq))
 
 
-def _in_turn(batch: Sequence[Parcel]) -> tuple[list[Parcel], RequestKind]:
-    """The next request: of the kind that takes most of the batch, without payloads that would overtake an earlier one.
-
-    So profiles follow their events in one request each.
-    """
-    kinds = Counter(parcel.next_kind for parcel in batch)
-    for kind, _ in kinds.most_common():
-        left: set[tuple[UUID, str]] = set()
-        chosen = []
-        for parcel in batch:
-            person, going = parcel.event.person_id, parcel.next_payloads(kind)
-            if any((person, payload.order) in left for payload in going):
-                going = []
-            if going:
-                chosen.append(parcel)
-            left.update((person, payload.order) for payload in parcel.rest[len(going) :])
-        if chosen:
-            return chosen, kind
-    raise ValueError("a request of nothing")
+def _arrive(parcel: Parcel, payloads: int) -> None:
+    parcel.arrived += payloads
+    if parcel.arrived == len(parcel.payloads or ()):
+        parcel.fate, parcel.heard = _DELIVERED, True

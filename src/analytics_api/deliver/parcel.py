@@ -54,6 +54,10 @@ class Parcel:
     """A single attempt began in an earlier run that did not live to tell its end."""
     payloads: list[Payload] | None = None
     """None until rendered."""
+    size: int = 0
+    """Bytes of all payloads with the commas between them."""
+    only_kind: RequestKind | None = None
+    """The kind of request that all payloads go into; None when they go into several."""
     arrived: int = 0
     """How many of the payloads the provider has."""
     sent_before: bool = False
@@ -65,6 +69,16 @@ class Parcel:
     """Whether the fate is the provider's verdict; one made here is made again when the event is read again."""
     marked: bool = False
     """Whether a single attempt was begun in this run."""
+
+    def hold(self, payloads: list[Payload]) -> None:
+        """Take the payloads that the event was rendered to."""
+        self.payloads = payloads
+        if len(payloads) == 1:
+            self.only_kind, self.size = kind_of(payloads[0]), len(payloads[0].body) + 1
+            return
+        kinds = {kind_of(payload) for payload in payloads}
+        self.only_kind = kinds.pop() if len(kinds) == 1 else None
+        self.size = sum(len(payload.body) + 1 for payload in payloads)
 
     @property
     def rest(self) -> list[Payload]:
@@ -78,17 +92,14 @@ class Parcel:
 
     def next_payloads(self, kind: RequestKind) -> list[Payload]:
         """The payloads that go together into the next request."""
+        if self.only_kind == kind:
+            return self.rest
         return list(takewhile(lambda payload: kind_of(payload) == kind, self.rest))
 
     @property
     def moved(self) -> bool:
         """Whether the provider has settled it."""
         return self.heard and isinstance(self.fate, ENDED)
-
-    @property
-    def size(self) -> int:
-        """Bytes of all payloads with the commas between them."""
-        return sum(len(payload.body) + 1 for payload in self.payloads or ())
 
 
 LEARNED_FOR = timedelta(hours=1)

@@ -78,8 +78,8 @@ class DestinationReader:
             RequestSize(batch_size, destination.provider.limits),
             clock,
             lanes,
-            # Two rounds of full lanes, but no more than fits comfortably into memory.
-            chunk=min(max(2 * lanes * batch_size, 1_000), 10_000),
+            # Some rounds of full lanes, but no more than fits comfortably into memory twice: the next are read meanwhile.
+            chunk=min(max(4 * lanes * batch_size, 1_000), 10_000),
             stopping=lambda: self._stopping,
         )
         self.lock = lock or asyncio.Lock()

@@ -14,7 +14,7 @@ from analytics_api.domain.outcome import Dead, DeadKind, Skipped, SkipReason
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Made:
     """What an event has become."""
 

@@ -18,7 +18,7 @@ from analytics_api.deliver.destination import Destination
 from analytics_api.deliver.parcel import Parcel
 from analytics_api.deliver.reader import DestinationReader
 from analytics_api.deliver.report import DeliveryState, FlushReport
-from analytics_api.deliver.run import Desk, Run, Stream
+from analytics_api.deliver.run import Desk, Run, Stream, Stretch
 from analytics_api.domain.clock import Clock, system_clock
 from analytics_api.domain.event import StoredEvent
 from analytics_api.domain.project import Project
@@ -59,16 +59,18 @@ class ReplayRun(Run):
         if parcels:
             await self._deliver(parcels, self._lease.position, {})
         elif self._lease.position < self._safe:
-            await self._next_stretch()
+            await self._next_stretch(await self._read_after(self._lease.position))
         if not self._over and self._lease.position >= self._safe:
             async with self._desk.database.acquire() as connection:
                 if await replays.finish(connection, self._lease, self._replay, self._desk.clock()):
                     logger.info("%s is done", self._desk.stream.title)
 
-    async def _read(self, connection: asyncpg.Connection) -> tuple[list[StoredEvent], int]:
+    async def _read(self, connection: asyncpg.Connection, position: int) -> Stretch:
         desk = self._desk
-        return await read_chosen(
-            connection, desk.project, self._replay.choice, self._lease.position, self._safe, desk.chunk
+        return Stretch(
+            *await read_chosen(
+                connection, desk.project, self._replay.choice, position, self._safe, desk.chunk
+            )
         )
 
     async def _deliver(self, parcels: list[Parcel], upto: int, waiting: dict[UUID, datetime]) -> None:

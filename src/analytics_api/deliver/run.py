@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -73,6 +74,15 @@ class Desk:
     """Which events the destination may have had before: a replay's."""
 
 
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Events of the log."""
+
+    events: list[StoredEvent]
+    upto: int
+    """The position after which nothing of them is left."""
+
+
 class Run:
     """One run. `drain` returns when nothing is left that can be delivered now."""
 
@@ -91,8 +101,19 @@ class Run:
             if not parcels:
                 break
             await self._deliver(parcels, self._lease.position, {})
-        while not self._over and self._lease.position < self._safe:
-            await self._next_stretch()
+        ahead: asyncio.Task[Stretch] | None = None
+        try:
+            while not self._over and self._lease.position < self._safe:
+                stretch = await (ahead or self._read_after(self._lease.position))
+                # Read while this one is sent. Whoever goes on has brought the position to its end.
+                ahead = (
+                    asyncio.create_task(self._read_after(stretch.upto)) if stretch.upto < self._safe else None
+                )
+                await self._next_stretch(stretch)
+        finally:
+            if ahead is not None:
+                ahead.cancel()
+                await asyncio.gather(ahead, return_exceptions=True)
 
     @property
     def _over(self) -> bool:
@@ -138,14 +159,16 @@ class Run:
             note_gone(settled, rows)
             await self._commit(settled)
 
-    async def _next_stretch(self) -> None:
+    async def _next_stretch(self, stretch: Stretch) -> None:
+        events = stretch.events
         waiting: dict[UUID, datetime] = {}
         begun: set[int] = set()
         async with self._desk.database.acquire() as connection:
-            events, upto = await self._read(connection)
-            if events:
+            held_back = await deliveries.held_back(connection, *self._key)
+            if events and held_back.parked:
                 persons = {event.person_id for event in events}
                 waiting = await deliveries.parked_persons(connection, *self._key, persons)
+            if events and held_back.begun:
                 begun = await deliveries.begun_attempts(
                     connection, *self._key, [(event.person_id, event.seq) for event in events]
                 )
@@ -153,16 +176,24 @@ class Run:
             Parcel(event, sent_before=self._sent_before(event), single_begun=event.seq in begun)
             for event in events
         ]
-        await self._deliver(parcels, upto, waiting)
+        await self._deliver(parcels, stretch.upto, waiting)
 
     def _sent_before(self, event: StoredEvent) -> bool:
         return self._desk.stream.repeats or event.seq in self._desk.sent_in_part
 
-    async def _read(self, connection: asyncpg.Connection) -> tuple[list[StoredEvent], int]:
-        """The next events, and the position after which nothing of them is left."""
+    async def _read_after(self, position: int) -> Stretch:
+        async with self._desk.database.acquire() as connection:
+            return await self._read(connection, position)
+
+    async def _read(self, connection: asyncpg.Connection, position: int) -> Stretch:
+        """The next events after a position."""
         desk = self._desk
-        chunk = await next_chunk(connection, desk.project.id, self._lease.position, self._safe, desk.chunk)
-        return ([], self._safe) if chunk is None else (await read_chunk(connection, chunk), chunk.upto)
+        chunk = await next_chunk(connection, desk.project.id, position, self._safe, desk.chunk)
+        return (
+            Stretch([], self._safe)
+            if chunk is None
+            else Stretch(await read_chunk(connection, chunk), chunk.upto)
+        )
 
     async def _deliver(self, parcels: list[Parcel], upto: int, waiting: dict[UUID, datetime]) -> None:
         """Send a piece of work and commit what became of it."""
@@ -219,8 +250,10 @@ class Run:
             settled.pause, settled.credentials = halt.words, self._desk.destination.credentials
         await self._commit(settled)
         sent = self._desk.sent_in_part
-        sent.update(parcel.event.seq for parcel in parcels if parcel.taken)
         sent.difference_update([seq for seq in sent if seq <= settled.position])
+        # Mostly none: then everything has been tried.
+        beyond = [parcel for parcel in parcels if parcel.event.seq > settled.position]
+        sent.update(parcel.event.seq for parcel in beyond if parcel.taken)
         self._log(settled)
 
     async def _commit(self, settled: Settlement) -> None:

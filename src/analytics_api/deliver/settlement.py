@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -60,6 +61,7 @@ def settlement_of(work: Work) -> Settlement:
         answers=replace(work.answers),
     )
     until = _waits(work)
+    passed: Counter[tuple[datetime, str]] = Counter()
     for parcel in work.parcels:
         if parcel.marked or (parcel.single_begun and isinstance(parcel.fate, ENDED)):
             settled.begun.append(_key(parcel))
@@ -67,12 +69,14 @@ def settlement_of(work: Work) -> Settlement:
             settled.answers.repeated += parcel.taken
             continue
         if not parcel.parked:
-            settled.read[CountKey.of(parcel.event.received_at, parcel.event.event_type, READ)] += 1
+            passed[parcel.event.received_at, parcel.event.event_type] += 1
         if isinstance(parcel.fate, ENDED):
             _end(settled, parcel)
         else:
             settled.answers.repeated += parcel.taken
             _park(settled, parcel, work, until)
+    for (received_at, event_type), number in passed.items():
+        settled.read[CountKey.of(received_at, event_type, READ)] += number
     settled.postponed = {person: moment for person, moment in until.items() if moment > work.now}
     return settled
 

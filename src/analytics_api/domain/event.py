@@ -196,9 +196,9 @@ class NewEvent:
     """Bytes that the event takes in the queue, for admission."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class StoredEvent:
-    """A row of the log. JSON fields are text."""
+    """A row of the log. JSON fields are text. Not to be changed; not frozen for the same reason."""
 
     seq: int
     project_id: int

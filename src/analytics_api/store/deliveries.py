@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -95,8 +96,7 @@ READ = "read"
 """Counted beside the ends: events that the reader has passed. Those that ended and those that are parked add up to it."""
 
 
-@dataclass(frozen=True, slots=True)
-class CountKey:
+class CountKey(NamedTuple):
     """What events are counted by. `hour` is that of their arrival, so that the sum closes hour by hour."""
 
     hour: datetime
@@ -108,7 +108,7 @@ class CountKey:
     @classmethod
     def of(cls, received_at: datetime, event_type: str, outcome: str, reason: str = "") -> CountKey:
         """The key of an event."""
-        return cls(hour_of(received_at), event_type, outcome, reason)
+        return cls(hour_of(received_at), event_type, str(outcome), reason)
 
 
 @dataclass(slots=True)
@@ -215,6 +215,27 @@ async def due_parked(
         limit,
     )
     return [ParkedEvent(*row.values()) for row in rows]
+
+
+class HeldBack(NamedTuple):
+    """Whether there is anything that the next events have to be compared with."""
+
+    parked: bool
+    begun: bool
+    """Single attempts whose end is not known."""
+
+
+async def held_back(connection: asyncpg.Connection, project_id: int, destination: str) -> HeldBack:
+    """What is held back of a destination; mostly nothing, and then nobody needs to be looked for."""
+    rows = await connection.fetch(
+        """
+        SELECT EXISTS (SELECT 1 FROM parked_events WHERE project_id = $1 AND destination = $2),
+            EXISTS (SELECT 1 FROM single_attempts WHERE project_id = $1 AND destination = $2)
+        """,
+        project_id,
+        destination,
+    )
+    return HeldBack(*rows[0])
 
 
 async def parked_persons(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 
 WITHIN = "{0} >= coalesce($1::timestamptz, '-infinity') AND {0} < coalesce($2::timestamptz, 'infinity')"
 """SQL for a column within a window's bounds."""
@@ -34,6 +35,8 @@ class Window:
         return f"date_trunc('{self.grain.value}', {column}, 'UTC')"
 
 
+# Events that were written together have one time of arrival.
+@lru_cache(1024)
 def hour_of(moment: datetime) -> datetime:
     """The beginning of the hour, in UTC."""
     return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)

@@ -10,12 +10,15 @@ from typing import Protocol, runtime_checkable
 import httpx
 
 from analytics_api.domain.event import StoredEvent
-from analytics_api.domain.outcome import Dead, Outcome, Skipped
+from analytics_api.domain.outcome import Dead, Delivered, Outcome, Skipped
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Payload:
-    """One record for a provider: the same bytes in every attempt."""
+    """One record for a provider: the same bytes in every attempt.
+
+    Not to be changed; not frozen, because that makes each one cost a microsecond more.
+    """
 
     endpoint: str
     """Where it goes, in the provider's words. Payloads of one request share it."""
@@ -43,6 +46,11 @@ class Counted(list[Outcome]):
 def counted(outcomes: list[Outcome], number: object) -> list[Outcome]:
     """The outcomes with the number that an answer holds, if it holds one."""
     return Counted(outcomes, number) if type(number) is int else outcomes
+
+
+def all_delivered(outcomes: Iterable[Outcome]) -> bool:
+    """Whether the provider took everything, as it nearly always does; told faster than outcome by outcome."""
+    return {*map(type, outcomes)} == {Delivered}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+import msgspec
 
 from analytics_api.domain.event import StoredEvent
 
@@ -18,19 +19,20 @@ def milliseconds(moment: datetime) -> int:
     return (moment - _EPOCH) // _MILLISECOND
 
 
+_decode = msgspec.json.Decoder().decode
+
+
 def json_object(text: str | None) -> dict[str, Any]:
-    """A fresh object from a JSON column; builders of the official packages change what they are given."""
-    value: dict[str, Any] = json.loads(text) if text else {}
+    """A fresh object from a JSON column; builders of the official packages change what they are given.
+
+    Raises ValueError for a number beyond the largest float.
+    """
+    value: dict[str, Any] = _decode(text) if text else {}
     return value
 
 
-# `json.dumps` with options of its own makes an encoder each time.
-_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
-
-
-def json_bytes(value: object) -> bytes:
-    """Compact JSON. Raises ValueError for NaN and infinity, which are no JSON."""
-    return _encode(value).encode()
+json_bytes = msgspec.json.Encoder().encode
+"""Compact JSON in UTF-8, whole numbers of any size included. A UUID becomes its text."""
 
 
 def text_at(value: dict[str, Any], *path: str) -> str | None:
@@ -46,20 +48,35 @@ def first_text(value: dict[str, Any], *paths: tuple[str, ...]) -> str | None:
     return next((text for path in paths if (text := text_at(value, *path)) is not None), None)
 
 
-def texts_at(
-    value: dict[str, Any], places: Iterable[tuple[str, tuple[tuple[str, ...], ...]]]
-) -> dict[str, str]:
-    """For each name the first non-empty text at one of its paths, of one or two keys; names without any are left out."""
-    found = {}
-    for name, paths in places:
-        for path in paths:
-            text = value.get(path[0])
-            if len(path) == 2:
-                text = text.get(path[1]) if isinstance(text, dict) else None
-            if text and isinstance(text, str):
-                found[name] = text
-                break
-    return found
+_Path = tuple[str, ...]
+
+
+class Places:
+    """Where texts are: names, each with its paths of one or two keys, of which the first that leads to a text counts."""
+
+    def __init__(self, paths: Mapping[str, Iterable[_Path]]) -> None:
+        self._below: dict[str, list[tuple[int, str, str | None]]] = {}
+        ranked = enumerate((name, path) for name, given in paths.items() for path in given)
+        for rank, (name, path) in ranked:
+            entry = (rank, name, path[1] if len(path) == 2 else None)
+            self._below.setdefault(path[0], []).append(entry)
+
+    def texts(self, value: dict[str, Any]) -> dict[str, Any]:
+        """The non-empty texts, by name and in the order of the names; names without any are left out."""
+        hits = []
+        # By what is there, for of all that could be there most is not.
+        for key, inner in value.items():
+            for rank, name, below in self._below.get(key, ()):
+                text = inner
+                if below is not None:
+                    text = inner.get(below) if isinstance(inner, dict) else None
+                if text and isinstance(text, str):
+                    hits.append((rank, name, text))
+        hits.sort()
+        found: dict[str, Any] = {}
+        for _, name, text in hits:
+            found.setdefault(name, text)
+        return found
 
 
 OS = (("os", "name"), ("os",))
@@ -68,12 +85,8 @@ REGION = (("location", "region"), ("region",))
 CITY = (("location", "city"), ("city",))
 """Where a context has these: as the sender says it, or else as intake found it out."""
 
-_PAGE = tuple((f"page_{key}", (("page", key),)) for key in ("url", "path", "title", "referrer"))
-
-
-def page_properties(context: dict[str, Any]) -> dict[str, str]:
-    """The page an event happened on, as event properties."""
-    return texts_at(context, _PAGE) if "page" in context else {}
+PAGE = {f"page_{key}": (("page", key),) for key in ("url", "path", "title", "referrer")}
+"""The page an event happened on, as event properties."""
 
 
 def event_object(event: StoredEvent) -> dict[str, Any]:

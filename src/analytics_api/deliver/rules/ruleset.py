@@ -29,6 +29,11 @@ class RuleSet:
         self._all_of = [test_of(condition) for condition in declared.all_of]
         self._any_of = [test_of(condition) for condition in declared.any_of]
         self._steps = [step_of(mapping) for mapping in declared.mapping]
+        self._by_type_alone = (
+            declared.consent is None
+            and declared.sample is None
+            and not (self._all_of or self._any_of or self._steps)
+        )
 
     def apply(self, event: StoredEvent) -> StoredEvent | Skipped:
         """The event as this destination is to be told of it, with the ids, person and times it has; or why it is not.
@@ -37,6 +42,8 @@ class RuleSet:
         """
         if not self._includes(event.event_type):
             return Skipped(SkipReason.FILTER)
+        if self._by_type_alone:
+            return event
         declared, draft = self.declared, Draft(event)
         if not _holds(draft, self._all_of, self._any_of):
             return Skipped(SkipReason.FILTER)

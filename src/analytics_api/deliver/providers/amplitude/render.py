@@ -19,12 +19,12 @@ from analytics_api.deliver.providers.stored import (
     CITY,
     COUNTRY,
     OS,
+    PAGE,
     REGION,
+    Places,
     json_bytes,
     json_object,
     milliseconds,
-    page_properties,
-    texts_at,
 )
 from analytics_api.domain.event import OWN_TYPES, EventType, StoredEvent
 from analytics_api.domain.outcome import Dead, Skipped, SkipReason
@@ -60,6 +60,9 @@ _FIELDS = tuple(
     if name in {*_CONTEXT, *_ADDED, "revenue", "currency", "event_properties"}
 )
 """The fields that are used here, in the builder's order."""
+
+_ABOUT = Places(_CONTEXT)
+_ON_PAGE = Places(PAGE)
 
 _SHORTEST_SESSION = 10**12
 """Amplitude's session id is the start in epoch milliseconds; any other text goes along as an event property."""
@@ -105,8 +108,8 @@ def _ids(event: StoredEvent) -> dict[str, str]:
 
 def _event_body(event: StoredEvent, ids: dict[str, str]) -> dict[str, Any]:
     context = json_object(event.context)
-    properties = {**page_properties(context), **json_object(event.event_data)}
-    fields: dict[str, Any] = {**ids, **texts_at(context, _CONTEXT.items())}
+    properties = {**_ON_PAGE.texts(context), **json_object(event.event_data)}
+    fields: dict[str, Any] = {**ids, **_ABOUT.texts(context)}
     if event.session_id is not None:
         number = int(event.session_id) if event.session_id.isascii() and event.session_id.isdecimal() else 0
         if _SHORTEST_SESSION <= number < 10 * _SHORTEST_SESSION:
@@ -117,7 +120,8 @@ def _event_body(event: StoredEvent, ids: dict[str, str]) -> dict[str, Any]:
         fields["revenue"] = float(event.revenue)
         if event.currency is not None:
             fields["currency"] = event.currency
-    fields |= {"time": milliseconds(event.occurred_at), "insert_id": str(event.event_id)}
+    fields["time"] = milliseconds(event.occurred_at)
+    fields["insert_id"] = str(event.event_id)
     if is_plain(event):
         return _plain_body(event.event_type, fields, properties)
     return _build(event.event_type, **fields, event_properties=fitting(properties))
@@ -128,9 +132,13 @@ def is_plain(event: StoredEvent) -> bool:
 
     It takes two thirds of the time of rendering; almost all events are plain.
     """
-    texts = (event.event_data, event.context, event.event_type, event.user_id, event.anonymous_id)
-    length = sum(len(text) for text in texts if text is not None) + len(event.session_id or "")
-    return length <= MAX_STRING_LENGTH and "[" not in event.event_data and "" not in texts
+    length = len(event.event_data) + len(event.context) + len(event.event_type)
+    for text in (event.user_id, event.anonymous_id):
+        if text == "":
+            return False
+        length += len(text or "")
+    length += len(event.session_id or "")
+    return length <= MAX_STRING_LENGTH and "[" not in event.event_data and event.event_type != ""
 
 
 def _plain_body(event_type: str, fields: dict[str, Any], properties: dict[str, Any]) -> dict[str, Any]:
@@ -141,6 +149,8 @@ def _plain_body(event_type: str, fields: dict[str, Any], properties: dict[str, A
 
 
 def _identify_bodies(event: StoredEvent, ids: dict[str, str]) -> list[dict[str, Any]]:
+    if not event.user_properties:
+        return []
     operations = json_object(event.user_properties)
     return [
         _build(

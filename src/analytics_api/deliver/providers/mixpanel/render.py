@@ -17,14 +17,14 @@ from analytics_api.deliver.providers.stored import (
     CITY,
     COUNTRY,
     OS,
+    PAGE,
     REGION,
+    Places,
     free_name,
     json_bytes,
     json_object,
     milliseconds,
-    page_properties,
     text_at,
-    texts_at,
 )
 from analytics_api.domain.event import OWN_TYPES, EventType, StoredEvent
 from analytics_api.domain.outcome import Dead, Skipped, SkipReason
@@ -66,22 +66,25 @@ Mixpanel drop the event without a word."""
 HISTORY = timedelta(days=1)
 """An event that arrived later than this is history and no sign that its person has been seen now."""
 
-_CONTEXT = {
-    "$current_url": (("page", "url"),),
-    "$referrer": (("page", "referrer"),),
-    "$browser": (("browser", "name"), ("browser",)),
-    "$browser_version": (("browser", "version"), ("browser_version",)),
-    "$os": OS,
-    "$os_version": (("os", "version"),),
-    "$device": (("device", "type"), ("device",)),
-    "$manufacturer": (("device", "manufacturer"),),
-    "$brand": (("device", "brand"),),
-    "$model": (("device", "model"),),
-    "$app_version_string": (("app", "version"),),
-    "mp_country_code": COUNTRY,
-    "$region": REGION,
-    "$city": CITY,
-}
+_CONTEXT = Places(
+    PAGE
+    | {
+        "$current_url": (("page", "url"),),
+        "$referrer": (("page", "referrer"),),
+        "$browser": (("browser", "name"), ("browser",)),
+        "$browser_version": (("browser", "version"), ("browser_version",)),
+        "$os": OS,
+        "$os_version": (("os", "version"),),
+        "$device": (("device", "type"), ("device",)),
+        "$manufacturer": (("device", "manufacturer"),),
+        "$brand": (("device", "brand"),),
+        "$model": (("device", "model"),),
+        "$app_version_string": (("app", "version"),),
+        "mp_country_code": COUNTRY,
+        "$region": REGION,
+        "$city": CITY,
+    }
+)
 """Mixpanel's default properties. Places go along because `ip` is mostly 0, from which Mixpanel finds out none."""
 
 _REPEATABLE = ("$set_once", "$set")
@@ -135,28 +138,26 @@ class Renderer:
         return payloads or Skipped(SkipReason.EMPTY)
 
     def _import(self, event: StoredEvent, distinct_id: str) -> Payload:
-        properties = _properties(event, distinct_id)
-        if len(properties) + _ADDED > MOST_PROPERTIES:
-            raise Refusal(f"it has {len(properties)} properties; it takes {MOST_PROPERTIES - _ADDED}")
         # As the official package's `import_data` has it (a test compares), without the $insert_id that it makes up.
-        record = {
-            "event": event.event_type,
-            "properties": {
-                "token": self._token,
-                "distinct_id": distinct_id,
-                "time": _time(event),
-                "$insert_id": str(event.event_id),
-                "mp_lib": "python",
-                "$lib_version": __version__,
-            }
-            | properties,
+        properties = {
+            "token": self._token,
+            "distinct_id": distinct_id,
+            "time": _time(event),
+            "$insert_id": event.event_id,
+            "mp_lib": "python",
+            "$lib_version": __version__,
+            **_properties(event, distinct_id),
         }
-        return Payload(IMPORT, _bounded(json_bytes(record)), (distinct_id,), order=IMPORT)
+        if len(properties) > MOST_PROPERTIES:
+            number = len(properties) - _ADDED
+            raise Refusal(f"it has {number} properties; it takes {MOST_PROPERTIES - _ADDED}")
+        record = json_bytes({"event": event.event_type, "properties": properties})
+        return Payload(IMPORT, _bounded(record), (distinct_id,), order=IMPORT)
 
     def _engage(self, event: StoredEvent, distinct_id: str) -> list[Payload]:
-        operations = json_object(event.user_properties)
-        if not operations or not distinct_id:
+        if not event.user_properties or not distinct_id:
             return []
+        operations = json_object(event.user_properties)
         repeatable = {name: operations[name] for name in _REPEATABLE if operations.get(name)}
         if operations.get("$unset"):
             repeatable["$unset"] = list(operations["$unset"])
@@ -197,7 +198,8 @@ def _operands(value: Any) -> Any:
 
 def _time(event: StoredEvent) -> int:
     """Milliseconds. Never in the future, for Mixpanel would overwrite such a time and with it the dedupe key."""
-    return milliseconds(min(event.occurred_at, event.received_at))
+    occurred, received = event.occurred_at, event.received_at
+    return milliseconds(occurred if occurred < received else received)
 
 
 def _distinct_id(event: StoredEvent) -> str:
@@ -223,14 +225,22 @@ def _properties(event: StoredEvent, distinct_id: str) -> dict[str, Any]:
     if event.event_type == EventType.IDENTIFY:
         # Original ID Merge joins by these two; Simplified ID Merge by $device_id and $user_id.
         ours |= {"$identified_id": distinct_id, "$anon_id": f"$device:{event.anonymous_id}"}
+    return {**_about(event, context), **_given(event), **ours}
+
+
+def _given(event: StoredEvent) -> dict[str, Any]:
+    """The event's own properties."""
     data = json_object(event.event_data)
-    given = {free_name(name, data, _TAKEN): _nested(value) for name, value in data.items()}
-    return {**_about(event, context), **given, **ours}
+    if not _TAKEN.isdisjoint(data):
+        data = {free_name(name, data, _TAKEN): value for name, value in data.items()}
+    if "[" in event.event_data or event.event_data.count("{") > 1:
+        data = {name: _nested(value) for name, value in data.items()}
+    return data
 
 
 def _about(event: StoredEvent, context: dict[str, Any]) -> dict[str, Any]:
     """What the event says beside its own properties."""
-    about: dict[str, Any] = {**page_properties(context), **texts_at(context, _CONTEXT.items())}
+    about: dict[str, Any] = _CONTEXT.texts(context)
     if event.session_id is not None:
         about["session_id"] = event.session_id
     if event.revenue is not None:
