@@ -14,6 +14,9 @@ from analytics_api.schedule import Services
 
 router = APIRouter(tags=["operation"])
 
+PATIENCE = 10.0
+"""Seconds that a call waits for destinations; one that hangs would take 30."""
+
 
 class Config(BaseModel):
     """What is set; never a secret."""
@@ -78,12 +81,13 @@ async def config(request: Request, _caller: ReadCaller) -> Config:
 async def process_events(request: Request, caller: EditCaller) -> Processed:
     """Count all stored events into the figures and hand them to the destinations, without waiting for the schedule.
 
-    The answer tells of the caller's project, or of all without a key or login at this machine.
+    The answer tells of the caller's project, or of all without a key or login at this machine. A destination that takes longer
+    than ten seconds is reported as `busy`, and its delivery goes on.
     """
     services: Services = request.app.state.services
     began = time.perf_counter()
     rollups, destinations = await asyncio.gather(
-        services.rollups.run_once(wait=False), services.destinations.flush()
+        services.rollups.run_once(wait=False), services.destinations.flush(patience=PATIENCE)
     )
     if not caller.is_local:
         rollups = [report for report in rollups if report.project == caller.project.slug]

@@ -11,6 +11,7 @@ from analytics_api.domain.alert import Finding
 from analytics_api.domain.outcome import EndState
 from analytics_api.store import readers
 from analytics_api.store.alert_rules import find_rule
+from analytics_api.store.dead_letters import DISCARDED
 from analytics_api.store.deliveries import CountKey
 from analytics_api.store.delivery_settling import add_counts
 from analytics_api.store.jobs import claim_job, finish_job
@@ -81,10 +82,17 @@ async def test_a_parked_event_is_part_of_the_backlog(world: World) -> None:
 
 
 async def test_the_share_of_events_that_failed(world: World) -> None:
+    reasons = {"skipped": "filter", "discarded": DISCARDED}
+
     async def count(name: str, age: timedelta, **ends: int) -> None:
         counts = Counter(
             {
-                CountKey.of(NOW - age, "page_view", EndState(end), "filter" if end == "skipped" else ""): n
+                CountKey.of(
+                    NOW - age,
+                    "page_view",
+                    EndState.DEAD if end == "discarded" else EndState(end),
+                    reasons.get(end, ""),
+                ): n
                 for end, n in ends.items()
             }
         )
@@ -95,6 +103,7 @@ async def test_the_share_of_events_that_failed(world: World) -> None:
     await count("bad", recently, delivered=90, dead=6, unknown=4, skipped=1000)
     await count("good", recently, delivered=95, dead=5)
     await count("small", recently, dead=19)
+    await count("looked_at", recently, delivered=80, discarded=16, dead=4)
     await count(f"small{MARK}1", recently, dead=100)
     await count("long_ago", timedelta(hours=5), dead=100)
     failing = await found(world, "error_rate", percent=5, hours=1, at_least=20)

@@ -136,6 +136,21 @@ async def test_a_hanging_destination_holds_no_other_up(
     await asyncio.gather(flush, return_exceptions=True)
 
 
+async def test_a_flush_without_patience_says_who_is_busy_and_leaves_them_to_it(
+    database: Database, project: Project, make: Make, amplitude: AmplitudeStandIn, mixpanel: MixpanelStandIn
+) -> None:
+    destinations = make()
+    await destinations.ensure()
+    await write_events(database, [make_event(project, user_id=f"u{n}") for n in range(100)])
+    reports = await destinations.flush(patience=0)
+    assert {report.destination: report.state for report in reports} == {
+        "amplitude": DeliveryState.BUSY,
+        "mixpanel": DeliveryState.BUSY,
+    }
+    await until(lambda: len(amplitude.stored) == len(mixpanel.stored) == 100)
+    assert all(report.state == DeliveryState.RUNNING for report in await destinations.flush())
+
+
 async def test_while_one_hangs_the_others_get_every_flush_in_as_many_requests_as_without_it(
     database: Database, project: Project, make: Make, amplitude: AmplitudeStandIn, mixpanel: MixpanelStandIn
 ) -> None:

@@ -66,8 +66,9 @@ async def _error_rate(scene: Scene, parameters: ErrorRate) -> list[Finding]:
     found = []
     for destination, tallies in sorted(ends.items()):
         tally = total(tallies.values())
-        failed = tally.dead + tally.unknown
-        events = tally.delivered + failed
+        # Discarded dead letters have been looked at: whoever did so needs no further alert.
+        failed = tally.dead - tally.discarded + tally.unknown
+        events = tally.delivered + tally.dead + tally.unknown
         percent = 100 * failed / events if events else 0.0
         if events < parameters.at_least or percent <= parameters.percent:
             continue

@@ -19,6 +19,8 @@ class DeliveryState(StrEnum):
     """Nothing is sent until the credentials change or somebody resumes it."""
     SANDBOX = "sandbox"
     """Sandbox mode: events are passed over."""
+    BUSY = "busy"
+    """Still being delivered to when the answer was due, and going on: it is slow, or has a long way to go."""
     HELD_ELSEWHERE = "held_elsewhere"
     """Another process is delivering."""
     UNCONFIGURED = "unconfigured"

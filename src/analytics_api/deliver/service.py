@@ -189,13 +189,33 @@ class Destinations:
             if self._is_added(project, destination) or key in self._retired:
                 self._wake(key, self._add_reader(project, destination))
 
-    async def flush(self, project: str | None = None) -> list[FlushReport]:
-        """Deliver what is due now, of all projects or of one (slug). Destinations run side by side; none can fail another."""
+    async def flush(self, project: str | None = None, *, patience: float | None = None) -> list[FlushReport]:
+        """Deliver what is due now, of all projects or of one (slug). Destinations run side by side; none can fail another.
+
+        `patience`: seconds after which those that are at work still are reported as busy and left to it; None: they are waited
+        for.
+        """
         await self.ensure()
-        chosen = [
-            (key, reader) for key, reader in self._readers.items() if project in (None, reader.project.slug)
+        begun = [
+            (reader, self._wake(key, reader))
+            for key, reader in self._readers.items()
+            if project in (None, reader.project.slug)
         ]
-        return list(await asyncio.gather(*(self._run(key, reader) for key, reader in chosen)))
+        tasks = [task for _, task in begun]
+        try:
+            if tasks:
+                await asyncio.wait(tasks, timeout=patience)
+        except asyncio.CancelledError:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            raise
+        return [
+            task.result()
+            if task.done()
+            else FlushReport(reader.project.slug, reader.destination.name, DeliveryState.BUSY)
+            for reader, task in begun
+        ]
 
     async def start_flush(self) -> None:
         """Begin to deliver what is due now, and wait for nobody: a destination that hangs, or has a long way to go, must not keep
@@ -316,7 +336,8 @@ class Destinations:
         if delay <= LATEST:
             self._alarms[key] = asyncio.get_running_loop().call_later(delay, self._wake, key, reader)
 
-    def _wake(self, key: Key, reader: DestinationReader) -> None:
-        task = asyncio.create_task(self._run(key, reader), name=f"retry-{reader.destination.name}")
+    def _wake(self, key: Key, reader: DestinationReader) -> asyncio.Task[FlushReport]:
+        task = asyncio.create_task(self._run(key, reader), name=f"deliver-{reader.destination.name}")
         self._woken.add(task)
         task.add_done_callback(self._woken.discard)
+        return task
