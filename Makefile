@@ -20,7 +20,7 @@ run: $(VENV)/.run ## start everything on http://127.0.0.1:8000 (database, server
 
 setup: $(VENV)/.dev ## make .venv with all that development and the tests need
 
-test: $(VENV)/.dev web/node_modules/.stamp ## run all tests (ARGS="-k words" narrows them)
+test: $(VENV)/.dev web/node_modules/.stamp examples/vue-app/node_modules/.stamp ## run all tests (ARGS="-k words" narrows them)
 	@$(BIN)/pytest -n 2 $(ARGS)
 
 check: $(VENV)/.dev ## lint, formatting, types and import rules
@@ -63,14 +63,14 @@ lock: ## pin the dependencies of pyproject.toml again (UV_FLAGS=--upgrade takes 
 	@rm -rf $(LOCK_VENV)
 
 clean: ## remove .venv and all that was built; data in .data stays
-	rm -rf $(VENV) dist build web/node_modules benchmarks/browser/node_modules web/sdk/dist clients/python/dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) dist build web/node_modules benchmarks/browser/node_modules examples/vue-app/node_modules web/sdk/dist clients/python/dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find src clients examples tests -name __pycache__ -prune -exec rm -rf {} +
 
 # Node comes with the Python packages, in the version that they pin.
 WITH_NODE = PATH="$(CURDIR)/$(BIN):$$PATH"
 
-web/node_modules/.stamp: web/package-lock.json | $(VENV)/.dev
-	@cd web && $(WITH_NODE) npm ci --ignore-scripts --no-fund --no-audit && touch node_modules/.stamp
+%/node_modules/.stamp: %/package-lock.json | $(VENV)/.dev
+	@cd $* && $(WITH_NODE) npm ci --ignore-scripts --no-fund --no-audit && touch node_modules/.stamp
 
 # A stamp is newer than the files it was made from, so a second call does nothing and a changed pin installs again.
 # pip comes last when an environment is made: without it the environment is incomplete and is made again.
