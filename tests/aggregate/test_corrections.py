@@ -14,10 +14,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from analytics_api.aggregate.closing import close_due_days
+from analytics_api.aggregate.custom_metrics import add_metric
 from analytics_api.domain.event import NewEvent
 from analytics_api.domain.metrics import METRICS, Metric
 from analytics_api.domain.period import bucket_of, local_day
 from analytics_api.domain.project import Project
+from analytics_api.store.custom_metrics import own_metrics
 from analytics_api.store.engine import Database
 from analytics_api.store.ledger import Rate, Spend, save_rates, save_spend
 from analytics_api.store.metrics.answer import Figures, Point
@@ -39,6 +41,10 @@ STAGES = [
 CAUSES = {
     "late_events", "fx", "spend", "backfill", "merge", "split", "merge of customers", "split of customers",
 }  # fmt: skip
+OWN: list[dict[str, Any]] = [
+    {"name": "own_persons", "measure": {"of": "persons", "events": ["feature_used", "signup_completed"]}},
+    {"name": "own_average", "measure": {"of": "average", "property": "event_data.amount"}},
+]
 ZONES = ["UTC", "Asia/Kathmandu", "America/St_Johns", "Europe/Berlin"]
 
 happening = st.fixed_dictionaries(
@@ -113,6 +119,8 @@ async def play(
 ) -> None:
     async with open_database(url) as database:
         project = await make_project(database, f"p{uuid4().hex[:12]}", time_zone=zone)
+        for definition in OWN:
+            await add_metric(database, project, definition, START)
         for stage, after in enumerate(STAGES):
             now = START + after + timedelta(hours=1)
             await record(database, build(project, items, stage))
@@ -150,7 +158,7 @@ async def compare(database: Database, project: Project, now: datetime) -> None:
     first, last = START.date() - timedelta(days=5), local_day(now, project.zone)
     async with database.read() as connection:
         figures = await Figures.of(connection, project, now, LATE_DAYS)
-        for metric in METRICS:
+        for metric in [*METRICS, *await own_metrics(connection, project.id)]:
             answered = await figures.points(metric, first, last)
             span = Span(project, metric.period, *ends(metric, first, last), now)
             made = await calculate(connection, metric, span)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -80,7 +80,7 @@ async def test_a_limit_from_the_events_to_the_webhook_and_back(world: World, rec
     data = receiver.alerts[0]["data"]
     assert (data["rule"], data["kind"], data["value"]) == ("Errors", "metric_threshold", 0.125)
     assert data["text"] == (
-        "error_rate (daily) of 2026-03-09 is 12.50 % (1 of 8): above 10.00 %. State: settling, days in UTC."
+        "error_rate (daily) of 2026-03-09 is 12.50 % (1 of 8): above 10.00 %. State: settling, times in UTC."
     )
 
 
@@ -152,7 +152,7 @@ async def test_changes(world: World) -> None:
     assert await change(percent=100, side="down") == -100
     finding = await found(world, "metric_change", metric="page_views", percent=10)
     assert finding is not None
-    assert "2026-03-10 is 0: -100.0 % against 6 of 2026-03-09" in finding.text
+    assert "2026-03-10 is 0: -100 % against 6 of 2026-03-09" in finding.text
     world.clock.move(days=1)
     # From nothing to nothing.
     assert await change(percent=1) is None
@@ -233,6 +233,59 @@ async def test_alerts_of_a_metric_that_was_removed_stay_and_the_rule_says_why(wo
         [rule] = await list_rules(connection, world.project.id)
     assert rule.last_error == "there is no metric error_rate"
     assert len(await world.current()) == 1
+
+
+def each_hour(world: World, begin: datetime, count: int) -> list[NewEvent]:
+    return [make_event(world.project, occurred_at=begin + timedelta(minutes=5)) for _ in range(count)]
+
+
+async def views(world: World) -> None:
+    measure = {"of": "events", "events": ["page_view"]}
+    await add_metric(world.database, world.project, {"name": "views", "measure": measure}, world.clock())
+
+
+async def test_the_same_hour_of_the_same_weekday(world: World) -> None:
+    await views(world)
+    # In Berlin the clock goes forward on 2026-03-29: 12:00 there is 11:00 UTC before and 10:00 UTC after.
+    await world.database.pool.execute("UPDATE projects SET time_zone = 'Europe/Berlin'")
+    berlin = World(world.database, await make_project(world.database), world.clock, world.alerts)
+    noons = [datetime(2026, 4, 5, 10, tzinfo=UTC) - timedelta(days=7 * week) for week in range(1, 7)]
+    noons = [noon + timedelta(hours=1 if noon < datetime(2026, 3, 29, tzinfo=UTC) else 0) for noon in noons]
+    past = [event for noon in noons for event in each_hour(world, noon, 10)]
+    now = datetime(2026, 4, 5, 10, tzinfo=UTC)
+    await record(world.database, past + each_hour(world, now, 2))
+    rule: Mapping[str, Any] = {"metric": "views", "period": "hourly"}
+    world.clock.now = datetime(2026, 4, 5, 11, 9, tzinfo=UTC)
+    # The hour before is over; it has been without views in all weeks.
+    assert await found(berlin, "metric_anomaly", **rule) is None
+    world.clock.now = datetime(2026, 4, 5, 11, 10, tzinfo=UTC)
+    odd = await found(berlin, "metric_anomaly", **rule)
+    assert odd is not None
+    assert odd.subject == "metric:views:hourly"
+    # Five Sundays: the project's first day may be a part of one.
+    assert odd.text.startswith(
+        "views (hourly) of 2026-04-05 12:00 is 2: unlike the last 5 Sundays at 12:00: "
+    )
+    assert await found(berlin, "metric_threshold", below=3, **rule) is not None
+    rise = await found(berlin, "metric_change", absolute=2, **rule)
+    assert rise is not None
+    assert "+2 against 0 of 2026-04-05 11:00" in rise.text
+
+
+async def test_an_hour_that_is_not_wholly_counted_does_not_fire(world: World) -> None:
+    await views(world)
+    world.clock.now = at(TUESDAY, 12, 30)
+    await record(world.database, each_hour(world, at(TUESDAY, 9), 5) + each_hour(world, at(TUESDAY, 10), 5))
+    rule: Mapping[str, Any] = {"metric": "views", "period": "hourly", "below": 3}
+    assert await found(world, "metric_threshold", **rule) is not None
+    await write_events(world.database, each_hour(world, at(TUESDAY, 11), 5))
+    assert await found(world, "metric_threshold", **rule) is None
+    await record(world.database, [])
+    assert await found(world, "metric_threshold", **rule) is None
+    with pytest.raises(Unprocessable, match=r"^parameters\.period: dau is daily"):
+        await world.rule("metric_threshold", {"metric": "dau", "above": 1, "period": "hourly"})
+    with pytest.raises(Unprocessable, match=r"^parameters: state: hours are looked at"):
+        await world.rule("metric_threshold", {**rule, "state": "final"})
 
 
 # Against plain Python

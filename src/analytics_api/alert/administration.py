@@ -17,7 +17,6 @@ from analytics_api.alert.channels.registry import CHANNELS
 from analytics_api.alert.evaluation import end_alerts
 from analytics_api.alert.kinds import KINDS
 from analytics_api.domain.metrics import METRICS_BY_NAME
-from analytics_api.domain.period import Period
 from analytics_api.domain.project import Project
 from analytics_api.errors import ConfigurationError, NotFound, Unprocessable, wording
 from analytics_api.store import alert_channels, alert_rules
@@ -115,14 +114,16 @@ async def _checked_rule(
 
 
 async def _check_metric(
-    connection: asyncpg.Connection, project: Project, name: str, period: Period | None
+    connection: asyncpg.Connection, project: Project, name: str, period: str | None
 ) -> None:
     """Raises Unprocessable when there is no such metric, of the product or the project's own."""
     metric = METRICS_BY_NAME.get(name)
     if metric is None and not await is_custom_metric(connection, project.id, name):
         raise Unprocessable(f"parameters.metric: {name!r} is not known; GET /metrics/definitions lists all.")
     if metric is not None and period not in (None, metric.period):
-        raise Unprocessable(f"parameters.period: {name} is {metric.period}; leave it out.")
+        raise Unprocessable(
+            f"parameters.period: {name} is {metric.period}; leave it out, or define a metric of your own."
+        )
 
 
 def _sentence(error: ValidationError, known: Iterable[str]) -> str:

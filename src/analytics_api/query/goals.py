@@ -16,7 +16,7 @@ from analytics_api.errors import AnalyticsError, Unprocessable
 from analytics_api.query.metrics import as_number, explanation
 from analytics_api.store.goals import StoredGoal, metric_of_goal
 from analytics_api.store.metrics.answer import Figures, Point
-from analytics_api.store.metrics.custom import measured_range
+from analytics_api.store.metrics.custom import measured_between
 from analytics_api.store.metrics.figure import count
 
 
@@ -94,9 +94,8 @@ async def _read(
     if reading is Reading.BUCKET and goal.period is not GoalPeriod.UNTIL:
         return await figures.point(metric, first)
     if reading is Reading.BUCKET and metric.measure is not None:
-        figure = await measured_range(
-            figures.connection, metric.measure, figures.project, first, until, figures.now
-        )
+        begin, end = (start_of_day(day, figures.project.zone) for day in (first, until + timedelta(days=1)))
+        figure = await measured_between(figures.connection, metric.measure, figures.project, begin, end)
         state = _state(figures, metric, last)
         return Point(metric, first, figure, state, figures.now, partial=False)
     points = await figures.points(metric, first, until)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from typing import Self
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics_api.domain.filters import asks_person
 from analytics_api.domain.measures import Measure, Measured, Of, Ratio
 from analytics_api.domain.metrics import Metric
-from analytics_api.domain.period import Period, start_of_day
+from analytics_api.domain.period import local_day, start_of_day
 from analytics_api.domain.project import Project
 from analytics_api.store.filter_sql import Binds, filter_sql, number_sql
 from analytics_api.store.metrics.days import sealed_days
@@ -39,7 +41,7 @@ async def measured(
     gone = await _gone(connection, metric, span)
     made: dict[date, Figure] = {}
     if len(gone) < len(span.buckets()):
-        made = await _made(connection, measure, span)
+        made = await _made(connection, measure, _Window.of(span))
     return {bucket: gone.get(bucket) or made[bucket] for bucket in span.buckets()}
 
 
@@ -55,35 +57,55 @@ async def _gone(connection: AsyncConnection, metric: Metric, span: Span) -> Mapp
     return {bucket: kept[bucket].figure if bucket in kept else _UNKNOWN for bucket in touched}
 
 
-async def measured_range(
-    connection: AsyncConnection, measure: Measured, project: Project, first: date, last: date, now: datetime
+async def measured_between(
+    connection: AsyncConnection, measure: Measured, project: Project, begin: datetime, end: datetime
 ) -> Figure:
-    """One figure of the days from `first` to `last`; unknown when raw events of some are gone."""
-    if (await sealed_days(connection, project.id, first, last)).days:
+    """One figure of the time from `begin` up to `end`; unknown when raw events of some of its days are gone."""
+    last = local_day(end - timedelta(microseconds=1), project.zone)
+    if (await sealed_days(connection, project.id, local_day(begin, project.zone), last)).days:
         return _UNKNOWN
-    span = _Stretch(project, Period.DAILY, first, last, now)
-    return (await _made(connection, measure, span))[first]
+    made = await _made(connection, measure, _Window(project, begin, end, False, "date 'epoch'", [_EPOCH]))
+    return made[_EPOCH]
 
 
-class _Stretch(Span):
-    """Its days as one bucket."""
-
-    def buckets(self) -> list[date]:
-        return [self.first]
-
-    def bucket_sql(self, day: str = "day") -> str:
-        return f"least({day}, CAST('{self.first.isoformat()}' AS date))"
+_EPOCH = date(1970, 1, 1)
 
 
-async def _made(connection: AsyncConnection, measure: Measured, span: Span) -> dict[date, Figure]:
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """Which events are read, and which buckets they go into."""
+
+    project: Project
+    begin: datetime
+    end: datetime
+    include_bots: bool
+    bucket_sql: str
+    """The bucket of the local date `day`."""
+    buckets: list[date]
+
+    @classmethod
+    def of(cls, span: Span) -> Self:
+        """The whole of a span."""
+        zone = span.project.zone
+        return cls(
+            span.project,
+            start_of_day(span.first, zone),
+            start_of_day(span.after, zone),
+            span.include_bots,
+            span.bucket_sql(),
+            span.buckets(),
+        )
+
+
+async def _made(connection: AsyncConnection, measure: Measured, window: _Window) -> dict[date, Figure]:
     if not isinstance(measure, Ratio):
-        return await _numbers(connection, measure, span)
-    above = await _numbers(connection, measure.numerator, span)
-    below = await _numbers(connection, measure.denominator, span)
-    return {bucket: ratio(above[bucket].value, below[bucket].value) for bucket in span.buckets()}
+        return await _numbers(connection, measure, window)
+    above = await _numbers(connection, measure.numerator, window)
+    below = await _numbers(connection, measure.denominator, window)
+    return {bucket: ratio(above[bucket].value, below[bucket].value) for bucket in window.buckets}
 
 
-async def _numbers(connection: AsyncConnection, measure: Measure, span: Span) -> dict[date, Figure]:
+async def _numbers(connection: AsyncConnection, measure: Measure, window: _Window) -> dict[date, Figure]:
     binds = Binds()
     parts = [filter_sql(measure.filters, binds)]
     if measure.events:
@@ -96,34 +118,32 @@ async def _numbers(connection: AsyncConnection, measure: Measure, span: Span) ->
             SELECT (e.occurred_at AT TIME ZONE :zone)::date AS day, e.has_person,
                    coalesce(m.canonical_id, e.person_id) AS person_id, {number} AS number
             FROM events e LEFT JOIN person_merges m ON m.person_id = e.person_id {person}
-            WHERE e.project_id = :project AND e.occurred_at >= :from AND e.occurred_at < :to
+            WHERE e.project_id = :project AND e.occurred_at >= :begin AND e.occurred_at < :end
               AND e.seq <= (SELECT position FROM readers WHERE project_id = :project AND name = 'rollups')
               AND NOT EXISTS (SELECT 1 FROM rollup_failures f WHERE f.project_id = e.project_id AND f.seq = e.seq)
               AND (:bots OR NOT e.is_bot) AND {" AND ".join(parts)}
         )
-        SELECT {span.bucket_sql()} AS bucket, {_AGGREGATES[measure.of]} AS value, count(*) AS events, count(number) AS numbers
+        SELECT {window.bucket_sql} AS bucket, {_AGGREGATES[measure.of]} AS value, count(*) AS events, count(number) AS numbers
         FROM chosen GROUP BY 1
     """
-    rows = await fetch(
-        connection,
-        sql,
-        {
-            "project": span.project.id,
-            "zone": span.project.zone.key,
-            "from": start_of_day(span.first, span.project.zone),
-            "to": start_of_day(span.after, span.project.zone),
-            "bots": span.include_bots,
-            **({"types": list(measure.events)} if measure.events else {}),
-            **({} if measure.percentile is None else {"share": float(measure.percentile / 100)}),
-            **binds.parameters,
-        },
-    )
-    found = {row.bucket: row for row in rows}
+    parameters = {
+        "project": window.project.id,
+        "zone": window.project.zone.key,
+        "begin": window.begin,
+        "end": window.end,
+        "bots": window.include_bots,
+        **binds.parameters,
+    }
+    if measure.events:
+        parameters["types"] = list(measure.events)
+    if measure.percentile is not None:
+        parameters["share"] = float(measure.percentile / 100)
+    found = {row.bucket: row for row in await fetch(connection, sql, parameters)}
     return {
         bucket: _figure(measure, row.value, row.events, row.numbers)
         if (row := found.get(bucket)) is not None
         else _figure(measure, None, 0, 0)
-        for bucket in span.buckets()
+        for bucket in window.buckets
     }
 
 
