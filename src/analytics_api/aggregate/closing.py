@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -81,17 +82,15 @@ async def close_due_days(
         safe = await safe_position(connection)
     async with database.read() as session:
         projects = await list_projects(session)
-    reports = []
-    for project in projects:
-        closing = _Closing(database, project, now, late_days, safe)
-        try:
-            reports.append(await closing.run(patience_seconds))
-        except AWAY:
-            raise
-        except Exception:
-            # Other projects' days are closed all the same, and this one's at the next run.
-            logger.exception("the days of project %s could not be closed", project.slug)
-    return reports
+    closings = [_Closing(database, project, now, late_days, safe) for project in projects]
+    for closing in closings:
+        with closing.going_on():
+            await closing.run(patience_seconds)
+    # What may take long comes last.
+    for closing in closings:
+        with closing.going_on():
+            await closing.make_own()
+    return [closing.report for closing in closings if not closing.failed]
 
 
 class _Closing:
@@ -106,26 +105,36 @@ class _Closing:
         self._today = local_day(now, project.zone)
         self._late_days = late_days
         self._safe = safe
-        self._report = ClosingReport(project.slug)
+        self.report = ClosingReport(project.slug)
         self._memory: dict[Any, Any] = {}
         self._sealed: days.SealedDays | None = None
+        self.failed = False
 
-    async def run(self, patience_seconds: float) -> ClosingReport:
+    @contextmanager
+    def going_on(self) -> Iterator[None]:
+        """An error in this project is noted: other projects' days are closed all the same, and this one's at the next run."""
+        try:
+            yield
+        except AWAY:
+            raise
+        except Exception:
+            self.failed = True
+            logger.exception("the days of project %s could not be closed", self._project.slug)
+
+    async def run(self, patience_seconds: float) -> None:
         """Step by step until nothing is left."""
         deadline = asyncio.get_running_loop().time() + patience_seconds
         # Looked at from outside first: a step keeps the reader out, so steps must not be what it is waited for with.
         while not await self._caught_up():
             if asyncio.get_running_loop().time() >= deadline:
-                self._report.behind = True
+                self.report.behind = True
                 logger.warning(
                     "days of project %s stay open: its rollups are behind the log", self._project.slug
                 )
-                return self._report
+                return
             await asyncio.sleep(POLL_SECONDS)
         while await self._retried(self._step):
             pass
-        await self._make_own()
-        return self._report
 
     async def _caught_up(self) -> bool:
         """Whether all events that were stored when the run began are counted."""
@@ -138,12 +147,12 @@ class _Closing:
 
     async def _retried(self, step: Callable[[AsyncConnection], Awaitable[bool]]) -> bool:
         for attempt in range(1, ATTEMPTS + 1):
-            before = replace(self._report)
+            before = replace(self.report)
             try:
                 async with days.figures_transaction(self._database) as connection:
                     return await step(connection)
             except DBAPIError as error:
-                self._report = before
+                self.report = before
                 if getattr(error.orig, "sqlstate", None) != _SERIALIZATION_FAILURE or attempt == ATTEMPTS:
                     raise
         raise AssertionError("the loop returns or raises")
@@ -162,7 +171,7 @@ class _Closing:
         more = False
         if unclosed is not None:
             closed = min(due, unclosed + timedelta(days=DAYS_PER_STEP - 1))
-            self._report.closed_days += await days.close_days(
+            self.report.closed_days += await days.close_days(
                 connection, project.id, unclosed, closed, final_until, self._now
             )
             more = await days.first_unclosed(connection, project.id, first, due) is not None
@@ -173,7 +182,7 @@ class _Closing:
             return True
         await days.settle_days(connection, project.id, final_until)
         dirty = await days.take_dirty_days(connection, project.id)
-        self._report.corrected_days += len({item.day for item in dirty})
+        self.report.corrected_days += len({item.day for item in dirty})
         await self._make_all(connection, first, due, dirty)
         return False
 
@@ -197,12 +206,14 @@ class _Closing:
                 causes = {b: cause for b, cause in touched.items() if not sealed.touches(metric, b)}
                 await mark_stale(connection, self._project, metric, causes)
 
-    async def _make_own(self) -> None:
-        """Make the figures of the project's own metrics that are missing or stale.
+    async def make_own(self) -> None:
+        """Make the figures of the project's own metrics that are missing or stale, once `run` has closed its days.
 
         They come from raw events and may take long. They need not keep the rollup reader out: what it counts meanwhile of a
         closed day marks that day dirty.
         """
+        if self.report.behind or self.failed:
+            return
         async with self._database.read() as connection:
             metrics = await own_metrics(connection, self._project.id)
         for metric in metrics:
@@ -297,8 +308,8 @@ class _Closing:
             for bucket, figure in made.items()
             if bucket in causes
         ]
-        self._report.revisions += await save_figures(connection, self._project, metric, figures, self._now)
-        self._report.figures += len(figures)
+        self.report.revisions += await save_figures(connection, self._project, metric, figures, self._now)
+        self.report.figures += len(figures)
 
 
 def _runs(metric: Metric, wanted: list[date]) -> Iterator[tuple[date, date]]:
