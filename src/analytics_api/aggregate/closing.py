@@ -20,8 +20,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from analytics_api.aggregate.closing_buckets import buckets_over, last_final_bucket, runs
 from analytics_api.domain.metrics import METRICS, Metric
-from analytics_api.domain.period import bucket_of, buckets, local_day, next_bucket
+from analytics_api.domain.period import local_day
 from analytics_api.domain.project import Project
 from analytics_api.store.custom_metrics import own_metrics
 from analytics_api.store.engine import Database
@@ -39,9 +40,6 @@ logger = logging.getLogger(__name__)
 DUE = time(1)
 DAYS_PER_STEP = 366
 """So that the rollup reader is kept out for about a second at a time, however long the history is."""
-BUCKETS_PER_STATEMENT = 400
-SMALLEST_GAP = 60
-"""Buckets between two that are to be made are made along with them when they are fewer: one statement is cheaper."""
 ATTEMPTS = 10
 PATIENCE_SECONDS = 20.0
 POLL_SECONDS = 0.1
@@ -199,7 +197,7 @@ class _Closing:
     ) -> None:
         """Mark what changed of the project's own metrics. It is made again when the rollup reader may go on."""
         for metric in await own_metrics(connection, self._project.id):
-            over = self._over(metric, since, closed)
+            over = buckets_over(metric, since, closed, self._project.week_start)
             touched = touched_buckets(metric, dirty, over, self._project.week_start)
             if touched:
                 sealed = await self._sealed_days(connection, closed)
@@ -235,11 +233,22 @@ class _Closing:
         """Make the next stretch of a metric's figures. True when there may be more."""
         await connection.execute(text(f"SET LOCAL statement_timeout = {OWN_TIMEOUT_MS}"))
         first = await days.first_day(connection, self._project.id)
-        over = [] if first is None else self._over(metric, first, last_due_day(self._now, self._project.zone))
+        over = (
+            []
+            if first is None
+            else buckets_over(
+                metric, first, last_due_day(self._now, self._project.zone), self._project.week_start
+            )
+        )
         if not over:
             return False
         causes = await unsettled_buckets(
-            connection, self._project, metric, over[0], over[-1], self._final_until(metric)
+            connection,
+            self._project,
+            metric,
+            over[0],
+            over[-1],
+            last_final_bucket(metric, self._today, self._late_days, self._project.week_start),
         )
         if not causes:
             return False
@@ -250,16 +259,6 @@ class _Closing:
         )
         return True
 
-    def _over(self, metric: Metric, since: date, closed: date) -> list[date]:
-        """The buckets that are over when a day is closed, from that of `since` on."""
-        week_start = self._project.week_start
-        start = bucket_of(since, metric.period, week_start)
-        return [
-            bucket
-            for bucket in buckets(start, closed, metric.period, week_start)
-            if next_bucket(bucket, metric.period) <= closed + timedelta(days=1)
-        ]
-
     async def _make(
         self,
         connection: AsyncConnection,
@@ -269,18 +268,23 @@ class _Closing:
         dirty: list[days.DirtyDay],
     ) -> None:
         """Make the figures of a metric that are missing, unsettled or touched, from one closed day to another."""
-        over = self._over(metric, since, closed)
+        over = buckets_over(metric, since, closed, self._project.week_start)
         if not over:
             return
         causes = await unsettled_buckets(
-            connection, self._project, metric, over[0], over[-1], self._final_until(metric)
+            connection,
+            self._project,
+            metric,
+            over[0],
+            over[-1],
+            last_final_bucket(metric, self._today, self._late_days, self._project.week_start),
         )
         touched = touched_buckets(metric, dirty, over, self._project.week_start)
         if touched:
             # Of sealed days only figures are left; whatever rollups say of them now, they stay.
             sealed = await self._sealed_days(connection, closed)
             causes |= {bucket: cause for bucket, cause in touched.items() if not sealed.holds(metric, bucket)}
-        for first_bucket, last_bucket in _runs(metric, sorted(causes)):
+        for first_bucket, last_bucket in runs(metric, sorted(causes)):
             await self._make_run(connection, metric, first_bucket, last_bucket, causes)
 
     async def _sealed_days(self, connection: AsyncConnection, last: date) -> days.SealedDays:
@@ -288,15 +292,6 @@ class _Closing:
         if self._sealed is None:
             self._sealed = await days.sealed_days(connection, self._project.id, date.min, last)
         return self._sealed
-
-    def _final_until(self, metric: Metric) -> date:
-        """The last bucket whose figure is final today."""
-        settled = self._today - timedelta(days=metric.settles_after(self._late_days))
-        # The bucket that holds the day before `settled` is over by then only if it ends there.
-        bucket = bucket_of(settled - timedelta(days=1), metric.period, self._project.week_start)
-        if next_bucket(bucket, metric.period) <= settled:
-            return bucket
-        return bucket_of(bucket - timedelta(days=1), metric.period, self._project.week_start)
 
     async def _make_run(
         self, connection: AsyncConnection, metric: Metric, first: date, last: date, causes: Mapping[date, str]
@@ -310,18 +305,3 @@ class _Closing:
         ]
         self.report.revisions += await save_figures(connection, self._project, metric, figures, self._now)
         self.report.figures += len(figures)
-
-
-def _runs(metric: Metric, wanted: list[date]) -> Iterator[tuple[date, date]]:
-    """Neighbouring buckets as (first, last), at most BUCKETS_PER_STATEMENT long and with small gaps bridged."""
-    length = {"daily": 1, "weekly": 7, "monthly": 31}[metric.period.value]
-    first = last = None
-    for bucket in wanted:
-        if first is not None and last is not None:
-            far = (bucket - last).days > SMALLEST_GAP * length
-            if far or (bucket - first).days >= BUCKETS_PER_STATEMENT * length:
-                yield first, last
-                first = None
-        first, last = first or bucket, bucket
-    if first is not None and last is not None:
-        yield first, last

@@ -73,7 +73,7 @@ class Measure:
         words = {
             Of.EVENTS: f"Events {which}" if self.events else "Events of any type",
             Of.PERSONS: f"Distinct persons with {which}",
-            Of.PERCENTILE: f"Percentile {self.percentile} of {self.path} over {which}",
+            Of.PERCENTILE: f"Percentile {float(self.percentile or 0):g} of {self.path} over {which}",
         }.get(self.of, f"{self.of.value.capitalize()} of {self.path} over {which}")
         return f"{words} where {in_words(self.filters)}" if self.filters.parts else words
 
