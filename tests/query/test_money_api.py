@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from analytics_api.aggregate.closing import close_due_days
 from analytics_api.domain.project import KeyKind, Project
 from analytics_api.store.engine import Database
 from analytics_api.store.keys import create_key
 from tests.query.api import NOW, Api
-from tests.support.figures import at, event_on, payment_on, record
+from tests.support.figures import LATE_DAYS, at, event_on, payment_on, record
 
 
 async def test_rates_convert_what_was_unconverted(api: Api, database: Database, project: Project) -> None:
@@ -34,6 +35,17 @@ async def test_spend_makes_acquisition_cost(api: Api, database: Database, projec
     day = {"date": "2026-02-09", "channel": "ads", "campaign": "spring", "amount": "5.50", "currency": "USD"}
     assert await api.post("/spend", [day, {**spend, "amount": "200"}]) == {"stored": 2, "changed": 2}
     assert await api.value("cac", "2026-02-01") == 155.5
+
+
+async def test_spend_that_reaches_into_the_next_month_changes_its_kept_figures(
+    api: Api, database: Database, project: Project
+) -> None:
+    await record(database, [event_on(project, "2026-02-10", "ada", "signup_completed")])
+    await record(database, [event_on(project, "2026-01-10", "bob", "signup_completed")])
+    await close_due_days(database, NOW, late_days=LATE_DAYS)
+    await api.post("/spend", {"start_date": "2026-01-27", "end_date": "2026-02-05", "amount": 100})
+    assert await api.value("cost_per_signup", "2026-01-01") == 50
+    assert await api.value("cost_per_signup", "2026-02-01") == 50
 
 
 @pytest.mark.parametrize(

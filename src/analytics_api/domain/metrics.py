@@ -371,6 +371,8 @@ _MONTHLY = (
         "cost_per_signup",
         "Spend of the month / persons whose first signup_completed is in it.",
         Unit.CURRENCY,
+        # Spend that is spread over days is marked at its first.
+        reach_after_days=None,
         counts_people=True,
         takes_bots=False,
         uses_spend=True,
