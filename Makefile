@@ -42,6 +42,9 @@ web-types: $(VENV)/.dev web/node_modules/.stamp ## the API's types for the dashb
 screenshots: $(VENV)/.dev ## every page of the dashboard in four modes, into build/screenshots (needs Chromium)
 	@PYTHONPATH=. $(BIN)/python web/dashboard/screenshots.py $(ARGS)
 
+audit: ## look the pinned dependencies up in the database of known vulnerabilities
+	@$(PYTHON) tools/dependency_audit.py requirements/base.txt
+
 format: $(VENV)/.dev ## format the code and apply the safe lint fixes
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
@@ -60,6 +63,8 @@ lock: ## pin the dependencies of pyproject.toml again (UV_FLAGS=--upgrade takes 
 	@$(LOCK_VENV)/bin/uv pip compile --quiet --universal --fork-strategy fewest --generate-hashes --python-version 3.11 \
 		--custom-compile-command "make lock" $(UV_FLAGS) --group build --constraint requirements/dev.txt \
 		--output-file requirements/build.txt
+	@$(LOCK_VENV)/bin/uv pip compile --quiet --universal --fork-strategy fewest --generate-hashes --python-version 3.11 \
+		--custom-compile-command "make lock" $(UV_FLAGS) --group audit --output-file requirements/audit.txt
 	@rm -rf $(LOCK_VENV)
 
 clean: ## remove .venv and all that was built; data in .data stays
