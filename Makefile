@@ -10,7 +10,7 @@ LOCK_VENV := $(VENV)/.lock
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run setup test check web web-check web-types screenshots format lock bench bench-full clean
+.PHONY: help run setup test check web web-check audit web-types screenshots format lock bench bench-full clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -64,7 +64,8 @@ lock: ## pin the dependencies of pyproject.toml again (UV_FLAGS=--upgrade takes 
 		--custom-compile-command "make lock" $(UV_FLAGS) --group build --constraint requirements/dev.txt \
 		--output-file requirements/build.txt
 	@$(LOCK_VENV)/bin/uv pip compile --quiet --universal --fork-strategy fewest --generate-hashes --python-version 3.11 \
-		--custom-compile-command "make lock" $(UV_FLAGS) --group audit --output-file requirements/audit.txt
+		--custom-compile-command "make lock" $(UV_FLAGS) --group audit --constraint requirements/dev.txt \
+		--output-file requirements/audit.txt
 	@rm -rf $(LOCK_VENV)
 
 clean: ## remove .venv and all that was built; data in .data stays

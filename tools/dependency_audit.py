@@ -44,9 +44,9 @@ def look_up(requirements: Path, folder: Path) -> dict[str, Any] | None:
         "json",
     ]
     try:
-        subprocess.run([programs / "python", *install], check=True, timeout=SECONDS)  # noqa: S603
+        subprocess.run([programs / "python", *install], check=True, timeout=SECONDS)
         # Its exit code is 1 for vulnerabilities and for a database that is away alike.
-        subprocess.run(  # noqa: S603
+        subprocess.run(
             [programs / "pip-audit", *ask, "--output", report, "-r", requirements],
             check=False,
             timeout=SECONDS,
@@ -79,7 +79,7 @@ def main(requirements: str) -> int:
     """Look up and tell."""
     with tempfile.TemporaryDirectory() as folder:
         code, words = judge(look_up(Path(requirements).resolve(), Path(folder)))
-    print(words, file=sys.stderr if "!!!" in words or code else sys.stdout)  # noqa: T201
+    print(words, file=sys.stderr if "!!!" in words or code else sys.stdout)
     return code
 
 
