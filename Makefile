@@ -72,8 +72,8 @@ clean: ## remove .venv and all that was built; data in .data stays
 	rm -rf $(VENV) dist build web/node_modules benchmarks/browser/node_modules examples/vue-app/node_modules web/sdk/dist clients/python/dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find src clients examples tests -name __pycache__ -prune -exec rm -rf {} +
 
-# Node comes with the Python packages, in the version that they pin.
-WITH_NODE = PATH="$(CURDIR)/$(BIN):$$PATH"
+# Node comes with the Python packages, in the version that they pin; it trusts whom this machine trusts.
+WITH_NODE = NODE_USE_SYSTEM_CA=1 PATH="$(CURDIR)/$(BIN):$$PATH"
 
 %/node_modules/.stamp: %/package-lock.json | $(VENV)/.dev
 	@cd $* && $(WITH_NODE) npm ci --ignore-scripts --no-fund --no-audit && touch node_modules/.stamp

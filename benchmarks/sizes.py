@@ -61,7 +61,11 @@ def _version(name: str) -> str:
 
 
 def _node() -> dict[str, str]:
-    return {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    return {
+        **os.environ,
+        "NODE_USE_SYSTEM_CA": "1",
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }
 
 
 def _installed() -> bool:
