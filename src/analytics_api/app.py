@@ -337,6 +337,7 @@ async def _open(
         proxies=proxies,
         body_seconds=settings.client_timeout_seconds,
     )
+    app.state.rates = app.front.rates
     app.front.start()
     stack.push_async_callback(app.front.stop)
     app.state.intake = intake

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from analytics_api import problems
 from analytics_api.access.authenticator import Authenticator
 from analytics_api.access.dependencies import AdminCaller, DatabaseOf, ReadCaller, Sender, TrustedSender
+from analytics_api.access.rate_limits import RateLimits
 from analytics_api.domain.api_request import ApiRequest
 from analytics_api.domain.project import KeyKind
 from analytics_api.store.engine import Database
@@ -29,6 +30,7 @@ def guarded_app(database: Database, *, sandbox: bool, notes: NOTES) -> FastAPI:
     app = FastAPI()
     app.state.database = database
     app.state.authenticator = Authenticator(database, open_on_loopback=sandbox)
+    app.state.rates = RateLimits()
 
     @app.post("/send")
     async def send(caller: Sender) -> str:

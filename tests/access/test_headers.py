@@ -145,6 +145,24 @@ async def test_pages_send_to_projects_that_know_them(site: Site, olga: Browser) 
     assert (await send(other, "https://evil.example")).status_code == 202
 
 
+async def test_the_other_calls_that_send_keep_to_origins_and_rates(site: Site, olga: Browser) -> None:
+    await olga.call("PUT", "/project/origins", {"origins": [SHOP]})
+    project = await make_project(site.database)
+    async with site.database.write() as connection:
+        key = await create_key(connection, project.id, KeyKind.WRITE, events_per_second=1, now=NOW)
+
+    async def share(origin: str) -> int:
+        answer = await site.server.client.post(
+            f"{API}/track-share", json={"platform": "mail"}, headers={"X-API-Key": key, "Origin": origin}
+        )
+        return answer.status_code
+
+    assert await share("https://evil.example") == 403
+    statuses = [await share(SHOP) for _ in range(15)]
+    assert statuses[0] != 429
+    assert 429 in statuses
+
+
 async def test_pages_read_with_a_key_where_the_project_names_them(site: Site, olga: Browser) -> None:
     await olga.call("PUT", "/project/origins", {"origins": [SHOP]})
     key, other = await make_key(site, KeyKind.READ), await make_key(site, KeyKind.READ, "other")

@@ -12,7 +12,9 @@ from analytics_api.access.audit import is_recorded, recorded
 from analytics_api.access.authenticator import Authenticator, require
 from analytics_api.access.caller import Caller, Right
 from analytics_api.access.cookies import COOKIE
+from analytics_api.access.cors import require_origin
 from analytics_api.access.logins import Login
+from analytics_api.access.rate_limits import RateLimits
 from analytics_api.errors import Unauthorized
 from analytics_api.store.engine import Database
 
@@ -55,6 +57,12 @@ def _with(right: Right) -> Callable[..., AsyncIterator[Caller]]:
         # Before the right is asked for, so that auto-tracking knows whom it was denied.
         request.state.caller = found
         require(found, right)
+        if right is Right.SEND and found.role is None:
+            # What the intake's own route asks for, too; each call brings one event.
+            require_origin(found, request.headers.get("origin"))
+            rates: RateLimits = request.app.state.rates
+            rates.check(found)
+            rates.charge(found, 1)
         if is_recorded(request, right, found):
             async with recorded(request, request.app.state.database, found):
                 yield found
