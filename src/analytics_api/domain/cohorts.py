@@ -37,11 +37,11 @@ class Did:
         if self.filters.parts:
             words += f" where {in_words(self.filters)}"
         if self.at_most is None:
-            words += f" at least {self.at_least} times"
+            words += f" at least {_times(self.at_least)}"
         elif self.at_least:
-            words += f" {self.at_least} to {self.at_most} times"
+            words += f" {self.at_least} to {_times(self.at_most)}"
         else:
-            words += f" at most {self.at_most} times"
+            words += f" at most {_times(self.at_most)}"
         return words if self.within_days is None else f"{words} in the last {self.within_days} days"
 
     def as_json(self) -> dict[str, Any]:
@@ -119,6 +119,10 @@ def _parse_did(value: object, where: str) -> Did:
     return Did(
         event, parse_filters(value.get("filters", []), f"{where}.filters"), at_least, at_most, within_days
     )
+
+
+def _times(number: int) -> str:
+    return "1 time" if number == 1 else f"{number} times"
 
 
 def _number(given: object, least: int, most: int, where: str) -> int | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analytics_api.domain.analysis.stream import Flags, Ints, Stream, first_of_each, following
+from analytics_api.domain.analysis.stream import Flags, Ints, Stream, distinct, first_of_each, following
 from analytics_api.domain.analysis.terms import Order, Unit
 
 
@@ -133,7 +133,7 @@ def _next(stream: Stream, funnel: Funnel, step: int, before: Ints) -> Ints:
 
 def _from_time(stream: Stream, here: Ints, time: Ints) -> Ints:
     """The first position in the path of `here` whose time is at least `time`."""
-    times = np.unique(stream.time)
+    times = distinct(stream.time)
     width = len(times) + 1
     keys = stream.path * width + np.searchsorted(times, stream.time)
     return np.searchsorted(keys, stream.path[here] * width + np.searchsorted(times, time))

@@ -11,7 +11,7 @@ from datetime import date
 
 import numpy as np
 
-from analytics_api.domain.analysis.stream import Flags, Ints
+from analytics_api.domain.analysis.stream import Flags, Ints, distinct
 from analytics_api.domain.analysis.terms import Criterion
 from analytics_api.domain.period import Period
 
@@ -88,7 +88,7 @@ class Returns:
     def __init__(self, marks: Marks) -> None:
         self._first = int(marks.at.min(initial=0))
         self._width = int(marks.at.max(initial=0)) - self._first + 2
-        self._keys = np.unique(self._key(marks.person, marks.at))
+        self._keys = distinct(self._key(marks.person, marks.at))
 
     def _key(self, person: Ints, period: Ints) -> Ints:
         return person * self._width + np.clip(period - self._first, 0, self._width - 1)

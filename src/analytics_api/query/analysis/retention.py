@@ -21,7 +21,7 @@ from analytics_api.domain.analysis.retention import (
     day_number,
     matrix,
 )
-from analytics_api.domain.analysis.stream import Ints
+from analytics_api.domain.analysis.stream import Ints, distinct
 from analytics_api.domain.analysis.terms import DAY, Criterion
 from analytics_api.domain.period import Period, bucket_of, buckets, next_bucket
 from analytics_api.errors import Unprocessable
@@ -107,7 +107,7 @@ def _counted_in_periods(
         return births, by_own_clock(Marks(person, born["at"]), Marks(back, returned["at"]), length)
     # A person may have done it several times in a bucket.
     width = int(bucket.max(initial=begin)) - begin + 1
-    person, cohort = np.divmod(np.unique(person * width + bucket - begin), width)
+    person, cohort = np.divmod(distinct(person * width + bucket - begin), width)
     over = np.full(len(person), _number(scope.today, question.period, week_start), np.int64)
     births = Births(person, cohort + begin, over, cohort)
     return births, Marks(back, bucket_numbers(returned["day"], question.period, week_start))

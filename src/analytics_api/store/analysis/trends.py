@@ -126,13 +126,13 @@ async def top_values(
 ) -> list[str | None]:
     """The values that the most events, or persons, have."""
     statement = _statement(scope, series, stretch)
-    counted = f"count(DISTINCT {statement.PERSON})" if series.of is Of.PERSONS else "count(*)"
     value = property_sql(statement, path)
+    found = f"SELECT {value} AS value {statement.source()}"
+    if series.of is Of.PERSONS:
+        found = f"SELECT DISTINCT {value} AS value, {statement.PERSON} AS person {statement.source()}"
     rows = await fetch(
         scope.connection,
-        f"""
-        SELECT {value} AS value {statement.source()} GROUP BY 1 ORDER BY {counted} DESC, 1 NULLS LAST LIMIT :most
-        """,
+        f"SELECT value FROM ({found}) AS found GROUP BY 1 ORDER BY count(*) DESC, 1 NULLS LAST LIMIT :most",
         statement.parameters(most=most),
     )
     return [row.value for row in rows]
