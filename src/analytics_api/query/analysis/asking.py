@@ -6,9 +6,17 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics_api.access.caller import Caller
@@ -93,6 +101,31 @@ class Happening(Asked):
         """For people."""
         filters = in_words(parse_filters(self.filters))
         return (self.event or "any active event") + (f" where {filters}" if filters else "")
+
+
+class Happenings(Happening):
+    """An event, or one of several, under a name."""
+
+    name: str | None = Field(None, max_length=200)
+    any_of: list[Happening] = Field([], max_length=20, description="Instead of `event`: one of these.")
+
+    @model_validator(mode="after")
+    def _either(self) -> Self:
+        if self.any_of and (self.event is not None or self.filters):
+            raise ValueError("give event and filters, or any_of")
+        return self
+
+    def kinds(self) -> list[Kind]:
+        """As the store has it."""
+        return [happening.kind() for happening in self.any_of or [self]]
+
+    def words(self) -> str:
+        """For people."""
+        return " or ".join(map(Happening.words, self.any_of or [self]))
+
+    def title(self) -> str:
+        """Its name, or else what it is."""
+        return self.name or self.words()
 
 
 class Question(Asked):

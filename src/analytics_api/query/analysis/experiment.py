@@ -23,7 +23,8 @@ from analytics_api.domain.statistics import (
 )
 from analytics_api.errors import Unprocessable
 from analytics_api.query.analysis.asking import explained, proportion, wanted_days, worked_out
-from analytics_api.query.analysis.questions import ExperimentCell, ExperimentQuestion, OutcomeAsked
+from analytics_api.query.analysis.cells import ExperimentCell
+from analytics_api.query.analysis.questions import ExperimentQuestion, OutcomeAsked
 from analytics_api.store.analysis.columns import People, micros
 from analytics_api.store.analysis.labels import NO_VALUE, Example, names
 from analytics_api.store.analysis.scope import Scope, check
@@ -106,12 +107,7 @@ async def _groups(scope: Scope, question: ExperimentQuestion, first: date, last:
         raise Unprocessable(
             f"variant: {question.variant} has {len(hashes)} values; an experiment has at most {MOST_VARIANTS}."
         )
-    at = alone[index]
-    examples = [
-        Example(seq, time)
-        for seq, time in zip(stream.seq[at].tolist(), stream.time[at].tolist(), strict=True)
-    ]
-    named = [name or "" for name in await names(scope, path, examples)]
+    named = await _names(scope, path, stream, alone[index])
     order = sorted(range(len(named)), key=named.__getitem__)
     places = np.empty(len(named), np.int64)
     places[order] = np.arange(len(named))
@@ -124,6 +120,13 @@ async def _groups(scope: Scope, question: ExperimentQuestion, first: date, last:
         [named[each] for each in order],
         int(found.several.sum()),
     )
+
+
+async def _names(scope: Scope, path: Path, stream: Stream, events: Ints) -> list[str]:
+    """The variants that some exposures show."""
+    places, times = stream.seq[events].tolist(), stream.time[events].tolist()
+    examples = [Example(seq, time) for seq, time in zip(places, times, strict=True)]
+    return [name or "" for name in await names(scope, path, examples)]
 
 
 def _control(question: ExperimentQuestion, groups: Groups) -> int:

@@ -15,7 +15,8 @@ from analytics_api.domain.analysis.terms import DAY, SECOND, Order, Unit
 from analytics_api.domain.filters import Path
 from analytics_api.errors import Unprocessable
 from analytics_api.query.analysis.asking import explained, proportion, wanted_days, worked_out
-from analytics_api.query.analysis.questions import FunnelCell, FunnelQuestion
+from analytics_api.query.analysis.cells import FunnelCell
+from analytics_api.query.analysis.questions import FunnelQuestion
 from analytics_api.query.analysis.values import Shown, shown
 from analytics_api.store.analysis.columns import People, micros
 from analytics_api.store.analysis.labels import hash_of

@@ -14,7 +14,8 @@ from analytics_api.domain.analysis.terms import SECOND
 from analytics_api.domain.filters import Path
 from analytics_api.errors import Unprocessable
 from analytics_api.query.analysis.asking import explained, wanted_days, worked_out
-from analytics_api.query.analysis.questions import JourneyCell, JourneyQuestion
+from analytics_api.query.analysis.cells import JourneyCell
+from analytics_api.query.analysis.questions import JourneyQuestion
 from analytics_api.store.analysis.columns import People, micros
 from analytics_api.store.analysis.labels import NO_VALUE, Example, hash_of, names
 from analytics_api.store.analysis.scope import Kind, Scope, check

@@ -10,10 +10,7 @@ import numpy as np
 from analytics_api.domain.analysis.stream import Ints
 from analytics_api.errors import Unprocessable
 from analytics_api.query.analysis.asking import person_answer
-from analytics_api.query.analysis.experiment import experiment_people
-from analytics_api.query.analysis.funnel import funnel_people
-from analytics_api.query.analysis.journey import journey_people
-from analytics_api.query.analysis.questions import (
+from analytics_api.query.analysis.cells import (
     ExperimentPeople,
     FunnelPeople,
     JourneyPeople,
@@ -21,6 +18,9 @@ from analytics_api.query.analysis.questions import (
     RetentionPeople,
     TrendPeople,
 )
+from analytics_api.query.analysis.experiment import experiment_people
+from analytics_api.query.analysis.funnel import funnel_people
+from analytics_api.query.analysis.journey import journey_people
 from analytics_api.query.analysis.retention import retention_people
 from analytics_api.query.analysis.trend_people import trend_people
 from analytics_api.store.analysis.columns import People, numbered_people

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated, Literal, Self
-from uuid import UUID
 
 from pydantic import Field, model_validator
 
@@ -13,29 +11,11 @@ from analytics_api.domain.analysis.formula import Formula
 from analytics_api.domain.analysis.terms import MOST_STEPS, Criterion, Order, Unit
 from analytics_api.domain.measures import COUNTS, Of
 from analytics_api.domain.period import Period
-from analytics_api.query.analysis.asking import NO_NUL, Asked, Happening, PropertyPath, Question
-from analytics_api.store.analysis.scope import Kind
+from analytics_api.query.analysis.asking import NO_NUL, Happening, Happenings, PropertyPath, Question
 
 
-class Step(Happening):
+class Step(Happenings):
     """One step: an event, or one of several."""
-
-    name: str | None = Field(None, max_length=200)
-    any_of: list[Happening] = Field([], max_length=20, description="Instead of `event`: one of these.")
-
-    @model_validator(mode="after")
-    def _either(self) -> Self:
-        if self.any_of and (self.event is not None or self.filters):
-            raise ValueError("give event and filters, or any_of")
-        return self
-
-    def kinds(self) -> list[Kind]:
-        """As the store has it."""
-        return [happening.kind() for happening in self.any_of or [self]]
-
-    def title(self) -> str:
-        """For people."""
-        return self.name or " or ".join(happening.words() for happening in self.any_of or [self])
 
 
 class ExclusionAsked(Happening):
@@ -82,25 +62,6 @@ class FunnelQuestion(Question):
         return self
 
 
-class FunnelCell(Asked):
-    """A number of a funnel."""
-
-    step: int = Field(1, ge=1, le=MOST_STEPS, description="Numbered from 1.")
-    outcome: Literal["reached", "dropped_off"] = Field(
-        "reached", description="dropped_off: who did this step and not the next one."
-    )
-    value: str | None = Field(None, pattern=NO_NUL, description="Only this value of the breakdown.")
-    without_value: bool = Field(False, description="Only those without a value of the breakdown.")
-
-
-class FunnelPeople(Asked):
-    """People of a funnel."""
-
-    analysis: Literal["funnel"]
-    question: FunnelQuestion
-    cell: FunnelCell = FunnelCell()
-
-
 MOST_COLUMNS = 60
 MOST_REACH = 1000
 """Periods."""
@@ -140,24 +101,6 @@ class RetentionQuestion(Question):
         return self
 
 
-class RetentionCell(Asked):
-    """A number of a retention matrix."""
-
-    cohort: date | None = Field(None, description="First day of the cohort; without one, all cohorts.")
-    column: int = Field(0, ge=0, le=MOST_COLUMNS, description="Place in the row, from 0.")
-    outcome: Literal["retained", "not_retained", "all"] = Field(
-        "retained", description="By now; those whose time is not over are in it, too."
-    )
-
-
-class RetentionPeople(Asked):
-    """People of a cohort."""
-
-    analysis: Literal["retention"]
-    question: RetentionQuestion
-    cell: RetentionCell = RetentionCell()
-
-
 class JourneyQuestion(Question):
     """What comes after, or before, an event."""
 
@@ -177,37 +120,15 @@ class JourneyQuestion(Question):
     paths: int = Field(20, ge=0, le=200, description="Most frequent whole journeys.")
 
 
-class JourneyCell(Asked):
-    """A node of a journey."""
-
-    level: int = Field(0, ge=0, le=MOST_STEPS, description="0 is the anchor.")
-    value: str | None = Field(
-        None, pattern=NO_NUL, description="The node's value; without one, every journey that is there."
-    )
-    ended: bool = Field(False, description="Instead: journeys that have ended by this level.")
-
-
-class JourneyPeople(Asked):
-    """People of a node."""
-
-    analysis: Literal["journey"]
-    question: JourneyQuestion
-    cell: JourneyCell = JourneyCell()
-
-
-class SeriesAsked(Happening):
+class SeriesAsked(Happenings):
     """One line of a chart."""
 
-    name: str | None = Field(None, max_length=200)
-    any_of: list[Happening] = Field([], max_length=20, description="Instead of `event`: any of these.")
     of: Of = Field(Of.EVENTS, description="What is made of the events of a bucket.")
     property: PropertyPath | None = Field(None, description="The numbers of sum, average and so on.")
     percentile: float | None = Field(None, gt=0, le=100)
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        if self.any_of and (self.event is not None or self.filters):
-            raise ValueError("give event and filters, or any_of")
         if (self.of in COUNTS) != (self.property is None):
             raise ValueError(
                 "property is for sum, average, minimum, maximum and percentile, and needed there"
@@ -216,13 +137,9 @@ class SeriesAsked(Happening):
             raise ValueError("percentile is for of percentile, and needed there")
         return self
 
-    def kinds(self) -> list[Kind]:
-        """As the store has it."""
-        return [happening.kind() for happening in self.any_of or [self]]
-
     def title(self) -> str:
         """For people."""
-        what = " or ".join(happening.words() for happening in self.any_of or [self])
+        what = self.words()
         return self.name or (
             f"{self.of} of {what}" if self.property is None else f"{self.of} of {self.property} of {what}"
         )
@@ -250,66 +167,9 @@ class TrendQuestion(Question):
         return self
 
 
-class TrendCell(Asked):
-    """A number of a trend."""
-
-    series: str = Field("A", pattern="^[A-H]$")
-    date: str | None = Field(
-        None, max_length=40, description="The `date` of a point; without one, all buckets."
-    )
-    value: str | None = Field(None, pattern=NO_NUL, description="Only this value of the breakdown.")
-    without_value: bool = Field(False, description="Only those without a value of the breakdown.")
-
-
-class TrendPeople(Asked):
-    """People of a trend: who has any of the events."""
-
-    analysis: Literal["trend"]
-    question: TrendQuestion
-    cell: TrendCell = TrendCell()
-
-
-class ExperimentCell(Asked):
-    """A number of an experiment."""
-
-    variant: str = Field(max_length=500, pattern=NO_NUL)
-    metric: int = Field(1, ge=1, le=10, description="Numbered from 1.")
-    outcome: Literal["exposed", "converted", "not_converted"] = Field(
-        "exposed",
-        description="converted: with any of the metric's events; both only of persons whose time is over.",
-    )
-
-
-class ExperimentPeople(Asked):
-    """People of an experiment."""
-
-    analysis: Literal["experiment"]
-    question: ExperimentQuestion
-    cell: ExperimentCell
-
-
-class PersonPeople(Asked):
-    """All persons of some cohorts, or who behave so."""
-
-    analysis: Literal["persons"]
-    question: Question
-
-
-class PeopleQuestion(Asked):
-    """Which number, and which page of the people behind it."""
-
-    of: FunnelPeople | RetentionPeople | JourneyPeople | TrendPeople | ExperimentPeople | PersonPeople = (
-        Field(discriminator="analysis")
-    )
-    limit: int = Field(100, ge=1, le=1000)
-    cursor: UUID | None = Field(None, description="`next_cursor` of the page before.")
-
-
-class OutcomeAsked(Happening):
+class OutcomeAsked(Happenings):
     """A metric of an experiment."""
 
-    name: str | None = Field(None, max_length=200)
-    any_of: list[Happening] = Field([], max_length=20, description="Instead of `event`: any of these.")
     measure: Literal["conversion", "mean"] = Field(
         "conversion",
         description="conversion: the share of persons with any such event; mean: events, or the sum of `property`, a person.",
@@ -327,21 +187,11 @@ class OutcomeAsked(Happening):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        if self.any_of and (self.event is not None or self.filters):
-            raise ValueError("give event and filters, or any_of")
         if self.measure == "conversion" and self.property is not None:
             raise ValueError("property is for measure mean")
         if self.before_seconds is not None and self.before_seconds <= self.after_seconds:
             raise ValueError("before_seconds must be more than after_seconds")
         return self
-
-    def kinds(self) -> list[Kind]:
-        """As the store has it."""
-        return [happening.kind() for happening in self.any_of or [self]]
-
-    def title(self) -> str:
-        """For people."""
-        return self.name or " or ".join(happening.words() for happening in self.any_of or [self])
 
 
 class ExperimentQuestion(Question):

@@ -32,7 +32,8 @@ from analytics_api.query.analysis.asking import (
     wanted_days,
     worked_out,
 )
-from analytics_api.query.analysis.questions import RetentionCell, RetentionQuestion
+from analytics_api.query.analysis.cells import RetentionCell
+from analytics_api.query.analysis.questions import RetentionQuestion
 from analytics_api.store.analysis.columns import People, Rows, micros, numbered_people
 from analytics_api.store.analysis.retention import in_rollups, is_signup, marks, only_first, signups
 from analytics_api.store.analysis.scope import Scope, check

@@ -11,7 +11,6 @@ from fastapi import APIRouter
 
 from analytics_api.access.dependencies import DatabaseOf, ReadCaller
 from analytics_api.query.analysis.answers import (
-    ExperimentAnswer,
     FunnelAnswer,
     JourneyAnswer,
     PeoplePage,
@@ -19,11 +18,12 @@ from analytics_api.query.analysis.answers import (
     TrendAnswer,
 )
 from analytics_api.query.analysis.asking import opened
+from analytics_api.query.analysis.cells import PeopleQuestion
+from analytics_api.query.analysis.experiment_answers import ExperimentAnswer
 from analytics_api.query.analysis.questions import (
     ExperimentQuestion,
     FunnelQuestion,
     JourneyQuestion,
-    PeopleQuestion,
     RetentionQuestion,
     TrendQuestion,
 )

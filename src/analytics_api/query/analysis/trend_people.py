@@ -12,7 +12,8 @@ from analytics_api.domain.filters import Path
 from analytics_api.domain.period import start_of_day
 from analytics_api.errors import Unprocessable
 from analytics_api.query.analysis.asking import wanted_days
-from analytics_api.query.analysis.questions import LETTERS, TrendCell, TrendQuestion
+from analytics_api.query.analysis.cells import TrendCell
+from analytics_api.query.analysis.questions import LETTERS, TrendQuestion
 from analytics_api.query.analysis.trends import point_name
 from analytics_api.store.analysis.columns import People, event_rows, numbered_people
 from analytics_api.store.analysis.labels import hash_of, hash_sql, property_sql
