@@ -143,8 +143,14 @@ async def test_a_pattern_that_postgresql_refuses_is_named(database: Database) ->
             ValueError, match=r"event_data\.plan matches: '\(\[' is no regular expression: \w"
         ):
             await check_patterns(connection, filters)
-        # The transaction goes on.
+        with pytest.raises(ValueError, match=r"is no regular expression: .*too complex"):
+            await check_patterns(
+                connection,
+                parse_filters({"path": "user_id", "op": "matches", "value": "((a{1,255}){1,255}){1,255}"}),
+            )
+        # The transaction goes on, with its own time limit.
         assert await connection.scalar(text("SELECT 1")) == 1
         await check_patterns(
             connection, parse_filters({"path": "event_data.plan", "op": "not_matches", "value": "^p"})
         )
+        assert await connection.scalar(text("SHOW statement_timeout")) == "30s"

@@ -26,7 +26,9 @@ from analytics_api.domain.filters import (
 
 _NUMERAL = "^ *[+-]?([0-9]{1,40}([.][0-9]{0,40})?|[.][0-9]{1,40})([eE][+-]?[0-9]{1,2})? *$"
 """Texts that are numbers; short enough never to overflow."""
-_NO_PATTERN = "2201B"
+_NO_PATTERN, _QUERY_CANCELED = "2201B", "57014"
+PATTERN_TIMEOUT_MS = 2_000
+"""For making a pattern ready: counts within counts grow without end."""
 _PERSON_COLUMNS = {"person": "properties", "first_touch": "first_touch"}
 
 
@@ -95,12 +97,18 @@ async def check_patterns(connection: AsyncConnection, filters: Filter) -> None:
     for condition in wanted:
         for pattern in condition.values:
             try:
-                async with connection.begin_nested():
+                async with connection.begin_nested() as point:
+                    await connection.execute(text(f"SET LOCAL statement_timeout = {PATTERN_TIMEOUT_MS}"))
                     await connection.execute(text("SELECT '' ~ CAST(:pattern AS text)"), {"pattern": pattern})
+                    # Gives the caller's time limit back.
+                    await point.rollback()
             except DBAPIError as error:
-                if getattr(error.orig, "sqlstate", None) != _NO_PATTERN:
+                state = getattr(error.orig, "sqlstate", None)
+                if state not in (_NO_PATTERN, _QUERY_CANCELED):
                     raise
                 words = str(error.orig).rpartition("invalid regular expression: ")[2]
+                if state == _QUERY_CANCELED:
+                    words = "it is too complex"
                 raise ValueError(
                     f"{condition.path} {condition.op}: {pattern!r} is no regular expression: {words}"
                 ) from None
