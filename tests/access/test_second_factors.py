@@ -40,7 +40,10 @@ async def set_up(browser: Browser) -> str:
     assert offered.status_code == 200, offered.text
     secret: str = offered.json()["secret"]
     # The codes of this step and of the one before stay for the tests.
-    confirmed = await browser.post("/auth/second-factor/confirm", {"code": code(secret, -1)})
+    for _ in range(2):  # A new step may begin on the way.
+        confirmed = await browser.post("/auth/second-factor/confirm", {"code": code(secret, -1)})
+        if confirmed.status_code == 204:
+            break
     assert confirmed.status_code == 204, confirmed.text
     return secret
 
