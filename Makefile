@@ -10,7 +10,7 @@ LOCK_VENV := $(VENV)/.lock
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run setup test check web web-check audit web-types screenshots format lock bench bench-full clean
+.PHONY: help run setup test check web web-check audit web-types screenshots format lock bench bench-full bench-figures clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -54,6 +54,9 @@ bench: $(VENV)/.dev ## measure throughput and latency against the bare limits of
 
 bench-full: $(VENV)/.dev ## the benchmarks that take hours (ARGS="--minutes 10 --millions 5" takes one)
 	@$(BIN)/python -m benchmarks.long $(ARGS)
+
+bench-figures: $(VENV)/.dev ## how fast figures are answered at 1 and 10 million events (ARGS="--thousands 100 1000" takes minutes)
+	@$(BIN)/python -m benchmarks.figures $(ARGS)
 
 lock: ## pin the dependencies of pyproject.toml again (UV_FLAGS=--upgrade takes newer versions)
 	@$(PYTHON) -m venv --clear $(LOCK_VENV)

@@ -11,8 +11,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -23,6 +23,7 @@ import psutil
 from sqlalchemy import make_url
 
 from analytics_api.store.embedded import EmbeddedServer
+from analytics_api.store.migrate import upgrade
 from benchmarks import bare, delivery, middleware, realistic, sizes
 from benchmarks.importing import measure
 
@@ -85,14 +86,25 @@ class Bench:
 
 
 @contextmanager
-def running(arguments: list[str]) -> Iterator[Bench]:
-    """A server process on an embedded database in a folder of its own."""
-    with tempfile.TemporaryDirectory(prefix="analytics-bench-") as name:
+def running(
+    arguments: list[str], *, prepare: Callable[[str], None] | None = None, kept: Path | None = None
+) -> Iterator[Bench]:
+    """A server process on an embedded database in a folder of its own, or in one that is `kept` for the next time.
+
+    `prepare` gets the URL of the migrated database.
+    """
+    place = tempfile.TemporaryDirectory(prefix="analytics-bench-") if kept is None else nullcontext(kept)
+    with place as name:
         folder = Path(name)
+        folder.mkdir(parents=True, exist_ok=True)
         port = bare.free_port()
         env = {**os.environ, "ANALYTICS__PORT": str(port), "ANALYTICS__LOG_LEVEL": "WARNING"}
         database = EmbeddedServer(folder / ".data")
-        dsn = make_url(database.start()).set(drivername="postgresql").render_as_string()
+        url = database.start()
+        dsn = make_url(url).set(drivername="postgresql").render_as_string()
+        if prepare is not None:
+            upgrade(url)
+            prepare(url)
         command = [sys.executable, "-m", "analytics_api"]
         process = subprocess.Popen([*command, *arguments], cwd=folder, env=env)
         try:

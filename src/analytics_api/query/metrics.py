@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
+from hashlib import sha1
 from typing import Any
-from uuid import uuid5
+from uuid import UUID
 from zoneinfo import ZoneInfo, available_timezones
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -93,6 +94,7 @@ def json_default(value: object) -> float:
     raise TypeError(f"{type(value).__name__} is no JSON value")
 
 
+@lru_cache(1024)
 def as_utc(moment: datetime) -> str:
     """An instant as S1 writes it: 2024-01-02T00:00:00Z."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
@@ -106,7 +108,7 @@ def point_answer(point: Point, project: Project, *, include_bots: bool, raw: boo
     if raw:
         key += f":{project.zone.key}"
     return {
-        "id": str(uuid5(project.namespace, key)),
+        "id": _uuid5(project.namespace, key),
         "metric_date": point.bucket.isoformat(),
         "metric_type": metric.name,
         "period": metric.period.value,
@@ -118,6 +120,15 @@ def point_answer(point: Point, project: Project, *, include_bots: bool, raw: boo
             "source": "events" if raw or metric.measure is not None else "rollups",
         },
     }
+
+
+def _uuid5(namespace: UUID, name: str) -> str:
+    """As str(uuid.uuid5(...)), in a fifth of the time; a chart has hundreds of points (RFC 9562, section 5.5)."""
+    digest = bytearray(sha1(namespace.bytes + name.encode(), usedforsecurity=False).digest()[:16])
+    digest[6] = digest[6] & 0x0F | 0x50
+    digest[8] = digest[8] & 0x3F | 0x80
+    text = digest.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def explanation(point: Point, project: Project) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics_api.domain.metrics import METRICS_BY_NAME, Metric, State
-from analytics_api.domain.period import bucket_of, local_day, start_of_day
+from analytics_api.domain.period import bucket_of, local_day, next_bucket, start_of_day
 from analytics_api.domain.project import Project
 from analytics_api.errors import Unprocessable
 from analytics_api.store.metrics.calculate import calculate
@@ -163,6 +163,9 @@ class Figures:
         self, metric: Metric, buckets: list[date], sealed: SealedDays
     ) -> dict[date, tuple[Figure, datetime]]:
         """Kept figures that are still true: sealed, or no changed day touches them and their own window is over."""
+        if next_bucket(buckets[0], metric.period) > self.today:
+            # Nothing is kept of a bucket that is not over.
+            return {}
         stored = await stored_figures(self.connection, self.project, metric, buckets[0], buckets[-1])
         if not stored:
             return {}

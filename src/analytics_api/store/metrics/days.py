@@ -166,10 +166,10 @@ class SealedDays:
 
     def holds(self, metric: Metric, bucket: date) -> bool:
         """Whether all days of a bucket are sealed."""
+        if not self.days:
+            return False
         end = next_bucket(bucket, metric.period)
-        return bool(self.days) and all(
-            bucket + timedelta(days=n) in self.days for n in range((end - bucket).days)
-        )
+        return all(bucket + timedelta(days=n) in self.days for n in range((end - bucket).days))
 
     def touches(self, metric: Metric, bucket: date) -> bool:
         """Whether a day of a bucket is sealed."""
@@ -178,6 +178,8 @@ class SealedDays:
 
     def late_in(self, metric: Metric, bucket: date) -> int:
         """Events that came too late for days of a bucket."""
+        if not self.late:
+            return 0
         end = next_bucket(bucket, metric.period)
         return sum(events for day, events in self.late.items() if bucket <= day < end)
 

@@ -41,14 +41,18 @@ async def stored_figures(
         """,
         {**_key(project, metric), "first": first, "last": last},
     )
+    # A chart has hundreds of these: unpacked at once, and what most of them share is made once.
     return {
-        row.metric_date: StoredFigure(
-            Figure(row.value, row.numerator, row.denominator, orjson.loads(row.details)),
-            State(row.state),
-            row.calculated_at,
+        day: StoredFigure(
+            Figure(value, top, bottom, orjson.loads(details) if details != "{}" else {}),
+            _STATES[state],
+            calculated_at,
         )
-        for row in rows
+        for day, value, top, bottom, state, details, calculated_at in rows
     }
+
+
+_STATES = {state.value: state for state in State}
 
 
 @dataclass(frozen=True, slots=True)
