@@ -24,7 +24,7 @@ from analytics_api.key_commands import keys_app
 from analytics_api.ledger_commands import rates_app, spend_app
 from analytics_api.metric_commands import metrics_app
 from analytics_api.plan_commands import codegen, plan_app
-from analytics_api.rebuild_command import rebuild
+from analytics_api.rebuild_command import change_time_zone, rebuild
 from analytics_api.serve import database_url, run_server, run_worker
 from analytics_api.settings import load_settings
 from analytics_api.store.migrate import upgrade
@@ -53,6 +53,7 @@ app.add_typer(rates_app, name="rates")
 app.add_typer(goals_app, name="goals")
 app.command("codegen")(codegen)
 app.command("rebuild")(rebuild)
+projects_app.command("time-zone")(change_time_zone)
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from analytics_api.aggregate.closing import close_due_days
 from analytics_api.aggregate.rebuild import RebuildReport, Shown, rebuild_project
+from analytics_api.aggregate.zone_change import change_zone
 from analytics_api.command_line import ProjectOption, opened_project, run_command
 from analytics_api.domain.clock import system_clock
 from analytics_api.settings import load_settings
@@ -61,6 +62,30 @@ def rebuild(
 
     report, revisions = run_command(work())
     typer.echo(summary(report, revisions, time.monotonic() - began))
+
+
+def change_time_zone(
+    slug: Annotated[str, typer.Argument(help="The project.")],
+    zone: Annotated[str, typer.Argument(help="IANA zone, such as Europe/Berlin.")],
+) -> None:
+    """Count a project's days in another time zone, past ones included, while everything runs. Sealed days stay as they are."""
+    settings = load_settings()
+    configure_logging("WARNING")
+    began = time.monotonic()
+
+    async def work() -> tuple[RebuildReport | None, int]:
+        async with opened_project(slug) as (database, owner, _):
+            with _shown() as shown:
+                _, report = await change_zone(database, owner, zone, owner_name(), shown=shown)
+                shown("figures", 0, 1)
+                closings = await close_due_days(database, system_clock(), late_days=settings.late_days)
+                shown("figures", 1, 1)
+        return report, sum(closing.revisions for closing in closings if closing.project == slug)
+
+    report, revisions = run_command(work())
+    typer.echo(f"Project {slug} counts days in {zone}.")
+    if report is not None:
+        typer.echo(summary(report, revisions, time.monotonic() - began))
 
 
 def summary(report: RebuildReport, revisions: int, seconds: float) -> str:

@@ -250,6 +250,13 @@ class _Closing:
             over[-1],
             last_final_bucket(metric, self._today, self._late_days, self._project.week_start),
         )
+        if days.TIME_ZONE in causes.values():
+            sealed = await days.sealed_days(connection, self._project.id, date.min, over[-1])
+            causes = {
+                bucket: cause
+                for bucket, cause in causes.items()
+                if cause != days.TIME_ZONE or not sealed.touches(metric, bucket)
+            }
         if not causes:
             return False
         begin = min(causes)
@@ -279,11 +286,16 @@ class _Closing:
             over[-1],
             last_final_bucket(metric, self._today, self._late_days, self._project.week_start),
         )
+        moved = {bucket for bucket, cause in causes.items() if cause == days.TIME_ZONE}
         touched = touched_buckets(metric, dirty, over, self._project.week_start)
-        if touched:
+        if touched or moved:
             # Of sealed days only figures are left; whatever rollups say of them now, they stay.
             sealed = await self._sealed_days(connection, closed)
-            causes |= {bucket: cause for bucket, cause in touched.items() if not sealed.holds(metric, bucket)}
+            open_ = {bucket for bucket in (*touched, *moved) if not sealed.holds(metric, bucket)}
+            causes = {
+                bucket: cause for bucket, cause in causes.items() if bucket not in moved or bucket in open_
+            }
+            causes |= {bucket: touched[bucket] for bucket in open_ - moved}
         for first_bucket, last_bucket in runs(metric, sorted(causes)):
             await self._make_run(connection, metric, first_bucket, last_bucket, causes)
 

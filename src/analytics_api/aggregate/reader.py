@@ -25,6 +25,7 @@ from analytics_api.store.failures import AWAY, BAD_DATA, TRY_AGAIN
 from analytics_api.store.live import tell
 from analytics_api.store.log import Chunk, next_chunk, safe_position
 from analytics_api.store.projects import list_projects
+from analytics_api.store.zones import with_current_zone
 from analytics_api.telemetry import count_set_aside, set_reader_lag
 
 logger = logging.getLogger(__name__)
@@ -116,6 +117,7 @@ class RollupReader:
         lease = await readers.claim(connection, project.id, READER, self._owner, now, LEASE)
         if lease is None:
             return await self._elsewhere(connection, project)
+        project = await with_current_zone(connection, project)
         run = _Run(connection, project, lease, safe, self._chunk, self._clock, lambda: self._stopping)
         error: str | None = None
         try:

@@ -48,6 +48,8 @@ POLL_SECONDS = 0.05
 Shown = Callable[[str, int, int], None]
 """Told what is being made, how much of it is done and of how much."""
 T = TypeVar("T")
+Step = Callable[..., Awaitable[object]]
+"""Called with the connection, the project, and by name `upto` and `now`, in a transaction under the lease."""
 
 
 @dataclass(slots=True)
@@ -74,12 +76,14 @@ async def rebuild_project(
     shown: Shown = lambda *_: None,
     clock: Clock = system_clock,
     persons_per_step: int = PERSONS_PER_STEP,
+    first_step: Step | None = None,
 ) -> RebuildReport:
     """Rebuild the local days from `first` (None: the first there is) to `last` (None: today).
 
     Who is who does not belong to days and is decided again altogether. Closed days are marked and their figures are the
-    caller's to make again. Raises Unprocessable when the range holds no day that can be rebuilt, and Conflict when another
-    process does not let go of the rollups.
+    caller's to make again. With `first_step`, that is done first under the lease, and it is no mistake when there are no days.
+    Raises Unprocessable when the range holds no day that can be rebuilt, and Conflict when another process does not let go
+    of the rollups.
     """
     reader = RollupReader(database, owner, clock=clock)
     connection = await database.connect()
@@ -87,15 +91,19 @@ async def rebuild_project(
         await prepare(connection)
         await reader.run_once(wait=False)
         last = last or local_day(clock(), project.zone)
+        work = _Rebuild(connection, project, owner, reader, shown, clock, persons_per_step)
+        if first_step is not None:
+            await work.step(first_step)
         days, sealed = await days_to_rebuild(connection, project, first, last)
+        if not days and first_step is not None:
+            return RebuildReport(last, last, 0, sealed)
         if not days:
             raise Unprocessable(
                 f"Project {project.slug} has nothing to rebuild up to {last}: "
                 + ("its events are gone and the days are sealed." if sealed else "there are no events.")
             )
         report = RebuildReport(days[0], days[-1], len(days), sealed)
-        work = _Rebuild(connection, project, owner, reader, report, shown, clock, persons_per_step)
-        await work.all_steps(days)
+        await work.all_steps(days, report)
         await reader.run_once(wait=False)
         return report
     finally:
@@ -112,7 +120,6 @@ class _Rebuild:
         project: Project,
         owner: str,
         reader: RollupReader,
-        report: RebuildReport,
         shown: Shown,
         clock: Clock,
         persons_per_step: int,
@@ -121,33 +128,34 @@ class _Rebuild:
         self._project = project
         self._owner = owner
         self._reader = reader
-        self._report = report
         self._shown = shown
         self._clock = clock
         self._persons_per_step = persons_per_step
         self._counted_at = clock()
+        self._report: RebuildReport
 
-    async def all_steps(self, days: Sequence[date]) -> None:
+    async def all_steps(self, days: Sequence[date], report: RebuildReport) -> None:
         """Ids come first and persons last, because they are made from what is made before."""
+        self._report = report
         await self._identity()
         self._shown("ledgers", 0, 1)
-        self._report.different_days |= await self._step(replace_ledgers, days)
+        self._report.different_days |= await self.step(replace_ledgers, days)
         done = 0
         for _, month in groupby(days, key=lambda day: (day.year, day.month)):
             part = list(month)
             self._shown("days", done, len(days))
-            self._report.different_days |= await self._step(replace_event_days, part)
+            self._report.different_days |= await self.step(replace_event_days, part)
             done += len(part)
         await self._persons(days)
-        await self._step(replace_last_active_days)
-        await self._step(mark_rebuilt, days)
+        await self.step(replace_last_active_days)
+        await self.step(mark_rebuilt, days)
 
     async def _identity(self) -> None:
         self._shown("ids", 0, 1)
-        self._report.different_links = await self._step(replace_links)
+        self._report.different_links = await self.step(replace_links)
         at: Pair | None = None
         while True:
-            at = await self._step(replace_merges, at, PAIRS_PER_STEP)
+            at = await self.step(replace_merges, at, PAIRS_PER_STEP)
             if at is None:
                 return
 
@@ -156,14 +164,14 @@ class _Rebuild:
         at = UUID(int=0)
         while True:
             self._shown("persons", self._report.persons, total)
-            at, persons, different = await self._step(replace_persons, at, self._persons_per_step)
+            at, persons, different = await self.step(replace_persons, at, self._persons_per_step)
             self._report.persons += persons
             self._report.different_days |= different
             if persons < self._persons_per_step:
                 self._shown("persons", total, total)
                 return
 
-    async def _step(self, work: Callable[..., Awaitable[T]], *parameters: object) -> T:
+    async def step(self, work: Callable[..., Awaitable[T]], *parameters: object) -> T:
         """Do one step in a transaction under the lease; again when it met another transaction."""
         if self._clock() - self._counted_at > TURN:
             # Meanwhile nobody else counts what comes in.

@@ -80,7 +80,7 @@ async def _conversion(figures: Figures) -> Card:
         month = bucket_of(month - timedelta(days=1), Period.MONTHLY)
     last = next_bucket(month, Period.MONTHLY) - timedelta(days=1)
     # A person signs up for the first time on one day, so the month's cohort is the sum of its days'.
-    return _pooled(figures, await figures.points(metric, month, last))
+    return _pooled(figures, await figures.points(metric, month, last, with_later=False))
 
 
 def _pooled(figures: Figures, points: Sequence[Point]) -> Card:

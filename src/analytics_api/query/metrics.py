@@ -141,7 +141,7 @@ def explanation(point: Point, project: Project) -> dict[str, Any]:
         "numerator": as_number(figure.numerator),
         "denominator": as_number(figure.denominator),
         "window": _window(metric, point.bucket),
-        "zone": project.zone.key,
+        "zone": point.zone or project.zone.key,
         "state": point.state.value,
     }
     if metric.unit is Unit.CURRENCY:

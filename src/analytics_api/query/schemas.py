@@ -38,7 +38,9 @@ class PointMetadata(BaseModel):
     numerator: float | None
     denominator: float | None = Field(description="Null for figures that are no ratio.")
     window: Window
-    zone: str = Field(description="IANA zone whose local days are counted.")
+    zone: str = Field(
+        description="IANA zone whose local days are counted; of a sealed figure the one of then."
+    )
     state: str = Field(description="open (not over), settling (may still change), or final.")
     partial: bool | None = Field(
         None, description="Whether a rolling window begins before the project's first event."
@@ -157,7 +159,7 @@ class Revision(BaseModel):
     old_value: float | None
     new_value: float | None
     cause: str = Field(
-        description="late_events(n), backfill, fx, spend, definition, merge, split, rebuild; several are listed."
+        description="late_events(n), backfill, fx, spend, definition, time_zone, merge, split, rebuild; several are listed."
     )
     changed_at: datetime
 

@@ -307,6 +307,12 @@ persons = Table(
     Index("persons_project_first_day_with_bots", "project_id", "first_day_with_bots"),
     Index("persons_project_signup_day", "project_id", "first_signup_day"),
     Index(
+        "persons_project_first_payment",
+        "project_id",
+        "first_payment_at",
+        postgresql_where=text("first_payment_at IS NOT NULL"),
+    ),
+    Index(
         "persons_project_payers",
         "project_id",
         "first_signup_day",

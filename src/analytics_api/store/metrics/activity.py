@@ -19,6 +19,10 @@ async def active_persons(connection: AsyncConnection, span: Span) -> dict[date, 
     """Distinct persons with an active event in each day, week or month."""
     days = f"FROM person_days WHERE project_id = :project AND day >= :first AND day < :after AND {active_column(span)}"
     if span.period is Period.DAILY:
+        if span.first == span.last == span.today and not span.raw:
+            now = await _rolling_now(connection, span, 1)
+            if now is not None:
+                return {span.first: count(now)}
         return await counts(connection, span, f"SELECT day, count(*) {days} GROUP BY day")
     # Two steps, because count(DISTINCT ...) sorts every row and this hashes them.
     people = f"SELECT {span.bucket_sql()} AS bucket, person_id {days} GROUP BY 1, 2"

@@ -23,7 +23,7 @@ from analytics_api.store.metrics.days import DirtyDay, SealedDays, dirty_days, s
 from analytics_api.store.metrics.figure import Figure, Span
 from analytics_api.store.metrics.ltv import ratio_to_cost
 from analytics_api.store.metrics.reach import touched_buckets
-from analytics_api.store.metrics.stored import stored_figures
+from analytics_api.store.metrics.stored import StoredFigure, stored_figures
 from analytics_api.store.metrics.view import first_answerable
 
 _CONVERSION = METRICS_BY_NAME["signup_to_payment_conversion"]
@@ -45,6 +45,8 @@ class Point:
     """Whether the raw events of all its days are gone, so that nothing changes it any more."""
     late_unapplied: int = 0
     """Events that came for its days when those were sealed."""
+    zone: str | None = None
+    """In whose days it was counted, when that is not the project's zone any more: a sealed figure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +105,18 @@ class Figures:
         return local_day(self.now, self.project.zone)
 
     async def points(
-        self, metric: Metric, first: date, last: date, *, include_bots: bool = False
+        self,
+        metric: Metric,
+        first: date,
+        last: date,
+        *,
+        include_bots: bool = False,
+        with_later: bool = True,
     ) -> list[Point]:
-        """One point for every bucket that touches the days from `first` to `last`; none for buckets yet to begin."""
+        """One point for every bucket that touches the days from `first` to `last`; none for buckets yet to begin.
+
+        Without `with_later` those of conversion do not say who paid later, which takes as long as there are customers.
+        """
         last = min(last, self.today)
         if first > last:
             return []
@@ -137,14 +148,29 @@ class Figures:
                 metric,
                 Span(self.project, metric.period, missing[0], missing[-1], self.now, bots, raw=self.raw),
             )
-        found = {bucket: kept.get(bucket) or (made[bucket], self.now) for bucket in buckets}
-        if metric is _CONVERSION:
+        found = {
+            bucket: (kept[bucket].figure, kept[bucket].calculated_at)
+            if bucket in kept
+            else (made[bucket], self.now)
+            for bucket in buckets
+        }
+        if metric is _CONVERSION and with_later:
             later = await paid_later(self.connection, span)
             found = {
                 bucket: (figure.explained(paid_later=later.get(bucket, 0)), calculated_at)
                 for bucket, (figure, calculated_at) in found.items()
             }
-        return [self._point(metric, bucket, *found[bucket], sealed) for bucket in buckets]
+        here = self.project.zone.key
+        return [
+            self._point(
+                metric,
+                bucket,
+                *found[bucket],
+                sealed,
+                kept[bucket].zone if bucket in kept and kept[bucket].zone != here else None,
+            )
+            for bucket in buckets
+        ]
 
     async def point(self, metric: Metric, day: date, *, include_bots: bool = False) -> Point:
         """The point of the bucket that holds a day, which must not lie in the future."""
@@ -161,7 +187,7 @@ class Figures:
 
     async def _kept(
         self, metric: Metric, buckets: list[date], sealed: SealedDays
-    ) -> dict[date, tuple[Figure, datetime]]:
+    ) -> dict[date, StoredFigure]:
         """Kept figures that are still true: sealed, or no changed day touches them and their own window is over."""
         if next_bucket(buckets[0], metric.period) > self.today:
             # Nothing is kept of a bucket that is not over.
@@ -171,14 +197,21 @@ class Figures:
             return {}
         touched = touched_buckets(metric, self.changed, buckets, self.project.week_start)
         return {
-            bucket: (kept.figure, kept.calculated_at)
+            bucket: kept
             for bucket, kept in stored.items()
             if (bucket not in touched or sealed.holds(metric, bucket))
+            and (kept.zone == self.project.zone.key or sealed.holds(metric, bucket))
             and (not metric.matures_after_days or kept.state is State.FINAL)
         }
 
     def _point(
-        self, metric: Metric, bucket: date, figure: Figure, calculated_at: datetime, sealed: SealedDays
+        self,
+        metric: Metric,
+        bucket: date,
+        figure: Figure,
+        calculated_at: datetime,
+        sealed: SealedDays,
+        zone: str | None,
     ) -> Point:
         partial = False
         if metric.trailing and metric.window_days and self.first_day is not None:
@@ -194,6 +227,7 @@ class Figures:
             partial,
             sealed.holds(metric, bucket),
             sealed.late_in(metric, bucket),
+            zone,
         )
 
 

@@ -10,10 +10,9 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from analytics_api.domain.metrics import REFUND_WINDOW_DAYS
 from analytics_api.domain.project import Project
 from analytics_api.store.metrics.figure import fetch
-from analytics_api.store.metrics.ltv import payers_sql, spend_sql
+from analytics_api.store.metrics.ltv import payers_parameters, payers_sql, spend_sql
 
 Key = tuple[str | None, ...]
 """Channel, or channel and campaign; None where nothing is known."""
@@ -51,7 +50,8 @@ async def acquired_by(
         one = found[tuple(row[: len(names)])]
         one.spend, one.unconverted = row.spend, row.unconverted
     touch = {f"t_{name}": _TOUCH[name] for name in names}
-    for row in await fetch(connection, payers_sql(touch), {**came, "days": REFUND_WINDOW_DAYS}):
+    payers = payers_parameters(project, came["first"], came["after"])
+    for row in await fetch(connection, payers_sql(touch), payers):
         found[tuple(row[: len(names)])].payers = row.payers
     signups = f"""
         SELECT {", ".join(touch.values())}, count(*) AS signups FROM persons

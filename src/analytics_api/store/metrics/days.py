@@ -22,6 +22,8 @@ MERGE, SPLIT = "merge", "split"
 """Causes: persons became one; a person is two again."""
 MERGE_OF_CUSTOMERS, SPLIT_OF_CUSTOMERS = "merge of customers", "split of customers"
 """The same, of persons with subscriptions."""
+TIME_ZONE = "time_zone"
+"""Cause of a change: the project has another time zone."""
 REBUILD = "rebuild"
 """Cause: rollups were made from the log again."""
 

@@ -11,10 +11,10 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics_api.domain.metrics import LTV_CAP_MONTHS, REFUND_WINDOW_DAYS, TRAILING_MONTHS
-from analytics_api.domain.period import bucket_of
+from analytics_api.domain.period import bucket_of, start_of_day
+from analytics_api.domain.project import Project
 from analytics_api.store.metrics.figure import Figure, Span, fetch, ratio
 from analytics_api.store.metrics.people import new_registrations
-from analytics_api.store.metrics.revenue import ids_of
 from analytics_api.store.metrics.subscriptions import SubscriptionBucket, subscription_buckets
 
 _ABOUT_FOUR_MONTHS = 31 * (TRAILING_MONTHS + 1)
@@ -177,8 +177,9 @@ async def acquisition(connection: AsyncConnection, span: Span) -> dict[date, Acq
     for row in await fetch(connection, spend, span.parameters(currency=span.project.currency)):
         found[row.bucket].spend = row.spend
         found[row.bucket].unconverted = row.unconverted
-    payers = span.sql(payers_sql({"bucket": span.bucket_sql("p.day")}))
-    for row in await fetch(connection, payers, span.parameters(days=REFUND_WINDOW_DAYS)):
+    payers = span.sql(payers_sql({"bucket": span.bucket_sql()}))
+    given = span.parameters(**payers_parameters(span.project, span.first, span.after))
+    for row in await fetch(connection, payers, given):
         found[row.bucket].payers = row.payers
     return found
 
@@ -215,21 +216,40 @@ def spend_sql(keys: Mapping[str, str]) -> str:
 
 
 def payers_sql(keys: Mapping[str, str]) -> str:
-    """New paying persons from :first up to the day before :after by keys, given as SQL over payment `p` and `persons`.
+    """New paying persons from :first up to the day before :after by keys, given as SQL over `persons` and their `day` of the first payment.
 
-    A first payment given back in full within :days days does not count.
+    A first payment given back in full within :days days does not count. It starts from the few that were given back, so that
+    the many others are only counted.
     """
     named, names = _selected(keys)
     return f"""
-        SELECT {named}, count(DISTINCT persons.person_id) AS payers
-        FROM payments p LEFT JOIN person_merges m ON m.person_id = p.person_id
-        JOIN persons ON persons.person_id = coalesce(m.canonical_id, p.person_id) AND persons.first_payment_at = p.occurred_at
-        WHERE p.project_id = :project AND p.day >= :first AND p.day < :after AND p.kind = 'payment' AND p.amount > 0
-          AND p.amount > (
-              SELECT coalesce(sum(r.amount), 0) FROM payments r
-              WHERE r.project_id = p.project_id AND r.kind IN ('refund', 'chargeback')
-                AND r.payment_id = ANY ({ids_of("p")})
-                AND r.currency IS NOT DISTINCT FROM p.currency
-                AND r.occurred_at <= p.occurred_at + make_interval(hours => 24 * :days))
+        WITH payers AS (
+            SELECT persons.*, (first_payment_at AT TIME ZONE :zone)::date AS day FROM persons
+            WHERE project_id = :project AND first_payment_at >= :from AND first_payment_at < :to
+        ), undone AS (
+            SELECT coalesce(m.canonical_id, p.person_id) AS person_id, p.occurred_at
+            FROM payments r
+            LEFT JOIN payments a ON a.project_id = r.project_id AND a.kind = 'alias' AND a.entry_id = r.payment_id
+            JOIN payments p ON p.project_id = r.project_id AND p.kind = 'payment'
+                AND p.entry_id = coalesce(a.payment_id, r.payment_id) AND p.currency IS NOT DISTINCT FROM r.currency
+            LEFT JOIN person_merges m ON m.person_id = p.person_id
+            WHERE r.project_id = :project AND r.kind IN ('refund', 'chargeback') AND p.amount > 0
+              AND r.occurred_at <= p.occurred_at + make_interval(hours => 24 * :days)
+            GROUP BY 1, 2, p.entry_id, p.amount HAVING sum(r.amount) >= p.amount
+        )
+        SELECT {named}, count(*) AS payers FROM payers AS persons
+        WHERE NOT EXISTS (
+            SELECT 1 FROM undone u WHERE u.person_id = persons.person_id AND u.occurred_at = persons.first_payment_at)
         GROUP BY {names}
     """
+
+
+def payers_parameters(project: Project, first: date, after: date) -> dict[str, Any]:
+    """What `payers_sql` needs for the local days from `first` up to the day before `after`."""
+    return {
+        "project": project.id,
+        "zone": project.zone.key,
+        "from": start_of_day(first, project.zone),
+        "to": start_of_day(after, project.zone),
+        "days": REFUND_WINDOW_DAYS,
+    }

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics_api.domain.metrics import Metric, State
 from analytics_api.domain.project import Project
+from analytics_api.store.metrics.days import TIME_ZONE
 from analytics_api.store.metrics.figure import Figure, fetch
 from analytics_api.store.tables import metric_revisions
 
@@ -25,19 +26,21 @@ class StoredFigure:
     figure: Figure
     state: State
     calculated_at: datetime
+    zone: str
+    """In whose days it was counted."""
 
 
 async def stored_figures(
     connection: AsyncConnection, project: Project, metric: Metric, first: date, last: date
 ) -> dict[date, StoredFigure]:
-    """Kept figures of the buckets from `first` to `last` that were made by today's definition and in today's zone."""
+    """Kept figures of the buckets from `first` to `last` that were made by today's definition."""
     rows = await fetch(
         connection,
         """
-        SELECT metric_date, value, numerator, denominator, state, details::text, calculated_at FROM aggregated_metrics
+        SELECT metric_date, value, numerator, denominator, state, details::text, calculated_at, time_zone FROM aggregated_metrics
         WHERE project_id = :project AND metric_type = :metric AND period = :period
           AND metric_date >= :first AND metric_date <= :last
-          AND definition_version = :version AND time_zone = :zone AND stale IS NULL
+          AND definition_version = :version AND stale IS NULL
         """,
         {**_key(project, metric), "first": first, "last": last},
     )
@@ -47,8 +50,9 @@ async def stored_figures(
             Figure(value, top, bottom, orjson.loads(details) if details != "{}" else {}),
             _STATES[state],
             calculated_at,
+            zone,
         )
-        for day, value, top, bottom, state, details, calculated_at in rows
+        for day, value, top, bottom, state, details, calculated_at, zone in rows
     }
 
 
@@ -142,14 +146,15 @@ async def unsettled_buckets(
     last: date,
     final_until: date,
 ) -> dict[date, str]:
-    """Buckets from `first` to `last` whose figure is missing, stale, made by another definition, or due to become final; why.
+    """Buckets from `first` to `last` whose figure is missing, stale, made by another definition or in another zone, or due to become final; why.
 
     `final_until` is the last bucket that is final by now.
     """
     rows = await fetch(
         connection,
         f"""
-        SELECT due.bucket::date AS bucket, coalesce(kept.stale, 'definition') AS cause
+        SELECT due.bucket::date AS bucket,
+               coalesce(kept.stale, CASE WHEN kept.time_zone <> :zone THEN '{TIME_ZONE}' END, 'definition') AS cause
         FROM generate_series(CAST(:first AS date)::timestamp, CAST(:last AS date)::timestamp,
                              interval '{_SERIES_STEP[metric.period.value]}') AS due (bucket)
         LEFT JOIN aggregated_metrics kept ON kept.project_id = :project AND kept.metric_type = :metric
