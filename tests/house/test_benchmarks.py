@@ -26,7 +26,6 @@ import pytest
         ),
         ("benchmarks.long", "--minutes", "0.05", "--millions", "0"),
         ("benchmarks.analysis", "--events", "5000", "--persons", "500", "--rounds", "1"),
-        ("benchmarks.figures", "--thousands", "2", "4", "--requests", "3", "--check-every", "2"),
     ],
 )
 def test_benchmarks_run(arguments: tuple[str, ...]) -> None:
