@@ -1,4 +1,4 @@
-/* Made by make web-types from api/openapi.json, sha256 053925e83f1dc2a26d45ca3657a154b7d488f4b79d7758dd893a50db9537ed94 */
+/* Made by make web-types from api/openapi.json, sha256 7ea6a271e176c091dfb55769b80b687730ee200bae379a4534a04314ef0460dd */
 
 export interface paths {
     "/alerts": {
@@ -287,6 +287,46 @@ export interface paths {
                     };
                     content: {
                         "application/json": components["schemas"]["AlertItem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/analysis/trends": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["TrendQuestion"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["TrendAnswer"];
                     };
                 };
             };
@@ -1414,6 +1454,13 @@ export interface components {
         };
         /** @enum {string} */
         AlertState: "pending" | "firing" | "resolved";
+        AskedWindow: {
+            /** Format: date */
+            end: string;
+            seconds?: number | null;
+            /** Format: date */
+            start: string;
+        };
         Breakdown: {
             by: components["schemas"]["Grain"];
             from: string | null;
@@ -1634,6 +1681,10 @@ export interface components {
             text?: string | null;
             until?: string | null;
         };
+        Earlier: {
+            date: string;
+            value: number | null;
+        };
         EventCounts: {
             dead: number;
             delivered: number;
@@ -1671,6 +1722,11 @@ export interface components {
         };
         /** @enum {string} */
         Grain: "hour" | "day" | "total";
+        Happening: {
+            event?: string | null;
+            /** @default [] */
+            filters: Record<string, never>[];
+        };
         Interval: {
             confidence: number;
             high: number;
@@ -1695,6 +1751,10 @@ export interface components {
             };
             unit: string | null;
         };
+        Lag: {
+            events: number;
+            seconds: number;
+        };
         LogIn: {
             /** Format: password */
             password: string;
@@ -1710,6 +1770,8 @@ export interface components {
             period: string;
             value: number | null;
         };
+        /** @enum {string} */
+        Of: "events" | "persons" | "sum" | "average" | "minimum" | "maximum" | "percentile";
         /** @enum {string} */
         Operator: "is" | "is_not" | "contains" | "not_contains" | "starts_with" | "ends_with" | "exists" | "not_exists" | ">" | ">=" | "<" | "<=";
         /** @enum {string} */
@@ -1745,6 +1807,13 @@ export interface components {
             zone: string;
         } & {
             [key: string]: unknown;
+        };
+        PreviousWindow: {
+            /** Format: date */
+            end: string;
+            /** Format: date */
+            start: string;
+            until: string | null;
         };
         ProjectRole: {
             id: number;
@@ -1918,6 +1987,18 @@ export interface components {
             /** @default  */
             seed: string;
         };
+        SeriesAsked: {
+            /** @default [] */
+            any_of: components["schemas"]["Happening"][];
+            event?: string | null;
+            /** @default [] */
+            filters: Record<string, never>[];
+            name?: string | null;
+            /** @default events */
+            of: components["schemas"]["Of"];
+            percentile?: number | null;
+            property?: string | null;
+        };
         SessionInfo: {
             csrf_token: string | null;
             expires_at: string | null;
@@ -1972,6 +2053,82 @@ export interface components {
             updated_at: string | null;
             version: number;
         };
+        TrendAnswer: {
+            /** Format: date-time */
+            as_of: string;
+            breakdown: string | null;
+            definition: string;
+            filters: string;
+            formula: components["schemas"]["TrendFormula"] | null;
+            include_bots: boolean;
+            lag: components["schemas"]["Lag"];
+            people: string;
+            period: string;
+            previous: components["schemas"]["PreviousWindow"] | null;
+            series: components["schemas"]["TrendSeries"][];
+            source: string;
+            state: string;
+            window: components["schemas"]["AskedWindow"];
+            zone: string;
+        };
+        TrendFormula: {
+            change?: number | null;
+            formula: string;
+            points: components["schemas"]["TrendPoint"][];
+            previous_total?: number | null;
+            total: number | null;
+            values?: components["schemas"]["TrendValue"][] | null;
+        };
+        TrendPoint: {
+            date: string;
+            previous?: components["schemas"]["Earlier"] | null;
+            state: string;
+            value: number | null;
+        };
+        TrendQuestion: {
+            as_of?: string | null;
+            breakdown?: string | null;
+            /** @default 10 */
+            breakdown_limit: number;
+            /** @default [] */
+            cohorts: number[];
+            /** @default false */
+            compare: boolean;
+            end_date?: string | null;
+            /** @default [] */
+            filters: Record<string, never>[];
+            formula?: string | null;
+            /** @default false */
+            include_bots: boolean;
+            /** @default [] */
+            not_cohorts: number[];
+            people?: {
+                [key: string]: unknown;
+            } | null;
+            /** @default daily */
+            period: components["schemas"]["analytics_api__domain__analysis__calendar__Step"];
+            series: components["schemas"]["SeriesAsked"][];
+            start_date?: string | null;
+            zone?: string | null;
+        };
+        TrendSeries: {
+            change?: number | null;
+            letter: string;
+            name: string;
+            of: string;
+            points: components["schemas"]["TrendPoint"][];
+            previous_total?: number | null;
+            total: number | null;
+            values?: components["schemas"]["TrendValue"][] | null;
+        };
+        TrendValue: {
+            change?: number | null;
+            others: boolean;
+            points: components["schemas"]["TrendPoint"][];
+            previous_total?: number | null;
+            total: number | null;
+            value: string | null;
+        };
         TypePlan: {
             /** @default  */
             description: string;
@@ -2013,6 +2170,8 @@ export interface components {
             /** Format: date */
             start: string;
         };
+        /** @enum {string} */
+        analytics_api__domain__analysis__calendar__Step: "hourly" | "daily" | "weekly" | "monthly";
     };
     responses: never;
     parameters: never;

@@ -11,10 +11,13 @@ export interface Filter {
 const NAMES: Record<string, string> = {
   'context.country': 'Country',
   'context.source.channel': 'Channel',
-  'context.source.referrer': 'Referrer',
-  'context.page.path': 'Page',
+  'context.source.site': 'Site',
+  'context.source.utm_campaign': 'Campaign',
   'event_data.path': 'Page',
-  'context.device.type': 'Device',
+  'event_data.title': 'Title',
+  'context.device': 'Device',
+  'context.browser': 'Browser',
+  'context.os': 'System',
 }
 const OPERATORS: Record<string, string> = { is: 'is', is_not: 'is not', contains: 'contains', not_contains: 'does not contain', not_exists: 'is unknown', exists: 'is known' }
 
