@@ -132,5 +132,5 @@ export function ago(instant: string | number | Date, now = Date.now()): string {
 /** signup_completed as people write it: Signup completed. */
 export function words(name: string): string {
   const text = name.replace(/[_.-]+/g, ' ').trim()
-  return text.charAt(0).toUpperCase() + text.slice(1)
+  return text === 'ai' ? 'AI' : text.charAt(0).toUpperCase() + text.slice(1)
 }

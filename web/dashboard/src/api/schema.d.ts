@@ -1,4 +1,4 @@
-/* Made by make web-types from api/openapi.json, sha256 7ea6a271e176c091dfb55769b80b687730ee200bae379a4534a04314ef0460dd */
+/* Made by make web-types from api/openapi.json, sha256 c121a49d0b1ecec72e9e40498b221a635ccd5168baa466efa2e4844bed95e243 */
 
 export interface paths {
     "/alerts": {
@@ -287,6 +287,126 @@ export interface paths {
                     };
                     content: {
                         "application/json": components["schemas"]["AlertItem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/analysis/funnel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["FunnelQuestion"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["FunnelAnswer"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/analysis/journeys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["JourneyQuestion"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["JourneyAnswer"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/analysis/retention": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["RetentionQuestion"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["RetentionAnswer"];
                     };
                 };
             };
@@ -1574,6 +1694,8 @@ export interface components {
             not_stated: "skip" | "send";
             purposes: string[];
         };
+        /** @enum {string} */
+        Criterion: "on" | "on_or_after" | "on_or_before";
         Dashboard: {
             churn_rate: number | null;
             conversion_rate: number | null;
@@ -1720,6 +1842,94 @@ export interface components {
                 [key: string]: components["schemas"]["JsonValue"];
             };
         };
+        ExclusionAsked: {
+            /** @default 1 */
+            after_step: number;
+            before_step?: number | null;
+            event?: string | null;
+            /** @default [] */
+            filters: Record<string, never>[];
+        };
+        FunnelAnswer: {
+            /** Format: date-time */
+            as_of: string;
+            attempt: string;
+            breakdown?: components["schemas"]["FunnelBreakdown"] | null;
+            conversion: components["schemas"]["FunnelConversion"];
+            definition: string;
+            filters: string;
+            include_bots: boolean;
+            lag: components["schemas"]["Lag"];
+            order: string;
+            people: string;
+            source: string;
+            state: string;
+            steps: components["schemas"]["FunnelStep"][];
+            unit: string;
+            window: components["schemas"]["AskedWindow"];
+            zone: string;
+        };
+        FunnelBreakdown: {
+            property: string;
+            values: components["schemas"]["FunnelGroup"][];
+        };
+        FunnelConversion: {
+            mature: components["schemas"]["Proportion"];
+            so_far: components["schemas"]["Proportion"];
+        };
+        FunnelGroup: {
+            conversion: components["schemas"]["FunnelConversion"];
+            counts: number[];
+            others: boolean;
+            value: string | null;
+        };
+        FunnelQuestion: {
+            as_of?: string | null;
+            /**
+             * @default best
+             * @enum {string}
+             */
+            attempt: "best" | "first";
+            breakdown?: string | null;
+            /** @default 10 */
+            breakdown_limit: number;
+            /** @default [] */
+            cohorts: number[];
+            end_date?: string | null;
+            /** @default [] */
+            exclusions: components["schemas"]["ExclusionAsked"][];
+            /** @default [] */
+            filters: Record<string, never>[];
+            /** @default 0 */
+            grace_seconds: number;
+            hold?: string | null;
+            /** @default false */
+            include_bots: boolean;
+            /** @default [] */
+            not_cohorts: number[];
+            /** @default ordered */
+            order: components["schemas"]["Order"];
+            people?: {
+                [key: string]: unknown;
+            } | null;
+            start_date?: string | null;
+            steps: components["schemas"]["analytics_api__query__analysis__questions__Step"][];
+            /** @default person */
+            unit: components["schemas"]["Unit"];
+            /** @default 604800 */
+            window_seconds: number;
+            zone?: string | null;
+        };
+        FunnelStep: {
+            count: number;
+            dropped_off: number;
+            from_first: components["schemas"]["Proportion"];
+            from_previous: components["schemas"]["Proportion"];
+            name: string;
+            seconds_from_first: components["schemas"]["Seconds"];
+            seconds_from_previous: components["schemas"]["Seconds"];
+            step: number;
+        };
         /** @enum {string} */
         Grain: "hour" | "day" | "total";
         Happening: {
@@ -1741,6 +1951,84 @@ export interface components {
         };
         InvitationToken: {
             token: string;
+        };
+        JourneyAnswer: {
+            /** Format: date-time */
+            as_of: string;
+            definition: string;
+            direction: string;
+            filters: string;
+            include_bots: boolean;
+            journeys: number;
+            lag: components["schemas"]["Lag"];
+            links: components["schemas"]["JourneyLink"][];
+            node: string;
+            nodes: components["schemas"]["JourneyNode"][];
+            paths: components["schemas"]["JourneyPath"][];
+            people: string;
+            persons: number;
+            source: string;
+            state: string;
+            unit: string;
+            window: components["schemas"]["AskedWindow"];
+            zone: string;
+        };
+        JourneyLink: {
+            count: number;
+            source: number;
+            target: number;
+        };
+        JourneyNode: {
+            count: number;
+            kind: string;
+            level: number;
+            value: string | null;
+        };
+        JourneyPath: {
+            count: number;
+            nodes: number[];
+        };
+        JourneyQuestion: {
+            anchor: components["schemas"]["Happening"];
+            as_of?: string | null;
+            /** @default [] */
+            cohorts: number[];
+            /** @default true */
+            collapse: boolean;
+            /**
+             * @default after
+             * @enum {string}
+             */
+            direction: "after" | "before";
+            end_date?: string | null;
+            /** @default [] */
+            filters: Record<string, never>[];
+            /** @default false */
+            include_bots: boolean;
+            /** @default 10 */
+            limit: number;
+            /** @default event_type */
+            node: string;
+            /** @default [] */
+            nodes: components["schemas"]["Happening"][];
+            /** @default [] */
+            not_cohorts: number[];
+            /** @default 20 */
+            paths: number;
+            people?: {
+                [key: string]: unknown;
+            } | null;
+            start_date?: string | null;
+            /** @default 5 */
+            steps: number;
+            /**
+             * @default session
+             * @enum {string}
+             */
+            unit: "session" | "person";
+            /** @default 86400 */
+            window_seconds: number;
+            zone?: string | null;
         };
         JsonValue: unknown;
         KindInfo: {
@@ -1774,6 +2062,8 @@ export interface components {
         Of: "events" | "persons" | "sum" | "average" | "minimum" | "maximum" | "percentile";
         /** @enum {string} */
         Operator: "is" | "is_not" | "contains" | "not_contains" | "starts_with" | "ends_with" | "exists" | "not_exists" | ">" | ">=" | "<" | "<=";
+        /** @enum {string} */
+        Order: "ordered" | "strict" | "any";
         /** @enum {string} */
         Period: "daily" | "weekly" | "monthly";
         PlanBody: {
@@ -1820,6 +2110,13 @@ export interface components {
             name: string;
             role: components["schemas"]["Role"];
             slug: string;
+        };
+        Proportion: {
+            denominator: number;
+            interval?: components["schemas"]["Interval"] | null;
+            numerator: number;
+            small_sample: boolean;
+            value: number | null;
         };
         QuarantineItem: {
             event_data: {
@@ -1911,6 +2208,93 @@ export interface components {
             destination: string;
             resumed: boolean;
         };
+        RetentionAnswer: {
+            /** Format: date-time */
+            as_of: string;
+            clock: string;
+            cohorts: components["schemas"]["RetentionRow"][];
+            columns: components["schemas"]["RetentionColumn"][];
+            criterion: string;
+            definition: string;
+            filters: string;
+            include_bots: boolean;
+            lag: components["schemas"]["Lag"];
+            mode: string;
+            overall: components["schemas"]["Proportion"][];
+            people: string;
+            period: string;
+            source: string;
+            state: string;
+            window: components["schemas"]["AskedWindow"];
+            zone: string;
+        };
+        RetentionColumn: {
+            first: number;
+            last: number | null;
+        };
+        RetentionQuestion: {
+            as_of?: string | null;
+            /**
+             * @default {
+             *       "filters": []
+             *     }
+             */
+            birth: components["schemas"]["Happening"];
+            brackets?: [
+                number,
+                number
+            ][] | null;
+            /**
+             * @default calendar
+             * @enum {string}
+             */
+            clock: "calendar" | "rolling";
+            /** @default [] */
+            cohorts: number[];
+            /** @default 12 */
+            columns: number;
+            /** @default on */
+            criterion: components["schemas"]["Criterion"];
+            end_date?: string | null;
+            /** @default [] */
+            filters: Record<string, never>[];
+            /** @default false */
+            include_bots: boolean;
+            /**
+             * @default first_ever
+             * @enum {string}
+             */
+            mode: "first_ever" | "recurring";
+            /** @default [] */
+            not_cohorts: number[];
+            people?: {
+                [key: string]: unknown;
+            } | null;
+            /** @default daily */
+            period: components["schemas"]["Period"];
+            /**
+             * @default {
+             *       "filters": []
+             *     }
+             */
+            returning: components["schemas"]["Happening"];
+            start_date?: string | null;
+            zone?: string | null;
+        };
+        RetentionRow: {
+            cells: components["schemas"]["RetentionValue"][];
+            /** Format: date */
+            cohort: string;
+            size: number;
+            small_sample: boolean;
+        };
+        RetentionValue: {
+            mature: boolean;
+            retained: number | null;
+            so_far: number;
+            state: string;
+            value: number | null;
+        };
         Retried: {
             retried: number;
         };
@@ -1986,6 +2370,10 @@ export interface components {
             percent: number;
             /** @default  */
             seed: string;
+        };
+        Seconds: {
+            median: number | null;
+            p90: number | null;
         };
         SeriesAsked: {
             /** @default [] */
@@ -2137,6 +2525,8 @@ export interface components {
             };
         };
         /** @enum {string} */
+        Unit: "person" | "session" | "totals";
+        /** @enum {string} */
         UnknownTypes: "same" | "allow";
         UserInfo: {
             id: number;
@@ -2172,6 +2562,14 @@ export interface components {
         };
         /** @enum {string} */
         analytics_api__domain__analysis__calendar__Step: "hourly" | "daily" | "weekly" | "monthly";
+        analytics_api__query__analysis__questions__Step: {
+            /** @default [] */
+            any_of: components["schemas"]["Happening"][];
+            event?: string | null;
+            /** @default [] */
+            filters: Record<string, never>[];
+            name?: string | null;
+        };
     };
     responses: never;
     parameters: never;
