@@ -165,6 +165,8 @@ class _Life:
             return
         at += timedelta(seconds=dice.uniform(30, 240))
         self._user = f"demo-user-{self._name}"
+        # From here on the visits before are this user's, too.
+        yield self._event(at, "$identify")
         source = self._query.partition("utm_source=")[2].partition("&")[0] or "direct"
         yield self._event(
             at,
