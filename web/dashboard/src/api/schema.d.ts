@@ -1,4 +1,4 @@
-/* Made by make web-types from api/openapi.json, sha256 c121a49d0b1ecec72e9e40498b221a635ccd5168baa466efa2e4844bed95e243 */
+/* Made by make web-types from api/openapi.json, sha256 89cc4920f7856224fbe41581786e6ee62459058a4e6ed66771ab858648acc171 */
 
 export interface paths {
     "/alerts": {
@@ -1735,7 +1735,7 @@ export interface components {
             sandbox_mode: boolean;
         };
         /** @enum {string} */
-        DeliveryState: "running" | "waiting" | "paused" | "sandbox" | "held_elsewhere" | "unconfigured" | "error";
+        DeliveryState: "running" | "waiting" | "paused" | "sandbox" | "busy" | "held_elsewhere" | "unconfigured" | "error";
         DestinationInfo: {
             created_at: string | null;
             kind: string;
@@ -2044,6 +2044,7 @@ export interface components {
             seconds: number;
         };
         LogIn: {
+            code?: string | null;
             /** Format: password */
             password: string;
             username: string;
@@ -2531,6 +2532,7 @@ export interface components {
         UserInfo: {
             id: number;
             owner_everywhere: boolean;
+            second_factor: boolean;
             username: string;
         };
         WarningItem: {

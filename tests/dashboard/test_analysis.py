@@ -1,0 +1,84 @@
+"""Lists, filters, funnels and retention show what the API answers to the same questions."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.support.dashboard import Dashboard, settle
+
+
+def asked(dashboard: Dashboard, analysis: str, **question: Any) -> Any:
+    """An answer of /analysis about the last 7 days."""
+    today = datetime.now(UTC).date()
+    days = {"start_date": (today - timedelta(days=6)).isoformat(), "end_date": today.isoformat()}
+    with dashboard.api as api:
+        answer = api.post(f"/analysis/{analysis}", json={**days, **question})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def rows(page: Page, label: str) -> dict[str, float]:
+    """What a list shows, by the value that it is about."""
+    found = page.get_by_role("list", name=label).locator("[data-row]")
+    return {
+        str(row.get_attribute("data-row")): float(row.get_attribute("data-value") or "nan")
+        for row in found.all()
+    }
+
+
+def test_lists_show_people_by_property_and_their_rows_filter(dashboard: Dashboard) -> None:
+    series = [{"event": "page_view", "of": "persons"}]
+    with dashboard.open("overview?range=7d&compare=off") as looked:
+        page = looked.page
+        answer = asked(dashboard, "trends", series=series, breakdown="context.country", breakdown_limit=50)
+        expected = [
+            (each["value"], each["total"]) for each in answer["series"][0]["values"] if not each["others"]
+        ]
+        shown = rows(page, "Countries")
+        assert list(shown.items()) == expected[: len(shown)]
+
+        code, people = expected[0]
+        page.get_by_role("list", name="Countries").get_by_role("button").first.click()
+        settle(page)
+        expect(page.get_by_role("button", name="Remove the filter Country")).to_be_visible()
+        assert json.dumps(code) in re.sub("%22", '"', page.url)
+        assert rows(page, "Countries") == {code: people}
+        narrowed = [{"path": "context.country", "op": "is", "value": code}]
+        views = asked(dashboard, "trends", series=[{"event": "page_view", "of": "events"}], filters=narrowed)
+        card = page.locator("[data-metric=page_views]")
+        assert float(card.get_attribute("data-value") or "nan") == views["series"][0]["total"]
+
+        page.keyboard.press("Escape")
+        settle(page)
+        assert rows(page, "Countries") == shown
+        assert looked.complaints == []
+
+
+def test_a_funnel_shows_the_steps_of_the_api(dashboard: Dashboard) -> None:
+    steps = ["page_view", "signup_started", "signup_completed"]
+    with dashboard.open(f"funnels?range=7d&steps={'~'.join(steps)}&window=86400") as looked:
+        shown = [
+            int(step.get_attribute("data-value") or "-1") for step in looked.page.locator("[data-step]").all()
+        ]
+    answer = asked(dashboard, "funnel", steps=[{"event": event} for event in steps], window_seconds=86_400)
+    assert shown == [step["count"] for step in answer["steps"]]
+    assert shown[2] > 0
+
+
+def test_retention_shows_the_matrix_of_the_api(dashboard: Dashboard) -> None:
+    with dashboard.open("retention?range=7d&period=daily") as looked:
+        shown = [
+            float(cell.get_attribute("data-value") or "nan")
+            for cell in looked.page.locator("[data-overall]").all()
+        ]
+    answer = asked(dashboard, "retention", period="daily", columns=9)
+    expected = [each["value"] for each in answer["overall"]]
+    assert shown == pytest.approx(
+        [float("nan") if value is None else value for value in expected], nan_ok=True
+    )
