@@ -1,4 +1,4 @@
-/* Made by make web-types from api/openapi.json, sha256 89cc4920f7856224fbe41581786e6ee62459058a4e6ed66771ab858648acc171 */
+/* Made by make web-types from api/openapi.json, sha256 26560d564f718c792bdd2f355ea355743b59e7efa7b0dc8745ba2eaecb7d72af */
 
 export interface paths {
     "/alerts": {
@@ -451,6 +451,44 @@ export interface paths {
                 };
             };
         };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api-traffic": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: {
+            parameters: {
+                query?: {
+                    days?: number;
+                    include_bots?: boolean;
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": Record<string, never>;
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1138,6 +1176,151 @@ export interface paths {
         };
         trace?: never;
     };
+    "/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: {
+            parameters: {
+                query?: {
+                    event_type?: string[];
+                    person?: string | null;
+                    since?: string | null;
+                    until?: string | null;
+                    limit?: number;
+                    cursor?: number | null;
+                    include_bots?: boolean;
+                    project?: string | null;
+                    filter?: string[];
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": Record<string, never>;
+                    };
+                };
+            };
+        };
+        put?: never;
+        post: {
+            parameters: {
+                query?: {
+                    project?: string;
+                };
+                header?: {
+                    "Idempotency-Key"?: string;
+                };
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        anonymous_id?: string | number | null;
+                        context?: {
+                            [key: string]: unknown;
+                        } | null;
+                        currency?: string | null;
+                        event_data?: {
+                            [key: string]: unknown;
+                        } | null;
+                        event_id?: string | null;
+                        event_type: string;
+                        revenue?: number | string | null;
+                        session_id?: string | number | null;
+                        timestamp?: string | number | null;
+                        user_id?: string | number | null;
+                        user_properties?: {
+                            [key: string]: unknown;
+                        } | null;
+                    } | {
+                        anonymous_id?: string | number | null;
+                        context?: {
+                            [key: string]: unknown;
+                        } | null;
+                        currency?: string | null;
+                        event_data?: {
+                            [key: string]: unknown;
+                        } | null;
+                        event_id?: string | null;
+                        event_type: string;
+                        revenue?: number | string | null;
+                        session_id?: string | number | null;
+                        timestamp?: string | number | null;
+                        user_id?: string | number | null;
+                        user_properties?: {
+                            [key: string]: unknown;
+                        } | null;
+                    }[] | {
+                        events: {
+                            anonymous_id?: string | number | null;
+                            context?: {
+                                [key: string]: unknown;
+                            } | null;
+                            currency?: string | null;
+                            event_data?: {
+                                [key: string]: unknown;
+                            } | null;
+                            event_id?: string | null;
+                            event_type: string;
+                            revenue?: number | string | null;
+                            session_id?: string | number | null;
+                            timestamp?: string | number | null;
+                            user_id?: string | number | null;
+                            user_properties?: {
+                                [key: string]: unknown;
+                            } | null;
+                        }[];
+                        key?: string | null;
+                        sent_at?: string | number | null;
+                    };
+                    "application/x-ndjson": string;
+                    "text/plain": string;
+                };
+            };
+            responses: {
+                202: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            accepted: number;
+                            duplicates: number;
+                            ignored: number;
+                            quarantined: number;
+                            rejected: number;
+                            results: {
+                                /** Format: uuid */
+                                event_id?: string;
+                                index: number;
+                                reason?: string;
+                                /** @enum {string} */
+                                status: "accepted" | "duplicate" | "rejected" | "ignored" | "quarantined";
+                                warnings?: string[];
+                            }[];
+                        };
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/invitations/accept": {
         parameters: {
             query?: never;
@@ -1336,6 +1519,47 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/persons/{person}/timeline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: {
+            parameters: {
+                query?: {
+                    event_type?: string[] | null;
+                    limit?: number;
+                    cursor?: string | null;
+                    project?: string | null;
+                };
+                header?: never;
+                path: {
+                    person: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Timeline"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/quarantine": {
         parameters: {
             query?: never;
@@ -1415,6 +1639,43 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/realtime": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: {
+            parameters: {
+                query?: {
+                    include_bots?: boolean;
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": Record<string, never>;
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/tracking-plan": {
         parameters: {
             query?: never;
@@ -1468,6 +1729,46 @@ export interface paths {
                 };
             };
         };
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: {
+            parameters: {
+                query?: {
+                    limit?: number;
+                    cursor?: string | null;
+                    days?: number;
+                    include_bots?: boolean;
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": Record<string, never>;
+                    };
+                };
+            };
+        };
+        put?: never;
         post?: never;
         delete?: never;
         options?: never;
@@ -2067,6 +2368,19 @@ export interface components {
         Order: "ordered" | "strict" | "any";
         /** @enum {string} */
         Period: "daily" | "weekly" | "monthly";
+        Person: {
+            anonymous_id: string | null;
+            /** Format: date-time */
+            first_seen_at: string;
+            /** Format: date-time */
+            last_seen_at: string;
+            /** Format: uuid */
+            person_id: string;
+            properties: {
+                [key: string]: unknown;
+            };
+            user_id: string | null;
+        };
         PlanBody: {
             event_types?: {
                 [key: string]: components["schemas"]["TypePlan"];
@@ -2431,6 +2745,33 @@ export interface components {
         TestResult: {
             error: string | null;
             sent: boolean;
+        };
+        Timeline: {
+            also: string[];
+            events: components["schemas"]["TimelineEvent"][];
+            next_cursor: string | null;
+            person: components["schemas"]["Person"];
+        };
+        TimelineEvent: {
+            anonymous_id: string | null;
+            context: {
+                [key: string]: unknown;
+            };
+            currency: string | null;
+            event_data: {
+                [key: string]: unknown;
+            };
+            /** Format: uuid */
+            event_id: string;
+            event_type: string;
+            is_bot: boolean;
+            /** Format: date-time */
+            occurred_at: string;
+            /** Format: date-time */
+            received_at: string;
+            revenue: number | null;
+            session_id: string | null;
+            user_id: string | null;
         };
         TrackingPlan: {
             event_types: {

@@ -18,10 +18,14 @@ export const GROUPS = ['Traffic', 'Product', 'Growth', 'Data'] as const
 
 export const PAGES: Page[] = [
   { name: 'overview', path: 'overview', title: 'Overview', icon: 'overview', group: 'Traffic', ranged: true, load: () => import('./Overview.vue') },
+  { name: 'live', path: 'live', title: 'Live', icon: 'live', group: 'Traffic', load: () => import('./Live.vue') },
+  { name: 'users', path: 'users', title: 'Users', icon: 'users', group: 'Traffic', ranged: true, load: () => import('./Users.vue') },
+  { name: 'person', path: 'users/:id', title: 'User', load: () => import('./Person.vue') },
   { name: 'funnels', path: 'funnels', title: 'Funnels', icon: 'funnels', group: 'Product', ranged: true, load: () => import('./Funnels.vue') },
   { name: 'retention', path: 'retention', title: 'Retention', icon: 'retention', group: 'Product', ranged: true, load: () => import('./Retention.vue') },
   { name: 'journeys', path: 'journeys', title: 'Journeys', icon: 'journeys', group: 'Product', ranged: true, load: () => import('./Journeys.vue') },
   { name: 'revenue', path: 'revenue', title: 'Revenue', icon: 'revenue', group: 'Growth', ranged: true, load: () => import('./Revenue.vue') },
+  { name: 'traffic', path: 'traffic', title: 'API traffic', icon: 'traffic', group: 'Data', ranged: true, load: () => import('./Traffic.vue') },
   { name: 'destinations', path: 'destinations', title: 'Destinations', icon: 'destinations', group: 'Data', load: () => import('./Destinations.vue') },
   { name: 'quality', path: 'quality', title: 'Data quality', icon: 'quality', group: 'Data', load: () => import('./Quality.vue') },
   { name: 'alerts', path: 'alerts', title: 'Alerts', icon: 'alerts', group: 'Data', load: () => import('./Alerts.vue') },
