@@ -132,5 +132,6 @@ export function ago(instant: string | number | Date, now = Date.now()): string {
 /** signup_completed as people write it: Signup completed. */
 export function words(name: string): string {
   const text = name.replace(/[_.-]+/g, ' ').trim()
-  return text === 'ai' ? 'AI' : text.charAt(0).toUpperCase() + text.slice(1)
+  const short = text.replace(/^(ai|api)\b/, (word) => word.toUpperCase())
+  return short.charAt(0).toUpperCase() + short.slice(1)
 }
