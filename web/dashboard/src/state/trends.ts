@@ -19,7 +19,7 @@ export interface Asked {
 }
 
 /** One series over time, or by the values of a property. */
-export function trend(asked: Asked, series: Counted, more: { period?: 'daily' | 'monthly'; breakdown?: string; limit?: number; compare?: boolean } = {}): Promise<Trend> {
+export function trend(asked: Asked, series: Counted, more: { breakdown?: string; limit?: number; compare?: boolean } = {}): Promise<Trend> {
   return ask('/analysis/trends', {
     query: { project: asked.project },
     body: {
@@ -28,7 +28,8 @@ export function trend(asked: Asked, series: Counted, more: { period?: 'daily' | 
       filters: asked.filters as unknown as Record<string, never>[],
       include_bots: asked.bots,
       series: [{ filters: [], any_of: [], ...series }],
-      period: more.period ?? 'daily',
+      // Longer buckets would count whole weeks or months that the days only touch.
+      period: 'daily',
       breakdown: more.breakdown,
       breakdown_limit: more.limit ?? 10,
       compare: more.compare ?? false,
