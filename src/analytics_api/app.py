@@ -61,6 +61,8 @@ from analytics_api.query.acquisition_routes import router as acquisition_router
 from analytics_api.query.analysis.routes import router as analysis_router
 from analytics_api.query.analysis.timeline_routes import router as timeline_router
 from analytics_api.query.cohort_routes import router as cohort_router
+from analytics_api.query.export.answers import CsvAnswers
+from analytics_api.query.export.routes import router as export_router
 from analytics_api.query.goal_routes import router as goal_router
 from analytics_api.query.live.hub import LiveHub
 from analytics_api.query.live.routes import router as live_router
@@ -191,6 +193,7 @@ def create_app(settings: Settings, url: str, *, with_worker: bool = False) -> Ap
         product_router,
         web_router,
         live_router,
+        export_router,
         custom_metric_router,
         acquisition_router,
         cohort_router,
@@ -223,6 +226,7 @@ def create_app(settings: Settings, url: str, *, with_worker: bool = False) -> Ap
     app.include_router(health.router)
     app.add_route("/docs", reference, include_in_schema=False)
     _serve_pages(app, settings)
+    app.add_middleware(CsvAnswers, prefix=PREFIX)
     app.add_middleware(
         ApiTrackingMiddleware,
         sink=_sink(app, settings),

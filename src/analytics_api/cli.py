@@ -16,6 +16,7 @@ from analytics_api.delivery_commands import deliveries_app
 from analytics_api.destination_commands import destinations_app
 from analytics_api.domain.clock import system_clock
 from analytics_api.errors import AnalyticsError, ConfigurationError
+from analytics_api.export_command import export
 from analytics_api.goal_commands import goals_app
 from analytics_api.importing import DEMO, fill_demo, import_file, parse_pairs, summary
 from analytics_api.ingest.formats import FORMATS, FieldMap
@@ -52,6 +53,7 @@ app.add_typer(spend_app, name="spend")
 app.add_typer(rates_app, name="rates")
 app.add_typer(goals_app, name="goals")
 app.command("codegen")(codegen)
+app.command("export")(export)
 app.command("rebuild")(rebuild)
 projects_app.command("time-zone")(change_time_zone)
 

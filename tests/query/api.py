@@ -17,6 +17,7 @@ from analytics_api.query.acquisition_routes import router as acquisition_router
 from analytics_api.query.analysis.routes import router as analysis_router
 from analytics_api.query.analysis.timeline_routes import router as timeline_router
 from analytics_api.query.cohort_routes import router as cohort_router
+from analytics_api.query.export.routes import router as export_router
 from analytics_api.query.goal_routes import router as goal_router
 from analytics_api.query.metrics import FigureRules
 from analytics_api.query.prediction_routes import router as prediction_router
@@ -43,6 +44,7 @@ class Api:
         app.include_router(cohort_router)
         app.include_router(product_router)
         app.include_router(web_router)
+        app.include_router(export_router)
         app.include_router(analysis_router)
         app.include_router(timeline_router)
         app.include_router(saved_cohort_router)

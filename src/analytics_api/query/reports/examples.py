@@ -310,3 +310,19 @@ TRAFFIC = example(
         },
     }
 )
+SCHEMA = example(
+    {
+        "event_types": [
+            {
+                "event_type": "download",
+                "events": 120,
+                "first_day": "2026-01-03",
+                "last_day": "2026-03-20",
+                "properties": [{"name": "format", "types": ["string"]}],
+            }
+        ],
+        "export_columns": [{"name": "seq", "type": "integer"}],
+        "sql_views": [{"view": "bi.events", "columns": [{"name": "project", "type": "text"}]}],
+        "metrics": [{"metric_type": "dau", "period": "daily", "unit": "count"}],
+    }
+)

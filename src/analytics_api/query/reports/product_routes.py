@@ -37,7 +37,9 @@ async def downloads(
     track_name: _Value = None,
 ) -> Response:
     """Totals, distributions, each day, and the last ten. `format=FLAC` and the like take only those."""
-    wanted = {"format": format, "version": version, "platform": platform, "track_name": track_name}
+    # `format=csv` asks for the answer as a table, as everywhere.
+    taken = None if format in ("csv", "json") else format
+    wanted = {"format": taken, "version": version, "platform": platform, "track_name": track_name}
     try:
         named = [
             parse_filters({"path": f"event_data.{name}", "op": "is", "value": value}, name)

@@ -1,0 +1,1 @@
+"""Events to take away, and any answer as a table."""

@@ -1,0 +1,74 @@
+"""`format=csv`, or `Accept: text/csv`, on any call that answers JSON."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qs
+
+import orjson
+from starlette.datastructures import Headers
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from analytics_api.errors import Unprocessable
+from analytics_api.problems import response_to
+from analytics_api.query.export.tables import as_csv
+
+
+class CsvAnswers:
+    """Turns JSON answers to GET below `prefix` into CSV when that is asked for; errors stay what they are."""
+
+    def __init__(self, app: ASGIApp, prefix: str) -> None:
+        self.app = app
+        self._prefix = f"{prefix}/"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] != "http" or scope["method"] != "GET" or not scope["path"].startswith(self._prefix):
+            await self.app(scope, receive, send)
+            return
+        query = parse_qs(scope["query_string"].decode("latin-1"))
+        accepted = Headers(scope=scope).get("accept", "").lstrip().lower()
+        if query.get("format") != ["csv"] and not accepted.startswith("text/csv"):
+            await self.app(scope, receive, send)
+            return
+        exchange = _Exchange(send, query.get("table", [None])[0])
+        await self.app(scope, receive, exchange.send)
+        if exchange.is_json:
+            await exchange.answer()(scope, receive, send)
+
+
+class _Exchange:
+    """Holds a JSON answer back, passes anything else on."""
+
+    def __init__(self, send: Send, table: str | None) -> None:
+        self.is_json = False
+        self._send = send
+        self._table = table
+        self._start: Message = {}
+        self._body = b""
+
+    async def send(self, message: Message) -> None:
+        """A message of the application."""
+        if message["type"] == "http.response.start":
+            kind = Headers(raw=message["headers"]).get("content-type", "")
+            self.is_json = message["status"] == 200 and kind.startswith("application/json")
+            self._start = message
+        if not self.is_json:
+            await self._send(message)
+        elif message["type"] == "http.response.body":
+            self._body += message.get("body", b"")
+
+    def answer(self) -> Response:
+        """The same as CSV."""
+        try:
+            table = as_csv(orjson.loads(self._body), self._table)
+        except Unprocessable as error:
+            return response_to(error)
+        response = Response(table, media_type="text/csv; charset=utf-8")
+        kept = [
+            (name, value)
+            for name, value in self._start["headers"]
+            if name.lower() not in (b"content-type", b"content-length")
+        ]
+        response.raw_headers += kept
+        return response

@@ -1,0 +1,249 @@
+"""Exports: every event once in every format, at constant memory from the real server; answers as CSV; views in SQL."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pyarrow.parquet
+import pytest
+
+from analytics_api.domain.project import KeyKind
+from analytics_api.query.export.formats import COLUMNS
+from tests.journey.test_intake_http import api, make_key
+from tests.support.events import make_event, make_project, open_database
+from tests.support.figures import record
+from tests.support.processes import ServerProcess, clean_environment
+from tests.support.serving import Served
+
+BASE = "/api/v1/analytics"
+SINCE = "2026-01-01T00:00:00Z"
+NASTY = [
+    '=cmd|"/C calc"!A1',
+    "+1",
+    "-1",
+    "@SUM(A1)",
+    "\tx",
+    "\rx",
+    'a "quoted", one',
+    "zwei\nZeilen",
+    "ü",
+    "",
+]
+
+
+@pytest.fixture
+async def server(database_url: str) -> AsyncIterator[Served]:
+    async with api(database_url) as server:
+        yield server
+
+
+async def fill(url: str, number: int = 0, **more: Any) -> list[Any]:
+    async with open_database(url) as database:
+        project = await make_project(database)
+        events = [
+            make_event(
+                project, "noted", user_id=text or None, event_data={"text": text, "n": place}, revenue="9.990"
+            )
+            for place, text in enumerate(NASTY)
+        ]
+        events += [make_event(project, "many", event_data={"n": place}, **more) for place in range(number)]
+        await record(database, events)
+    return events
+
+
+async def get(server: Served, path: str, **parameters: Any) -> httpx.Response:
+    answer = await server.client.get(f"{BASE}{path}", params=parameters)
+    assert answer.status_code == 200, answer.text
+    return answer
+
+
+async def test_every_format_holds_every_event_once(server: Served, database_url: str) -> None:
+    events = await fill(database_url, 2_500)
+    ids = [str(event.event_id) for event in events]
+    lines = [json.loads(line) for line in (await get(server, "/export")).text.splitlines()]
+    assert [line["event_id"] for line in lines] == ids
+    assert [line["event_data"]["text"] for line in lines[: len(NASTY)]] == NASTY
+
+    answer = await get(server, "/export", format="csv")
+    assert 'filename="events-default.csv"' in answer.headers["content-disposition"]
+    rows = list(csv.DictReader(io.StringIO(answer.text, newline="")))
+    assert list(rows[0]) == list(COLUMNS)
+    assert [row["event_id"] for row in rows] == ids
+    for row, text in zip(rows, NASTY, strict=False):
+        assert json.loads(row["event_data"])["text"] == text
+        assert row["user_id"] == (
+            f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") and text else text
+        )
+        assert row["revenue"] == "9.990"
+
+    table = pyarrow.parquet.read_table(io.BytesIO((await get(server, "/export", format="parquet")).content))
+    assert table.column("event_id").to_pylist() == ids
+    assert table.column("user_id").to_pylist()[: len(NASTY)] == [text or None for text in NASTY]
+    assert table.column("revenue").to_pylist()[0] == "9.990"
+    assert table.column("occurred_at").to_pylist()[0] == events[0].occurred_at
+
+
+async def test_only_what_is_asked_for(server: Served, database_url: str) -> None:
+    await fill(database_url, 30)
+    one = await get(server, "/export", event_type="many", filter="event_data.n < 3")
+    assert [json.loads(line)["event_data"]["n"] for line in one.text.splitlines()] == [0, 1, 2]
+    assert (await get(server, "/export", until=SINCE)).text == ""
+    assert (await get(server, "/export", until=SINCE, format="csv")).text == ",".join(COLUMNS) + "\r\n"
+    nothing = await get(server, "/export", until=SINCE, format="parquet")
+    assert pyarrow.parquet.read_table(io.BytesIO(nothing.content)).num_rows == 0
+    for wrong in (
+        {"format": "xls"},
+        {"since": "2026-01-01T00:00:00"},
+        {"filter": "a"},
+        {"filter": "user_id matches ("},
+    ):
+        answer = await server.client.get(f"{BASE}/export", params=wrong)
+        assert answer.status_code == 422, wrong
+
+
+async def test_a_write_key_may_not_take_events_away(database_url: str) -> None:
+    key = await make_key(database_url, KeyKind.WRITE)
+    async with api(database_url, sandbox_mode=False) as server:
+        for path in ("/export", "/schema", "/events"):
+            answer = await server.client.get(f"{BASE}{path}", headers={"X-API-Key": key})
+            assert answer.status_code == 403
+
+
+async def test_answers_as_csv(server: Served, database_url: str) -> None:
+    await fill(database_url, 3)
+    asked = {"metric_type": "events", "start_date": "2026-03-09", "end_date": "2026-03-10"}
+    points = (await get(server, "/metrics/aggregated", **asked)).json()
+    answer = await get(server, "/metrics/aggregated", format="csv", **asked)
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    rows = list(csv.DictReader(io.StringIO(answer.text, newline="")))
+    assert [(row["metric_date"], row["value"]) for row in rows] == [
+        (point["metric_date"], str(point["value"])) for point in points
+    ]
+    assert rows[0]["metadata.zone"] == "UTC"
+    by_header = await server.client.get(
+        f"{BASE}/metrics/aggregated", params=asked, headers={"Accept": "text/csv"}
+    )
+    assert len(by_header.text.splitlines()) == len(points) + 1
+    assert by_header.text.splitlines()[0] == answer.text.splitlines()[0]
+    users = await get(server, "/users", days=366, format="csv")
+    names = {row["user_id"] for row in csv.DictReader(io.StringIO(users.text, newline=""))}
+    assert '\'=cmd|"/C calc"!A1' in names
+    totals = await get(server, "/overall", days=366, format="csv")
+    [row] = csv.DictReader(io.StringIO(totals.text, newline=""))
+    assert int(row["active_users"]) == len({text for text in NASTY if text} | {"ada"})
+    channels = await get(server, "/overall", format="csv", table="shares.by_channel")
+    assert [row["channel"] for row in csv.DictReader(io.StringIO(channels.text))] == [
+        "whatsapp",
+        "email",
+        "qr",
+        "link",
+    ]
+    wrong = await server.client.get(f"{BASE}/overall", params={"format": "csv", "table": "moo"})
+    assert (wrong.status_code, wrong.headers["content-type"]) == (422, "application/problem+json")
+    assert "popular_pages" in wrong.json()["detail"]
+    missing = await server.client.get(f"{BASE}/users/nobody", params={"format": "csv"})
+    assert missing.status_code == 404
+
+
+async def test_the_schema_tells_what_there_is(server: Served, database_url: str) -> None:
+    await fill(database_url, 1)
+    found = (await get(server, "/schema")).json()
+    noted = next(each for each in found["event_types"] if each["event_type"] == "noted")
+    assert (noted["events"], noted["first_day"]) == (len(NASTY), "2026-03-10")
+    assert noted["properties"] == [{"name": "n", "types": ["number"]}, {"name": "text", "types": ["string"]}]
+    assert {each["view"] for each in found["sql_views"]} == {
+        "bi.events", "bi.metrics", "bi.payments", "bi.person_days", "bi.persons", "bi.sessions",
+    }  # fmt: skip
+
+
+async def test_a_role_of_its_own_reads_the_views_and_nothing_else(database_url: str) -> None:
+    events = await fill(database_url, 5)
+    async with open_database(database_url) as database, database.acquire() as connection:
+        await connection.execute("DROP ROLE IF EXISTS bi_reader_of_tests")
+        await connection.execute("CREATE ROLE bi_reader_of_tests")
+        try:
+            await connection.execute("GRANT USAGE ON SCHEMA bi TO bi_reader_of_tests")
+            await connection.execute("GRANT SELECT ON ALL TABLES IN SCHEMA bi TO bi_reader_of_tests")
+            await connection.execute("SET ROLE bi_reader_of_tests")
+            sql = "SELECT count(*) FROM bi.events WHERE project = 'default' AND day = '2026-03-10'"
+            assert await connection.fetchval(sql) == len(events)
+            for view in ("persons", "sessions", "person_days", "payments", "metrics"):
+                await connection.fetch(f"SELECT * FROM bi.{view}")
+            for table in ("events", "api_keys"):
+                with pytest.raises(Exception, match="permission denied"):
+                    await connection.fetch(f"SELECT * FROM public.{table}")
+        finally:
+            await connection.execute("RESET ROLE")
+            await connection.execute("DROP OWNED BY bi_reader_of_tests")
+            await connection.execute("DROP ROLE bi_reader_of_tests")
+
+
+def memory_of(pid: int) -> int:
+    """Resident memory in MB."""
+    [line] = [
+        line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS")
+    ]
+    return int(line.split()[1]) // 1024
+
+
+async def test_memory_does_not_grow_with_what_is_exported(tmp_path: Path, database_url: str) -> None:
+    await fill(database_url, 32_000, context={"text": "x" * 2_000})
+    env = {"ANALYTICS__DATABASE_URL": database_url, "ANALYTICS__SANDBOX_MODE": "true"}
+    with ServerProcess(env, tmp_path, "serve") as process:
+        process.start()
+        async with httpx.AsyncClient(timeout=120) as client:
+            for kind in ("jsonl", "csv", "parquet"):
+                most = []
+                for number in (8_000, 32_000):
+                    asked = {"format": kind, "event_type": "many", "filter": f"event_data.n < {number}"}
+                    most.append(await most_memory(client, process, asked))
+                # 17 MB go through, then 68.
+                assert most[1] - most[0] < 25, (kind, most)
+
+
+async def most_memory(client: httpx.AsyncClient, process: ServerProcess, asked: dict[str, str]) -> int:
+    """The server's memory at its highest while it exports."""
+    most = 0
+    async with client.stream("GET", f"{process.url}{BASE}/export", params=asked) as answer:
+        assert answer.status_code == 200
+        async for _part in answer.aiter_bytes():
+            most = max(most, memory_of(process.pid))
+    return most
+
+
+async def test_the_command_writes_files(tmp_path: Path, database_url: str) -> None:
+    events = await fill(database_url, 20)
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [sys.executable, "-m", "analytics_api", "export", *arguments],
+            cwd=tmp_path,
+            env=clean_environment({"ANALYTICS__DATABASE_URL": database_url}),
+            capture_output=True,
+            check=False,
+        )
+
+    for name in ("all.csv", "all.jsonl", "all.parquet"):
+        done = run(name)
+        assert done.returncode == 0, done.stderr
+    with (tmp_path / "all.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["event_id"] for row in rows] == [str(event.event_id) for event in events]
+    assert pyarrow.parquet.read_table(tmp_path / "all.parquet").num_rows == len(events)
+    assert len((tmp_path / "all.jsonl").read_text().splitlines()) == len(events)
+    assert {path.name for path in tmp_path.iterdir()} >= {"all.csv", "all.jsonl", "all.parquet"}
+    assert not list(tmp_path.glob("*.part"))
+    out = run("-", "--event-type", "many", "--filter", "event_data.n >= 18")
+    assert [json.loads(line)["event_data"]["n"] for line in out.stdout.splitlines()] == [18, 19]
+    wrong = run("x.csv", "--filter", "moo")
+    assert wrong.returncode == 2
+    assert b"--filter" in wrong.stderr
+    assert not (tmp_path / "x.csv").exists()
