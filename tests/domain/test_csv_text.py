@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,7 +20,7 @@ TEXTS = st.text(st.characters(exclude_characters="\0", codec="utf-8")) | st.samp
 def test_a_reader_gets_the_texts_back(texts: list[str]) -> None:
     [row] = csv.reader(io.StringIO(csv_line([*texts]), newline=""))
     assert [
-        text.removeprefix("'") if given[:1] in FORMULA and given else text
+        text.removeprefix("'") if given.lstrip(" \u00a0\ufeff\x00").startswith(FORMULA) else text
         for text, given in zip(row, texts, strict=True)
     ] == texts
     assert not any(text.startswith(FORMULA) for text in row)
@@ -34,3 +35,10 @@ def test_values_that_are_no_text() -> None:
         "2.5",
         "'-1",
     ]
+
+
+@pytest.mark.parametrize(
+    "text", ["=1+1", "-1+cmd|' /C calc'!A0", "\t=1", "\r=1", "\n=1", " =1", "\ufeff=1", "\uff1d1", "\u00a0@x"]
+)
+def test_formulas_are_made_text_however_they_are_hidden(text: str) -> None:
+    assert cell(text) == f"'{text}"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""A text that begins with one of these could be run by the program that opens the file."""
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""A text that begins with one of these, blanks aside, could be run by the program that opens the file; some take full width, too
+(OWASP, CSV Injection)."""
+_BLANKS = " \u00a0\ufeff\x00"
 
 
 def cell(value: object) -> str:
@@ -17,7 +19,7 @@ def cell(value: object) -> str:
     if isinstance(value, int | float | Decimal):
         return str(value)
     text = str(value)
-    return f"'{text}" if text.startswith(FORMULA) else text
+    return f"'{text}" if text.lstrip(_BLANKS).startswith(FORMULA) else text
 
 
 def csv_line(values: list[object]) -> str:
