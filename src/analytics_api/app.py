@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.types import Message, Receive, Scope, Send
@@ -35,7 +35,7 @@ from analytics_api.deliver.routes import router as deliver_router
 from analytics_api.domain.api_request import ApiRequest
 from analytics_api.domain.clock import system_clock
 from analytics_api.domain.project import KeyKind
-from analytics_api.errors import ConfigurationError
+from analytics_api.errors import ConfigurationError, Unprocessable
 from analytics_api.ingest.api_requests import ApiRequestRecorder
 from analytics_api.ingest.enrichment.addresses import TrustedProxies, client_address
 from analytics_api.ingest.enrichment.countries import open_places
@@ -148,6 +148,12 @@ class Application(FastAPI):
         return self.openapi_schema
 
 
+def _names_without_nul(request: Request) -> None:
+    """Raises Unprocessable: PostgreSQL's texts cannot hold the character, so nothing has such a name."""
+    if "\x00" in request.scope["path"]:
+        raise Unprocessable("The address holds the character U+0000, which no name has.")
+
+
 def _limited(receive: Receive) -> Receive:
     """A body of at most MOST_BODY_BYTES: FastAPI reads it whole before it asks who is there."""
     size = 0
@@ -184,6 +190,7 @@ def create_app(settings: Settings, url: str, *, with_worker: bool = False) -> Ap
         # Our own /docs has a strict policy, which the usual pages' scripts do not keep.
         docs_url=None,
         redoc_url=None,
+        dependencies=[Depends(_names_without_nul)],
     )
     app.state.traffic = TrafficCounter()
     for router in (
