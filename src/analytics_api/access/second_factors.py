@@ -10,7 +10,14 @@ from urllib.parse import quote, urlencode
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics_api.domain.totp import step_of
-from analytics_api.errors import Conflict, Forbidden, NotFound, Unauthorized, Unprocessable
+from analytics_api.errors import (
+    ConfigurationError,
+    Conflict,
+    Forbidden,
+    NotFound,
+    Unauthorized,
+    Unprocessable,
+)
 from analytics_api.store import users
 from analytics_api.store.secret_box import SecretBox
 from analytics_api.store.users import User
@@ -37,7 +44,11 @@ class SecondFactors:
         if self._box is None:
             raise Unprocessable("Second factors need ANALYTICS__SECRET_KEY.")
         secret = base64.b32encode(secrets.token_bytes(_SECRET_BYTES)).decode()
-        if not await users.offer_factor(connection, user.id, self._box.seal({"totp": secret}, _place(user))):
+        try:
+            sealed = self._box.seal({"totp": secret}, _place(user))
+        except ConfigurationError as error:
+            raise Unprocessable(f"Second factors are kept encrypted; {error.detail}") from error
+        if not await users.offer_factor(connection, user.id, sealed):
             raise Conflict("There is a second factor already: remove it first.")
         return secret
 

@@ -28,6 +28,8 @@ export class Problem extends Error {
   constructor(
     readonly status: number,
     message: string,
+    /** The password is right, and a code is asked for besides. */
+    readonly secondFactor = false,
   ) {
     super(message)
   }
@@ -83,9 +85,13 @@ async function call<T>(method: Method, path: string, given?: Loose): Promise<T> 
     throw new Problem(0, 'The server cannot be reached.')
   }
   if (response.ok) return (response.status === 204 ? undefined : await response.json()) as T
-  const problem = (await response.json().catch(() => ({}))) as { detail?: string; title?: string }
+  const problem = (await response.json().catch(() => ({}))) as { detail?: string; title?: string; second_factor?: boolean }
   if (response.status === 401 && !path.startsWith('/auth/')) onUnauthorized()
-  throw new Problem(response.status, problem.detail ?? problem.title ?? `The server answered ${response.status}.`)
+  throw new Problem(
+    response.status,
+    problem.detail ?? problem.title ?? `The server answered ${response.status}.`,
+    problem.second_factor,
+  )
 }
 
 /** Ask once for what several panels show; answers are kept for some seconds. */
