@@ -56,6 +56,8 @@ from analytics_api.ingest.stripe.routes import router as stripe_router
 from analytics_api.ingest.stripe.signature import parse_secrets
 from analytics_api.ingest.writer import Writer
 from analytics_api.outbound.connections import make_client
+from analytics_api.privacy.consent_routes import router as consent_router
+from analytics_api.privacy.erasure_routes import router as erasure_router
 from analytics_api.privacy.policy_routes import router as policy_router
 from analytics_api.query.acquisition_routes import router as acquisition_router
 from analytics_api.query.analysis.routes import router as analysis_router
@@ -228,6 +230,8 @@ def create_app(settings: Settings, url: str, *, with_worker: bool = False) -> Ap
         policy_router,
         flat_router,
         stripe_router,
+        erasure_router,
+        consent_router,
     ):
         app.include_router(router, prefix=PREFIX)
     app.include_router(health.router)

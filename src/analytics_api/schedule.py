@@ -13,8 +13,10 @@ from apscheduler.triggers.interval import IntervalTrigger
 from analytics_api.aggregate.closing import close_due_days
 from analytics_api.aggregate.reader import RollupReader
 from analytics_api.alert.service import Alerts
+from analytics_api.deliver.deletion import DestinationDeletions
 from analytics_api.deliver.service import Destinations
 from analytics_api.domain.clock import Clock
+from analytics_api.privacy.jobs import PrivacyJobs
 from analytics_api.privacy.retention import apply_retention
 from analytics_api.store.engine import Database
 from analytics_api.store.log import fold_groups, safe_position
@@ -31,6 +33,8 @@ class Services:
     partitions: Partitions
     rollups: RollupReader
     destinations: Destinations
+    privacy: PrivacyJobs
+    deletions: DestinationDeletions
     alerts: Alerts
     box: SecretBox
     clock: Clock
@@ -94,6 +98,10 @@ async def _retain(services: Services) -> object:
         retention_days=services.retention_days,
         dedupe_days=services.dedupe_days,
     )
+
+
+async def _work_on_privacy_jobs(services: Services) -> object:
+    return await services.privacy.run_once()
 
 
 async def _destroy_salts(services: Services) -> object:
@@ -165,6 +173,12 @@ JOBS = (
         # A laptop is off at night.
         at_start=True,
         overdue_after=timedelta(hours=50),
+    ),
+    Job(
+        "privacy-jobs",
+        "go on with erasures and anonymisations",
+        _work_on_privacy_jobs,
+        _every(seconds=2),
     ),
     Job(
         "visitor-salts",

@@ -55,6 +55,14 @@ class Settings(BaseSettings):
     webhook_secret: SecretStr | None = None
     posthog_api_key: SecretStr | None = None
     posthog_url: str = "https://us.i.posthog.com"
+    # Of their deletion calls.
+    amplitude_secret_key: SecretStr | None = None
+    amplitude_deletion_url: str | None = None
+    mixpanel_gdpr_token: SecretStr | None = None
+    mixpanel_deletion_url: str | None = None
+    posthog_personal_api_key: SecretStr | None = None
+    posthog_project_id: str | None = None
+    posthog_deletion_url: str | None = None
     segment_write_key: SecretStr | None = None
     segment_url: str = "https://api.segment.io"
     ga4_measurement_id: str | None = None
@@ -113,6 +121,13 @@ class Settings(BaseSettings):
         "webhook_url",
         "webhook_secret",
         "posthog_api_key",
+        "amplitude_secret_key",
+        "amplitude_deletion_url",
+        "mixpanel_gdpr_token",
+        "mixpanel_deletion_url",
+        "posthog_personal_api_key",
+        "posthog_project_id",
+        "posthog_deletion_url",
         "segment_write_key",
         "ga4_measurement_id",
         "ga4_api_secret",

@@ -18,12 +18,14 @@ from pydantic import SecretStr
 from analytics_api.aggregate.reader import RollupReader
 from analytics_api.alert.mailer import Mailer
 from analytics_api.alert.service import Alerts
+from analytics_api.deliver.deletion import DestinationDeletions
 from analytics_api.deliver.rules import parse_rules
 from analytics_api.deliver.service import DestinationConfig, Destinations
 from analytics_api.domain.clock import Clock, system_clock
 from analytics_api.errors import ConfigurationError, LeaseLost, Unavailable
 from analytics_api.outbound.addresses import PublicOnlyTransport
 from analytics_api.outbound.connections import make_client
+from analytics_api.privacy.jobs import PrivacyJobs
 from analytics_api.schedule import JOB_LIMITS, JOBS, Job, Services
 from analytics_api.settings import PREFIX, Settings
 from analytics_api.store.engine import Database
@@ -59,13 +61,18 @@ def make_services(
 ) -> Services:
     """Everything that the jobs and POST /process-events work with."""
     owner = owner_name()
+    destinations = make_destinations(settings, database, client, owner, clock)
+    deletions = DestinationDeletions(destinations)
+    box = secret_box(settings)
     return Services(
         database=database,
         partitions=partitions,
         rollups=RollupReader(database, owner, clock=clock),
-        destinations=make_destinations(settings, database, client, owner, clock),
+        destinations=destinations,
+        privacy=PrivacyJobs(database, deletions, box, owner, clock=clock),
+        deletions=deletions,
         alerts=make_alerts(settings, database, clock),
-        box=secret_box(settings),
+        box=box,
         clock=clock,
         flush_interval_seconds=settings.flush_interval_seconds,
         late_days=settings.late_days,
@@ -157,10 +164,10 @@ def settings_destinations(settings: Settings) -> list[DestinationConfig]:
 
 
 _SETTINGS = {
-    "amplitude": (("api_key",), ("url",)),
-    "mixpanel": (("token",), ("url", "project_id")),
+    "amplitude": (("api_key",), ("url", "secret_key", "deletion_url")),
+    "mixpanel": (("token",), ("url", "project_id", "gdpr_token", "deletion_url")),
     "webhook": (("url", "secret"), ()),
-    "posthog": (("api_key",), ("url",)),
+    "posthog": (("api_key",), ("url", "personal_api_key", "project_id", "deletion_url")),
     "segment": (("write_key",), ("url",)),
     "ga4": (("measurement_id", "api_secret"), ("url",)),
 }

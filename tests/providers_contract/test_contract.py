@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from itertools import groupby
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -300,8 +301,11 @@ def dispatch(case: Case, client: httpx.AsyncClient) -> Dispatch:
     async def mark(_parcels: Sequence[Parcel]) -> None:
         return None
 
+    async def kept_out(_persons: set[UUID]) -> set[UUID]:
+        return set()
+
     size = RequestSize(100, case.provider.limits)
-    return Dispatch(case.provider, client, size, system_clock, mark, stopping=lambda: False)
+    return Dispatch(case.provider, client, size, system_clock, mark, kept_out, stopping=lambda: False)
 
 
 async def test_too_large_a_request_is_said_to_be_so(remote: Case, client: httpx.AsyncClient) -> None:

@@ -74,7 +74,7 @@ async def write_events(database: Database, events: Sequence[NewEvent]) -> list[b
     async with database.acquire() as connection:
         await partitions.load(connection)
         await ensure_partitions(connection, partitions, events)
-        return await write_group(connection, partitions, events)
+        return [*map(bool, await write_group(connection, partitions, events))]
 
 
 @asynccontextmanager

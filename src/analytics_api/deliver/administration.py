@@ -117,7 +117,7 @@ async def change(
         raise _unknown(project, name)
     old = {} if before.secrets is None else _opened(box, before, options)
     merged = {**before.options, **old, **options}
-    if merged.get("url") != before.options.get("url"):
+    if any(merged.get(one) != before.options.get(one) for one in ADDRESSES):
         missing = sorted(set(before.secret_names) - options.keys())
         if missing:
             raise Unprocessable(f"options.url: with another address, give {', '.join(missing)} again, too.")
@@ -128,6 +128,10 @@ async def change(
         return await update_destination(
             connection, before, options=plain, secrets=sealed, secret_names=sorted(secrets), now=now
         )
+
+
+ADDRESSES = ("url", "deletion_url")
+"""Options that say where requests with secrets go."""
 
 
 async def check_name(connection: asyncpg.Connection, project: Project, name: str | None) -> None:

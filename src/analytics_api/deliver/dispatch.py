@@ -52,6 +52,8 @@ _DELIVERED = Delivered()
 Halt = Retry | Unknown | Paused
 Mark = Callable[[Sequence[Parcel]], Awaitable[None]]
 """Notes, durably, that a single attempt begins."""
+KeptOut = Callable[[set[UUID]], Awaitable[set[UUID]]]
+"""Those of some persons who have been erased meanwhile: nothing of them is sent any more."""
 Had = Callable[[StoredEvent], bool]
 """Whether the destination may have had an event, by what is stored."""
 
@@ -66,6 +68,7 @@ class Dispatch:
         size: RequestSize,
         clock: Clock,
         mark: Mark,
+        kept_out: KeptOut,
         *,
         stopping: Callable[[], bool],
         lanes: int = LANES,
@@ -81,6 +84,7 @@ class Dispatch:
         self._size = size
         self._clock = clock
         self._mark = mark
+        self._kept_out = kept_out
         self._stopping = stopping
         self._lanes = lanes
         self._rules = rules
@@ -181,7 +185,7 @@ class Dispatch:
 
     async def _request(self, parcels: list[Parcel], kind: RequestKind) -> None:
         """One request for the next payloads of the parcels, halved when it turns out to be too much."""
-        parcels = await self._begin_single(parcels, kind)
+        parcels = await self._begin_single(await self._without_erased(parcels), kind)
         groups = [parcel.next_payloads(kind) for parcel in parcels]
         payloads = [payload for group in groups for payload in group]
         if not payloads:
@@ -227,6 +231,16 @@ class Dispatch:
         for secret in self._provider.secrets:
             words = words.replace(secret, "***")
         return found if words == found.words else replace(found, words=words)
+
+    async def _without_erased(self, parcels: list[Parcel]) -> list[Parcel]:
+        """Asked right before each request: who erases a person waits for the requests that were asked for earlier."""
+        gone = await self._kept_out({parcel.event.person_id for parcel in parcels})
+        if not gone:
+            return parcels
+        for parcel in parcels:
+            if parcel.event.person_id in gone:
+                parcel.fate, parcel.heard = Skipped(SkipReason.GONE), True
+        return [parcel for parcel in parcels if parcel.fate is None]
 
     async def _begin_single(self, parcels: list[Parcel], kind: RequestKind) -> list[Parcel]:
         """Before an attempt that must not be repeated: leave out those begun in a lost run, and note the others."""

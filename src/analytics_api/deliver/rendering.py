@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from analytics_api.deliver.providers.port import Provider, Rendered
 from analytics_api.deliver.rules import RuleSet
+from analytics_api.domain.consent import refuses_destination
 from analytics_api.domain.event import StoredEvent
 from analytics_api.domain.outcome import Dead, DeadKind, Skipped, SkipReason
 
@@ -32,6 +33,8 @@ def render(provider: Provider, rules: RuleSet, event: StoredEvent, sent_as: str 
     name = event.event_type
     if _was_forwarded(event, provider.name):
         return Made(Skipped(SkipReason.FORWARDED), name)
+    if _is_refused(event, provider.name):
+        return Made(Skipped(SkipReason.CONSENT), name)
     try:
         ruled = rules.apply(event)
         if isinstance(ruled, Skipped):
@@ -46,6 +49,13 @@ def render(provider: Provider, rules: RuleSet, event: StoredEvent, sent_as: str 
     if isinstance(rendered, Dead):
         rendered = replace(rendered, kind=DeadKind.FORM)
     return Made(rendered, name)
+
+
+def _is_refused(event: StoredEvent, provider: str) -> bool:
+    """Whether `context.consent` refuses this destination, by the name of its provider."""
+    if '"consent"' not in event.context:
+        return False
+    return refuses_destination(json.loads(event.context).get("consent"), provider)
 
 
 def _was_forwarded(event: StoredEvent, provider: str) -> bool:

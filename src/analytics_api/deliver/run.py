@@ -28,6 +28,7 @@ from analytics_api.store.delivery_settling import settle
 from analytics_api.store.engine import Database
 from analytics_api.store.log import next_chunk, read_chunk, read_events
 from analytics_api.store.readers import Lease
+from analytics_api.store.suppression import suppressed_among
 from analytics_api.telemetry import count_deliveries
 
 logger = logging.getLogger(__name__)
@@ -209,6 +210,7 @@ class Run:
             desk.size,
             desk.clock,
             self._mark,
+            self._kept_out,
             stopping=desk.stopping,
             lanes=desk.lanes,
             rules=desk.destination.rules,
@@ -217,6 +219,10 @@ class Run:
         await dispatch.run(parcels, set(waiting), probe=self._lease.failures > 0)
         self._halted = dispatch.halt is not None
         await self._settle(parcels, upto, waiting, dispatch.halt, dispatch.answers)
+
+    async def _kept_out(self, persons: set[UUID]) -> set[UUID]:
+        async with self._desk.database.acquire() as connection:
+            return await suppressed_among(connection, persons)
 
     async def _mark(self, parcels: Sequence[Parcel]) -> None:
         keys = [(parcel.event.person_id, parcel.event.seq) for parcel in parcels]

@@ -275,12 +275,13 @@ class Destinations:
         found = None if self._added is None else self._added.find(project.id, destination.name)
         return found is not None and found.provider is destination.provider
 
-    def _client_of(self, project: Project, destination: Destination) -> httpx.AsyncClient:
+    def client_for(self, project: Project, destination: Destination) -> httpx.AsyncClient:
+        """What requests to a destination go through."""
         return self.client_of_added if self._is_added(project, destination) else self._client
 
     def _target(self, project: Project, name: str) -> Target | None:
         destination = self.find(project, name)
-        return None if destination is None else Target(destination, self._client_of(project, destination))
+        return None if destination is None else Target(destination, self.client_for(project, destination))
 
     def _add_reader(self, project: Project, destination: Destination) -> DestinationReader:
         key = (project.id, destination.name)
@@ -290,7 +291,7 @@ class Destinations:
                 self._database,
                 project,
                 destination,
-                self._client_of(project, destination),
+                self.client_for(project, destination),
                 self._owner,
                 batch_size=self._batch_size,
                 clock=self._clock,

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from analytics_api.domain.personal_data import EVERYTHING
 from analytics_api.domain.plan import Finding, WarningKind
+from analytics_api.domain.privacy import Refusal
 from analytics_api.domain.project import Project
 from analytics_api.ingest.enrichment.visitors import Enricher, default_enricher
 from analytics_api.ingest.payloads import EventPayload
@@ -30,6 +31,14 @@ class Status(StrEnum):
 
 class Rejected(Exception):
     """This event cannot be taken; the text says which field and how to mend it."""
+
+
+class Refused(Rejected):
+    """Nothing is wrong with this event, and it is not stored: its person does not want it."""
+
+    def __init__(self, words: str, refusal: Refusal) -> None:
+        super().__init__(words)
+        self.refusal = refusal
 
 
 class Warned(NamedTuple):
@@ -62,6 +71,8 @@ class Reception:
     plan: Plan | None = None
     pii: PersonalDataFilter = DEFAULT_FILTER
     """That of the project."""
+    refusal: Refusal | None = None
+    """Why nothing of the request is stored: a signal of the browser that the project honours."""
     visitor_salt: bytes | None = None
     """For ids of visitors who send none; None where the project makes none."""
 
@@ -94,6 +105,8 @@ class Draft:
     warnings: list[Warned] = field(default_factory=list)
     removed: list[Removal] = field(default_factory=list)
     """Personal data that did not get in."""
+    consent: str | None = None
+    """JSON of `context.consent`, to be kept as proof."""
     held: Finding | None = None
     """Why it goes into quarantine instead of the log."""
 

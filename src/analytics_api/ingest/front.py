@@ -25,6 +25,7 @@ from analytics_api.access.cors import RESPONSE_HEADERS, require_origin
 from analytics_api.access.headers import DATA_HEADERS, DATA_LINES
 from analytics_api.access.rate_limits import RateLimits
 from analytics_api.domain.api_request import ApiRequest
+from analytics_api.domain.privacy import Signal
 from analytics_api.errors import BadRequest, PayloadTooLarge, RequestTimeout, Unprocessable
 from analytics_api.ingest.answers import answer
 from analytics_api.ingest.draft import Status
@@ -57,6 +58,9 @@ class Direct(Protocol):
     def answer(self, status: int, head: bytes, body: bytes) -> bool:
         """Write the whole answer; False: `send` has to be used."""
         ...
+
+
+_SIGNALS = ((b"sec-gpc", Signal.GPC), (b"dnt", Signal.DNT))
 
 
 class Disconnected(Exception):
@@ -226,6 +230,7 @@ class _Exchange:
             ip=client_address(peer, lines, proxies),
             edge_country=edge_country(peer, lines, proxies),
             user_agent=self._header(b"user-agent"),
+            signals=[signal for name, signal in _SIGNALS if self.headers.get(name) == b"1"],
         )
         if body.single and results[0].status is Status.REJECTED:
             raise Unprocessable(f"The event was not taken: {results[0].reason}.")

@@ -13,7 +13,7 @@ from analytics_api.domain.event import NewEvent
 from analytics_api.errors import Unavailable
 from analytics_api.store.engine import Database
 from analytics_api.store.failures import AWAY, BAD_DATA, TRY_AGAIN
-from analytics_api.store.groups import CommitUnknown, ensure_partitions, write_group
+from analytics_api.store.groups import CommitUnknown, Stored, ensure_partitions, write_group
 from analytics_api.store.partitions import Partitions
 from analytics_api.telemetry import write_group_events, write_group_seconds
 
@@ -25,7 +25,9 @@ RETRY_SECONDS = 5.0
 """How long a group waits for a database that is away before its senders are told to come again."""
 
 Outcome = bool | str
-"""True: stored. False: a duplicate. Text: why the database refused the row."""
+"""True: stored. False: a duplicate. Text: why the row was refused."""
+
+KEPT_OUT = "its person has been erased and is kept out"
 
 
 class Lane:
@@ -44,7 +46,7 @@ class Lane:
     async def write(self, events: Sequence[NewEvent]) -> list[Outcome]:
         """Write all at once; when a row is bad, halve until it stands alone, so that it fails alone."""
         try:
-            return [*await self._write_with_retry(events)]
+            return [KEPT_OUT if stored is None else stored for stored in await self._write_with_retry(events)]
         except BAD_DATA as error:
             if len(events) == 1:
                 logger.warning("the database refused an event of type %r: %s", events[0].event_type, error)
@@ -55,7 +57,7 @@ class Lane:
             *await self.write(events[middle:]),
         ]
 
-    async def _write_with_retry(self, events: Sequence[NewEvent]) -> list[bool]:
+    async def _write_with_retry(self, events: Sequence[NewEvent]) -> list[Stored]:
         give_up = time.monotonic() + RETRY_SECONDS
         wait = 0.02
         while True:

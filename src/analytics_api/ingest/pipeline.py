@@ -12,6 +12,7 @@ from analytics_api.domain.personal_data import hints
 from analytics_api.domain.plan import WarningKind
 from analytics_api.ingest.draft import Draft, Reception, Rejected, Warned
 from analytics_api.ingest.payloads import EventPayload, decode_with_unknown
+from analytics_api.ingest.steps.consent import check_consent
 from analytics_api.ingest.steps.enrich import put_source, put_visitor
 from analytics_api.ingest.steps.identity import check_alias, put_event_id, put_person
 from analytics_api.ingest.steps.money import put_revenue
@@ -37,6 +38,7 @@ STEPS: tuple[Step, ...] = (
     put_source,
     put_visitor,
     drop_personal_data,
+    check_consent,
     put_address,
     put_operations,
     put_revenue,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -12,9 +12,11 @@ from analytics_api.access.caller import Caller, Right
 from analytics_api.domain.clock import Clock, system_clock
 from analytics_api.domain.event import NewEvent
 from analytics_api.domain.plan import HeldEvent
+from analytics_api.domain.privacy import Refusal, Signal
 from analytics_api.domain.times import PUBLIC_REACH, clock_skew
-from analytics_api.ingest.draft import Draft, Reception, Rejected, Result, Status
+from analytics_api.ingest.draft import Draft, Reception, Refused, Rejected, Result, Status
 from analytics_api.ingest.enrichment.visitors import Enricher, default_enricher
+from analytics_api.ingest.lane import KEPT_OUT
 from analytics_api.ingest.payloads import Body
 from analytics_api.ingest.pipeline import draft_event, run_steps
 from analytics_api.ingest.plan.desk import PlanDesk
@@ -66,8 +68,12 @@ class Intake:
         ip: str | None = None,
         user_agent: str | None = None,
         edge_country: str | None = None,
+        signals: Collection[Signal] = (),
     ) -> list[Result]:
-        """Check, clean and store the events of a body, and take them out of it. Raises Unavailable for all of them."""
+        """Check, clean and store the events of a body, and take them out of it. Raises Unavailable for all of them.
+
+        `signals`: what the browser says its user does not want.
+        """
         received_at = self._clock()
         trusted = caller.may(Right.TRUSTED)
         reception = Reception(
@@ -87,6 +93,9 @@ class Intake:
         if self._privacy is not None:
             rules = self._privacy.of(caller.project.id)
             reception.pii = rules.filter
+            if signals:
+                honoured = [signal for signal in rules.policy.signals if signal in signals]
+                reception.refusal = Refusal(honoured[0].value) if honoured else None
             reception.visitor_salt = await self._privacy.salt(caller.project, rules, received_at)
         if not self._enabled:
             count_events(Status.IGNORED, len(body.events))
@@ -104,6 +113,10 @@ class Intake:
             try:
                 draft = draft_event(raw, index, self.limits.event_bytes)
                 event = run_steps(draft, reception)
+            except Refused as error:
+                results[index] = Result(index, None, Status.IGNORED, str(error))
+                self._note_refused(draft, error, reception)
+                continue
             except Rejected as error:
                 results[index] = Result(index, None, Status.REJECTED, str(error))
                 if self._desk is not None:
@@ -111,6 +124,10 @@ class Intake:
                 continue
             if draft.removed and self._privacy is not None:
                 self._privacy.note_removed(reception.project, draft.removed)
+            if draft.consent is not None and draft.has_person and self._privacy is not None:
+                self._privacy.note_consent(
+                    reception.project, draft.consent, event.person_id, event.occurred_at
+                )
             warnings = _told(draft) if draft.warnings else ()
             if draft.warnings and self._desk is not None:
                 self._desk.note(reception.project.id, draft)
@@ -118,11 +135,17 @@ class Intake:
                 events.append((index, event, warnings))
             else:
                 held.append((index, HeldEvent(event, draft.held), warnings))
+        if self._privacy is not None:
+            await self._privacy.keep_consent()
         # What waits now is only what the queue counts: decoded, an event can take fifty times its size.
         raws.clear()
         outcomes = await self._writer.write([event for _, event, _ in events])
         for (index, event, warnings), outcome in zip(events, outcomes, strict=True):
-            if isinstance(outcome, str):
+            if outcome == KEPT_OUT:
+                results[index] = Result(index, event.event_id, Status.IGNORED, KEPT_OUT)
+                if self._privacy is not None:
+                    self._privacy.note_refused(reception.project, Refusal.ERASED, event.event_type)
+            elif isinstance(outcome, str):
                 results[index] = Result(index, event.event_id, Status.REJECTED, outcome)
             elif outcome:
                 results[index] = Result(index, event.event_id, Status.ACCEPTED, None, warnings)
@@ -139,6 +162,15 @@ class Intake:
             for status, number in Counter(result.status for result in finished).items():
                 count_events(status, number)
         return finished
+
+    def _note_refused(self, draft: Draft, error: Refused, reception: Reception) -> None:
+        if self._privacy is None:
+            return
+        self._privacy.note_refused(reception.project, error.refusal, draft.payload.event_type)
+        if draft.consent is None or not draft.has_person:
+            return
+        if draft.person_id is not None and draft.occurred_at is not None:
+            self._privacy.note_consent(reception.project, draft.consent, draft.person_id, draft.occurred_at)
 
     async def write(self, events: Sequence[NewEvent]) -> None:
         """Store events that the server makes itself. Raises Unavailable."""

@@ -77,20 +77,34 @@ async def post(
     headers: Mapping[str, str] | None = None,
 ) -> Answer | Retry | Unknown | Paused:
     """POST a JSON body once. Retry: it surely did not arrive; Unknown: it may have; Paused: it may not go there."""
+    return await request(client, "POST", url, body, params=params, auth=auth, headers=headers)
+
+
+async def request(
+    client: httpx.AsyncClient,
+    method: str,
+    url: str,
+    body: bytes | None = None,
+    *,
+    params: Mapping[str, str] | None = None,
+    auth: tuple[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Answer | Retry | Unknown | Paused:
+    """The same with any method."""
     sent = {**_HEADERS, **(headers or {})}
     if auth is not None:
         sent["Authorization"] = _basic(*auth)
     try:
         # Not of the client's making, which costs more than all that is between here and the socket.
-        request = httpx.Request(
-            "POST",
+        prepared = httpx.Request(
+            method,
             _address(url, tuple((params or {}).items())),
             headers=sent,
             content=body,
             extensions={"timeout": TIMEOUT.as_dict()},
         )
         async with asyncio.timeout(TOTAL_SECONDS):
-            response = await client.send(request, stream=True, follow_redirects=False)
+            response = await client.send(prepared, stream=True, follow_redirects=False)
             try:
                 text = await _beginning(response)
             finally:

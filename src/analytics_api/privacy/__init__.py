@@ -1,1 +1,1 @@
-"""What is forgotten and when: retention now, erasure and export with a later issue."""
+"""Personal data: policies, erasure, anonymisation, export, retention."""

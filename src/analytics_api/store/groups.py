@@ -70,16 +70,17 @@ _WRITE_SMALL = f"""
         -- The lock comes first: every row below is joined to it before its number is drawn.
         SELECT ({LAST_SEQ}) AS after_seq, pg_advisory_xact_lock_shared($1)
     ), sent AS MATERIALIZED (
-        SELECT * FROM unnest($2::timestamptz[], $3::bool[], {", ".join(f"${number}::{kind}[]" for number, kind in enumerate(_TYPES, start=4))})
-        WITH ORDINALITY AS sent (lower, keyed, {", ".join(_COLUMNS)}, place)
+        SELECT *, EXISTS (SELECT FROM suppressed_persons s WHERE s.person_id = given.person_id) AS kept_out
+        FROM unnest($2::timestamptz[], $3::bool[], {", ".join(f"${number}::{kind}[]" for number, kind in enumerate(_TYPES, start=4))})
+        WITH ORDINALITY AS given (lower, keyed, {", ".join(_COLUMNS)}, place)
     ), new AS (
         INSERT INTO event_keys (person_id, event_id, received_at)
-        SELECT person_id, event_id, received_at FROM held, sent WHERE keyed ORDER BY person_id, event_id
+        SELECT person_id, event_id, received_at FROM held, sent WHERE keyed AND NOT kept_out ORDER BY person_id, event_id
         ON CONFLICT DO NOTHING
         RETURNING person_id, event_id
     ), fresh AS MATERIALIZED (
         SELECT sent.* FROM sent LEFT JOIN new USING (person_id, event_id)
-        WHERE NOT keyed OR new.event_id IS NOT NULL
+        WHERE (NOT keyed OR new.event_id IS NOT NULL) AND NOT kept_out
     ), stored AS (
         INSERT INTO events ({", ".join(_COLUMNS)})
         SELECT {", ".join(_COLUMNS)} FROM held, fresh ORDER BY place
@@ -89,7 +90,7 @@ _WRITE_SMALL = f"""
         SELECT project_id, lower, (SELECT after_seq FROM held), (SELECT max(seq) FROM stored), count(*), max(received_at)
         FROM fresh GROUP BY project_id, lower
     )
-    SELECT place FROM sent WHERE place NOT IN (SELECT place FROM fresh)
+    SELECT place, kept_out FROM sent WHERE place NOT IN (SELECT place FROM fresh)
 """
 
 _GROUP = """
@@ -108,14 +109,18 @@ _BROKEN = (
 )
 
 
+Stored = bool | None
+"""What became of an event: stored, a duplicate, or (None) not stored because its person has been erased and is kept out."""
+
+
 class CommitUnknown(Exception):
     """The connection broke while the commit was on its way: the events are stored, or they are not."""
 
 
 async def write_group(
     connection: asyncpg.Connection, partitions: Partitions, events: Sequence[NewEvent]
-) -> list[bool]:
-    """Write events in one transaction; committed when this returns. True: stored; False: a duplicate.
+) -> list[Stored]:
+    """Write events in one transaction; committed when this returns.
 
     Raises what the database raises, and then nothing is stored; or CommitUnknown. Partitions must exist
     (`ensure_partitions`).
@@ -146,9 +151,9 @@ async def write_group(
 
 async def _write_small(
     connection: asyncpg.Connection, partitions: Partitions, events: Sequence[NewEvent]
-) -> list[bool]:
+) -> list[Stored]:
     """The same in one statement, which is a transaction of its own. Any break may have come after its commit."""
-    stored, _ = _first_of_each(events)
+    stored: list[Stored] = [*_first_of_each(events)[0]]
     sent = [index for index, new in enumerate(stored) if new]
     chosen = [events[index] for index in sent]
     try:
@@ -164,21 +169,37 @@ async def _write_small(
         raise
     except _BROKEN as error:
         raise CommitUnknown from error
-    for (place,) in rows:
-        stored[sent[place - 1]] = False
+    for place, kept_out in rows:
+        stored[sent[place - 1]] = None if kept_out else False
     return stored
 
 
 async def _write(
     connection: asyncpg.Connection, partitions: Partitions, events: Sequence[NewEvent]
-) -> list[bool]:
+) -> list[Stored]:
+    kept_out = await _kept_out(connection, events)
+    admitted = [event for event in events if event.person_id not in kept_out] if kept_out else events
+    if not admitted:
+        return [None] * len(events)
     # The lock comes first: what this transaction draws from the sequence is drawn under it.
-    after_seq, stored = await _claim_keys(connection, events)
-    fresh = [event for event, new in zip(events, stored, strict=True) if new]
+    after_seq, stored = await _claim_keys(connection, admitted)
+    fresh = [event for event, new in zip(admitted, stored, strict=True) if new]
     if fresh:
         await connection.copy_records_to_table("events", records=map(_record, fresh), columns=_COLUMNS)
         await _note_group(connection, partitions, fresh, after_seq)
-    return stored
+    outcomes = iter(stored)
+    return [None if event.person_id in kept_out else next(outcomes) for event in events]
+
+
+async def _kept_out(connection: asyncpg.Connection, events: Sequence[NewEvent]) -> set[UUID]:
+    """Those of the events' persons who have been erased. Whoever erases waits for the transactions that began before."""
+    if not await connection.fetchval("SELECT EXISTS (SELECT FROM suppressed_persons)"):
+        return set()
+    rows = await connection.fetch(
+        "SELECT person_id FROM suppressed_persons WHERE person_id = ANY ($1::uuid[])",
+        list({event.person_id for event in events}),
+    )
+    return {row["person_id"] for row in rows}
 
 
 async def ensure_partitions(

@@ -44,6 +44,7 @@ _HOLD = f"""
     SELECT {_COLUMNS} FROM unnest({_ARRAYS}) WITH ORDINALITY AS sent ({_COLUMNS}, place)
     WHERE NOT EXISTS (
         SELECT FROM event_keys k WHERE k.person_id = sent.person_id AND k.event_id = sent.event_id)
+      AND NOT EXISTS (SELECT FROM suppressed_persons s WHERE s.person_id = sent.person_id)
     ORDER BY person_id, event_id, place
     ON CONFLICT DO NOTHING
     RETURNING person_id, event_id
@@ -182,7 +183,8 @@ async def release(
         )
         events = sorted((_event(row, now) for row in rows), key=lambda event: event.occurred_at)
         stored = await write_group(connection, partitions, events) if events else []
-    return sum(stored), len(stored) - sum(stored)
+    released = sum(map(bool, stored))
+    return released, len(stored) - released
 
 
 def _event(row: asyncpg.Record, now: datetime) -> NewEvent:

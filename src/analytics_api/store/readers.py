@@ -7,6 +7,7 @@ for longer than its lease cannot write afterwards.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -275,3 +276,36 @@ async def release(connection: asyncpg.Connection, lease: Lease) -> None:
         lease.name,
         lease.epoch,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A chunk that somebody may be at work on: the reader's lease at one moment."""
+
+    name: str
+    epoch: int
+    position: int
+    moved_at: datetime
+
+    @classmethod
+    def from_list(cls, values: Sequence[object]) -> Claim:
+        """The claim that `to_list` wrote."""
+        name, epoch, position, moved_at = values
+        return cls(str(name), int(str(epoch)), int(str(position)), datetime.fromisoformat(str(moved_at)))
+
+    def to_list(self) -> list[object]:
+        """As JSON has it."""
+        return [self.name, self.epoch, self.position, self.moved_at.isoformat()]
+
+
+async def claims(connection: asyncpg.Connection, project_id: int, now: datetime) -> set[Claim]:
+    """The chunks of a project that are claimed now. Whoever has let a lease run out asks before each request."""
+    rows = await connection.fetch(
+        """
+        SELECT name, lease_epoch, position, updated_at FROM readers
+        WHERE project_id = $1 AND lease_owner IS NOT NULL AND lease_until >= $2
+        """,
+        project_id,
+        now,
+    )
+    return {Claim(*row.values()) for row in rows}

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
@@ -44,6 +45,11 @@ class SecretBox:
             ) from None
         values: dict[str, str] = json.loads(text)
         return values
+
+    def signing_key(self) -> Ed25519PrivateKey:
+        """The key that reports are signed with (RFC 8032), always the same of one SECRET_KEY. Raises ConfigurationError."""
+        derive = HKDF(hashes.SHA256(), length=32, salt=None, info=b"analytics-api reports")
+        return Ed25519PrivateKey.from_private_bytes(derive.derive(self._load()))
 
     def _opened(self) -> AESGCM:
         if self._cipher is None:

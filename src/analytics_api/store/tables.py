@@ -832,6 +832,73 @@ visitor_salts = Table(
     prefixes=["UNLOGGED"],
 )
 
+privacy_jobs = Table(
+    "privacy_jobs",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("project_id", Integer, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("stage", Text, nullable=False),
+    Column("subject", JSONB, nullable=False),
+    Column("progress", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
+    Column("report", JSONB),
+    Column("requested_by", Text, nullable=False),
+    _time("created_at"),
+    _time("started_at", nullable=True),
+    _time("finished_at", nullable=True),
+    _time("retry_at"),
+    Column("error", Text),
+    Column("lease_owner", Text),
+    _time("lease_until", nullable=True),
+    Column("lease_epoch", BigInteger, nullable=False, server_default=text("0")),
+    Index("privacy_jobs_project", "project_id", "id"),
+    Index("privacy_jobs_due", "retry_at", postgresql_where=text("state <> 'done'")),
+)
+
+privacy_job_persons = Table(
+    "privacy_job_persons",
+    metadata,
+    Column("job_id", BigInteger, primary_key=True),
+    Column("person_id", Uuid, primary_key=True),
+)
+
+suppressed_persons = Table(
+    "suppressed_persons",
+    metadata,
+    Column("person_id", Uuid, primary_key=True),
+    Column("project_id", Integer, nullable=False),
+    Column("job_id", BigInteger, nullable=False),
+    _time("since"),
+)
+
+provider_deletions = Table(
+    "provider_deletions",
+    metadata,
+    Column("job_id", BigInteger, primary_key=True),
+    Column("destination", Text, primary_key=True),
+    Column("project_id", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("tracking", ARRAY(Text), nullable=False),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("words", Text, nullable=False, server_default=text("''")),
+    _time("requested_at", nullable=True),
+    _time("ended_at", nullable=True),
+    _time("next_at"),
+)
+
+consent_changes = Table(
+    "consent_changes",
+    metadata,
+    Column("person_id", Uuid, primary_key=True),
+    Column("changed_at", DateTime(timezone=True), primary_key=True),
+    Column("project_id", Integer, nullable=False),
+    Column("consent", JSONB, nullable=False),
+    Column("source", Text, nullable=False),
+    _time("received_at"),
+    Index("consent_changes_project", "project_id", "received_at"),
+)
+
 # Alerts
 
 alert_rules = Table(

@@ -47,6 +47,7 @@ class Received:
     query: dict[str, str]
     headers: dict[str, str]
     body: bytes
+    method: str = "POST"
 
 
 class StandIn:
@@ -174,14 +175,14 @@ class StandIn:
 async def _read_request(reader: asyncio.StreamReader) -> Received | None:
     head = await reader.readuntil(b"\r\n\r\n")
     line, *lines = head.decode("latin-1").split("\r\n")
-    _method, target, _version = line.split(" ")
+    method, target, _version = line.split(" ")
     headers = {
         name.lower(): value.strip() for name, _, value in (item.partition(":") for item in lines if item)
     }
     body = await reader.readexactly(int(headers.get("content-length", "0")))
     parts = urlsplit(target)
     return Received(
-        parts.path, {name: values[0] for name, values in parse_qs(parts.query).items()}, headers, body
+        parts.path, {name: values[0] for name, values in parse_qs(parts.query).items()}, headers, body, method
     )
 
 

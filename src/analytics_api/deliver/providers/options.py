@@ -45,6 +45,12 @@ def base_url(options: Mapping[str, str], default: str, provider: str) -> str:
     return address(options.get("url") or default, provider).rstrip("/")
 
 
+def optional_url(options: Mapping[str, str], name: str, provider: str) -> str | None:
+    """Another address of the provider, without a trailing slash; None when it is not given. Raises ConfigurationError."""
+    value = options.get(name)
+    return address(value, provider).rstrip("/") if value else None
+
+
 def address(url: str, provider: str) -> str:
     """A URL that can be sent to. Raises ConfigurationError when it is none, or holds a password that would show."""
     return checked_url(url, f"destination {provider}")

@@ -9,6 +9,7 @@ from typing import Protocol, runtime_checkable
 
 import httpx
 
+from analytics_api.domain.erasure import Deletion, PersonIds
 from analytics_api.domain.event import StoredEvent
 from analytics_api.domain.outcome import Dead, Delivered, Outcome, Skipped
 
@@ -84,6 +85,21 @@ class Provider(Protocol):
         Counted, where the answer holds a number, so that it can be compared with what is held as delivered.
         Raises nothing but cancellation: what goes wrong on the network is an outcome, too.
         """
+        ...
+
+
+@runtime_checkable
+class Deletes(Protocol):
+    """A provider with a call that deletes a person, whose credentials may or may not be set."""
+
+    async def delete_person(self, client: httpx.AsyncClient, ids: PersonIds) -> Deletion:
+        """Ask for it. WAITING: it was not taken and is asked for again; IMPOSSIBLE says why."""
+        ...
+
+    async def deletion_state(
+        self, client: httpx.AsyncClient, ids: PersonIds, tracking: Sequence[str]
+    ) -> Deletion:
+        """How far it is."""
         ...
 
 

@@ -8,15 +8,18 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from analytics_api.domain.clock import Clock, system_clock
 from analytics_api.domain.period import local_day
 from analytics_api.domain.privacy import REFUSED, PrivacyPolicy, Refusal, VisitorIds
 from analytics_api.domain.project import Project
+from analytics_api.errors import Unavailable
 from analytics_api.ingest.privacy.filter import DEFAULT_FILTER, PersonalDataFilter, Removal
+from analytics_api.store.consent import Statement, keep_consent
 from analytics_api.store.engine import Database
-from analytics_api.store.failures import BAD_DATA
+from analytics_api.store.failures import AWAY, BAD_DATA
 from analytics_api.store.privacy_counts import CountKey, add_counts
 from analytics_api.store.privacy_policies import StoredPolicy, find_policy, policy_versions
 from analytics_api.store.ticker import Ticker
@@ -31,6 +34,8 @@ WRITE_SECONDS = 5.0
 """A database that takes longer is as good as away; a stopping process waits no longer for it."""
 MOST_KEYS = 2_000
 """Different counts between two writes; more are counted without their subject."""
+MOST_CONSENTS = 50_000
+"""Persons whose consent is remembered; 10 MB."""
 LONGEST = 200
 """Characters of a subject."""
 
@@ -61,6 +66,10 @@ class PrivacyDesk:
         self._salts: dict[int, tuple[date, bytes]] = {}
         self._days: dict[int, tuple[datetime, date]] = {}
         self._counts: Counter[CountKey] = Counter()
+        self._stated: list[Statement] = []
+        self._keeping = asyncio.Lock()
+        self._consents: dict[UUID, str] = {}
+        """What was said last of each person, as far as this process knows."""
         self._refreshing = Ticker("privacy-policies", REFRESH_SECONDS, self.refresh)
         self._flushing = Ticker("privacy-counts", FLUSH_SECONDS, self.flush)
 
@@ -131,6 +140,30 @@ class PrivacyDesk:
         if key not in self._counts and len(self._counts) >= MOST_KEYS:
             key = key._replace(subject="")
         self._counts[key] += 1
+
+    def note_consent(self, project: Project, consent: str, person: UUID, at: datetime) -> None:
+        """Note what an event says of its person's consent, unless it is what was said last."""
+        if self._consents.get(person) != consent:
+            self._stated.append(Statement(person, at, project.id, consent, "event", self._clock()))
+
+    async def keep_consent(self) -> None:
+        """Store what was noted, before its senders are answered. Raises Unavailable."""
+        if not self._stated and not self._keeping.locked():
+            return
+        # Another request may be storing what this one has noted.
+        async with self._keeping:
+            stated, self._stated = self._stated, []
+            if not stated:
+                return
+            try:
+                async with asyncio.timeout(WRITE_SECONDS), self._database.acquire() as connection:
+                    await keep_consent(connection, stated)
+            except (TimeoutError, *AWAY) as error:
+                self._stated = [*stated, *self._stated][:MOST_KEYS]
+                raise Unavailable("The database is away; send the same request again.") from error
+            if len(self._consents) + len(stated) > MOST_CONSENTS:
+                self._consents.clear()
+            self._consents.update((one.person_id, one.consent) for one in stated)
 
     async def flush(self) -> None:
         """Write what is counted. When the database is away it is kept for the next time."""

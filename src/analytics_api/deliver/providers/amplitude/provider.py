@@ -8,10 +8,12 @@ from datetime import timedelta
 import httpx
 
 from analytics_api.deliver.providers.amplitude.answer import read_answer
+from analytics_api.deliver.providers.amplitude.deletion import DELETION_URLS, Deletions
 from analytics_api.deliver.providers.amplitude.render import ENDPOINT, render
-from analytics_api.deliver.providers.options import base_url, required
+from analytics_api.deliver.providers.options import base_url, optional_url, required
 from analytics_api.deliver.providers.port import Limits, Payload, Rendered
 from analytics_api.deliver.providers.stored import json_bytes
+from analytics_api.domain.erasure import Deletion, PersonIds
 from analytics_api.domain.event import StoredEvent
 from analytics_api.domain.outcome import Outcome
 from analytics_api.outbound.http import Answer, post
@@ -27,8 +29,16 @@ class Amplitude:
     dedupes_for: timedelta | None = timedelta(days=7)
     keep = 0
 
-    def __init__(self, api_key: str, url: str = DEFAULT_URL) -> None:
-        self.secrets: tuple[str, ...] = (api_key,)
+    def __init__(
+        self,
+        api_key: str,
+        url: str = DEFAULT_URL,
+        secret_key: str | None = None,
+        deletion_url: str | None = None,
+    ) -> None:
+        """`secret_key` is for deletions only."""
+        self.secrets: tuple[str, ...] = (api_key, *filter(None, [secret_key]))
+        self._deletions = Deletions(deletion_url or DELETION_URLS.get(url, url), api_key, secret_key)
         self._url = f"{url}/{ENDPOINT}"
         # `client_upload_time` stays away: Amplitude would shift the time of every late event by it.
         self._head = b'{"api_key":' + json_bytes(api_key) + b',"options":{"min_id_length":1},"events":['
@@ -43,7 +53,24 @@ class Amplitude:
         answer = await post(client, self._url, body)
         return read_answer(answer, payloads) if isinstance(answer, Answer) else [answer] * len(payloads)
 
+    async def delete_person(self, client: httpx.AsyncClient, ids: PersonIds) -> Deletion:
+        """The User Privacy API; it deletes by user id."""
+        return await self._deletions.request(client, ids)
+
+    async def deletion_state(
+        self, client: httpx.AsyncClient, ids: PersonIds, tracking: Sequence[str]
+    ) -> Deletion:
+        """The state of the day's jobs."""
+        return await self._deletions.follow(client, tracking)
+
 
 def make(options: Mapping[str, str]) -> Amplitude:
-    """From `api_key` and `url` (optional; the region or a stand-in)."""
-    return Amplitude(required(options, "api_key", "amplitude"), base_url(options, DEFAULT_URL, "amplitude"))
+    """From `api_key` and `url` (optional; the region or a stand-in); `secret_key` and `deletion_url` (both optional) are for
+    deletions.
+    """
+    return Amplitude(
+        required(options, "api_key", "amplitude"),
+        base_url(options, DEFAULT_URL, "amplitude"),
+        options.get("secret_key") or None,
+        optional_url(options, "deletion_url", "amplitude"),
+    )

@@ -8,9 +8,11 @@ from datetime import timedelta
 import httpx
 
 from analytics_api.deliver.providers.mixpanel.answer import read_answer
+from analytics_api.deliver.providers.mixpanel.deletion import DELETION_URLS, Deletions
 from analytics_api.deliver.providers.mixpanel.render import IMPORT, Renderer
-from analytics_api.deliver.providers.options import base_url, required
+from analytics_api.deliver.providers.options import base_url, optional_url, required
 from analytics_api.deliver.providers.port import Limits, Payload, Rendered
+from analytics_api.domain.erasure import Deletion, PersonIds
 from analytics_api.domain.event import StoredEvent
 from analytics_api.domain.outcome import Outcome
 from analytics_api.outbound.http import Answer, post
@@ -27,8 +29,17 @@ class Mixpanel:
     dedupes_for: timedelta | None = None
     keep = 0
 
-    def __init__(self, token: str, url: str = DEFAULT_URL, project_id: str | None = None) -> None:
-        self.secrets: tuple[str, ...] = (token,)
+    def __init__(
+        self,
+        token: str,
+        url: str = DEFAULT_URL,
+        project_id: str | None = None,
+        gdpr_token: str | None = None,
+        deletion_url: str | None = None,
+    ) -> None:
+        """`gdpr_token` is for deletions only."""
+        self.secrets: tuple[str, ...] = (token, *filter(None, [gdpr_token]))
+        self._deletions = Deletions(deletion_url or DELETION_URLS.get(url, url), token, gdpr_token)
         self._auth = (token, "")
         self._url = url
         self._import_params = {"strict": "1"} | ({"project_id": project_id} if project_id else {})
@@ -50,11 +61,25 @@ class Mixpanel:
             answer = await post(client, f"{self._url}/engage", body, params=params)
         return read_answer(answer, payloads) if isinstance(answer, Answer) else [answer] * len(payloads)
 
+    async def delete_person(self, client: httpx.AsyncClient, ids: PersonIds) -> Deletion:
+        """The data deletion API, version 3; events and profile."""
+        return await self._deletions.request(client, ids)
+
+    async def deletion_state(
+        self, client: httpx.AsyncClient, ids: PersonIds, tracking: Sequence[str]
+    ) -> Deletion:
+        """The states of its jobs."""
+        return await self._deletions.follow(client, tracking)
+
 
 def make(options: Mapping[str, str]) -> Mixpanel:
-    """From `token`, `url` (optional; the region or a stand-in) and `project_id` (optional)."""
+    """From `token`, `url` (optional; the region or a stand-in) and `project_id` (optional); `gdpr_token` and `deletion_url`
+    (both optional) are for deletions.
+    """
     return Mixpanel(
         required(options, "token", "mixpanel"),
         base_url(options, DEFAULT_URL, "mixpanel"),
         options.get("project_id") or None,
+        options.get("gdpr_token") or None,
+        optional_url(options, "deletion_url", "mixpanel"),
     )

@@ -7,10 +7,12 @@ from datetime import timedelta
 
 import httpx
 
-from analytics_api.deliver.providers.options import base_url, required
+from analytics_api.deliver.providers.options import base_url, optional_url, required
 from analytics_api.deliver.providers.port import Limits, Payload, Rendered
+from analytics_api.deliver.providers.posthog.deletion import DELETION_URLS, Deletions
 from analytics_api.deliver.providers.posthog.render import ENDPOINT, render
 from analytics_api.deliver.providers.stored import json_bytes
+from analytics_api.domain.erasure import Deletion, PersonIds
 from analytics_api.domain.event import StoredEvent
 from analytics_api.domain.outcome import Delivered, Outcome, Refused, Retry, TooLarge, Unknown
 from analytics_api.outbound.http import Answer, common_outcome, post
@@ -27,8 +29,17 @@ class PostHog:
     dedupes_for: timedelta | None = None
     keep = 0
 
-    def __init__(self, api_key: str, url: str = DEFAULT_URL) -> None:
-        self.secrets: tuple[str, ...] = (api_key,)
+    def __init__(
+        self,
+        api_key: str,
+        url: str = DEFAULT_URL,
+        personal_api_key: str | None = None,
+        project_id: str | None = None,
+        deletion_url: str | None = None,
+    ) -> None:
+        """`personal_api_key` and `project_id` are for deletions only."""
+        self.secrets: tuple[str, ...] = (api_key, *filter(None, [personal_api_key]))
+        self._deletions = Deletions(deletion_url or DELETION_URLS.get(url, url), project_id, personal_api_key)
         # The slash at the end matters. `sent_at` stays away: PostHog would shift the time of every late event by it.
         self._url = f"{url}/{ENDPOINT}/"
         self._head = b'{"api_key":' + json_bytes(api_key) + b',"historical_migration":false,"batch":['
@@ -42,6 +53,16 @@ class PostHog:
         body = self._head + b",".join(payload.body for payload in payloads) + b"]}"
         answer = await post(client, self._url, body)
         return [read_answer(answer) if isinstance(answer, Answer) else answer] * len(payloads)
+
+    async def delete_person(self, client: httpx.AsyncClient, ids: PersonIds) -> Deletion:
+        """The persons API, with their events and recordings."""
+        return await self._deletions.request(client, ids)
+
+    async def deletion_state(
+        self, client: httpx.AsyncClient, ids: PersonIds, tracking: Sequence[str]
+    ) -> Deletion:
+        """Whether the person is gone; there is no job to ask for."""
+        return await self._deletions.follow(client, ids)
 
 
 def read_answer(answer: Answer) -> Outcome:
@@ -62,5 +83,13 @@ def read_answer(answer: Answer) -> Outcome:
 
 
 def make(options: Mapping[str, str]) -> PostHog:
-    """From `api_key` (the project's, `phc_...`) and `url` (optional; the region or one's own host)."""
-    return PostHog(required(options, "api_key", "posthog"), base_url(options, DEFAULT_URL, "posthog"))
+    """From `api_key` (the project's, `phc_...`) and `url` (optional; the region or one's own host); `personal_api_key`
+    (`phx_...`), `project_id` and `deletion_url` (all optional) are for deletions.
+    """
+    return PostHog(
+        required(options, "api_key", "posthog"),
+        base_url(options, DEFAULT_URL, "posthog"),
+        options.get("personal_api_key") or None,
+        options.get("project_id") or None,
+        optional_url(options, "deletion_url", "posthog"),
+    )

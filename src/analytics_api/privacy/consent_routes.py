@@ -1,0 +1,101 @@
+"""Consent over HTTP: what was said of a person, and statements that come from elsewhere, such as a form."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from analytics_api.access.dependencies import AdminCaller, DatabaseOf, TrustedSender
+from analytics_api.domain.clock import system_clock
+from analytics_api.domain.identity import person_of
+from analytics_api.errors import Unprocessable
+from analytics_api.privacy.erasure_schemas import Id
+from analytics_api.store.consent import Statement, consent_of, keep_consent
+from analytics_api.store.erasure import person_group
+
+router = APIRouter(tags=["privacy"])
+
+LONGEST = 2_000
+
+
+class ConsentBody(BaseModel):
+    """What a person has agreed to."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {
+                "user_id": "user-42",
+                "consent": {"analytics": True, "destinations": {"amplitude": False}},
+            }
+        },
+    )
+
+    user_id: Id | None = None
+    anonymous_id: Id | None = None
+    consent: dict[str, Any] | bool = Field(description="As in `context.consent` of events.")
+    changed_at: AwareDatetime | None = Field(None, description="When it was said; now by default.")
+
+
+class ConsentItem(BaseModel):
+    """What was said of the person's consent."""
+
+    changed_at: datetime
+    consent: Any
+    source: str = Field(description="`event`, or the caller who stated it.")
+    received_at: datetime
+
+
+class ConsentList(BaseModel):
+    """The proof, the newest first."""
+
+    project: str
+    changes: list[ConsentItem]
+
+
+@router.get("/privacy/consent", summary="What was said of a person's consent")
+async def read_consent(
+    caller: AdminCaller,
+    database: DatabaseOf,
+    user_id: Annotated[Id | None, Query()] = None,
+    anonymous_id: Annotated[Id | None, Query()] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> ConsentList:
+    """Each change with its time, of all ids that count as the person."""
+    if (user_id is None) == (anonymous_id is None):
+        raise Unprocessable("Say exactly one of user_id and anonymous_id.")
+    async with database.look() as connection:
+        group = await person_group(connection, caller.project, user_id, anonymous_id)
+        found = await consent_of(connection, caller.project.id, sorted(group), limit)
+    return ConsentList(
+        project=caller.project.slug,
+        changes=[
+            ConsentItem(
+                changed_at=one.changed_at,
+                consent=one.consent,
+                source=one.source,
+                received_at=one.received_at,
+            )
+            for one in found
+        ],
+    )
+
+
+@router.post("/privacy/consent", summary="State a person's consent", status_code=204)
+async def state_consent(body: ConsentBody, caller: TrustedSender, database: DatabaseOf) -> None:
+    """Kept as proof. What is done with an event is decided by its own `context.consent`."""
+    if (body.user_id is None) == (body.anonymous_id is None):
+        raise Unprocessable("Say exactly one of user_id and anonymous_id.")
+    text = json.dumps(body.consent, sort_keys=True)
+    if len(text) > LONGEST or "\\u0000" in text:
+        raise Unprocessable(f"consent: send at most {LONGEST} bytes without NUL characters.")
+    namespace, now = caller.project.namespace, system_clock()
+    person, _ = person_of(namespace, body.user_id, body.anonymous_id, namespace)
+    changed_at = now if body.changed_at is None else min(body.changed_at.astimezone(UTC), now)
+    async with database.acquire() as connection:
+        statement = Statement(person, changed_at, caller.project.id, text, caller.name, now)
+        await keep_consent(connection, [statement])
