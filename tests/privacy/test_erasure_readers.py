@@ -30,6 +30,7 @@ from tests.support.providers.deletions import (
     MixpanelDeletionStandIn,
     PostHogDeletionStandIn,
 )
+from tests.support.providers.server import Received
 from tests.support.replaying import ReplayBench
 from tests.support.serving import until
 
@@ -45,6 +46,18 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 @pytest.fixture
 async def project(database: Database) -> Project:
     return await make_project(database)
+
+
+class GatedAmplitude(AmplitudeStandIn):
+    """Answers nothing until the test opens the gate."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = asyncio.Event()
+
+    async def _whole(self, writer: asyncio.StreamWriter, request: Received) -> bool:
+        await self.gate.wait()
+        return await super()._whole(writer, request)
 
 
 async def begin(database: Database, project: Project, user: str) -> PrivacyJob:
@@ -76,7 +89,7 @@ async def test_every_reader_holds_a_claimed_chunk_of_the_person(database: Databa
     clock = MovableClock()
     async with (
         httpx.AsyncClient() as client,
-        AmplitudeStandIn() as amplitude,
+        GatedAmplitude() as amplitude,
         AmplitudeDeletionStandIn() as deletion,
     ):
         config = DestinationConfig(
@@ -90,7 +103,6 @@ async def test_every_reader_holds_a_claimed_chunk_of_the_person(database: Databa
             [make_event(project, user_id=user) for _ in range(20) for user in ("ada-lovelace", "bob-smith")],
         )
         # The destination and a replay are in the middle of a request, with more of the person behind it.
-        amplitude.faults.extend([Fault("slow", seconds=1.5)] * 2)
         live = await make_reader(database, project, to, client, clock, owner="live", batch_size=4, lanes=1)
         bench = ReplayBench(database, project, to, client, clock, batch_size=4)
         delivering = asyncio.create_task(live.run_once())
@@ -108,11 +120,14 @@ async def test_every_reader_holds_a_claimed_chunk_of_the_person(database: Databa
         job = await begin(database, project, "ada-lovelace")
         jobs = PrivacyJobs(database, DestinationDeletions(destinations), BOX, "jobs", clock=clock)
         working = asyncio.create_task(jobs.run_once())
-        await asyncio.sleep(0.5)
+        async with asyncio.timeout(60):
+            while "claims" not in (await found(database, job)).progress:
+                await asyncio.sleep(0.05)
         assert (await found(database, job)).stage == "wait"
         assert deletion.asked_for == []
         async with database.acquire() as connection:
             await readers.release(connection, claim)
+        amplitude.gate.set()
         await asyncio.gather(delivering, replaying, working)
         done = await run_until_done(jobs, database, job, clock)
 
@@ -147,12 +162,11 @@ async def test_a_reader_that_lost_its_lease_in_the_middle_sends_nothing_more(
     clock = MovableClock()
     async with (
         httpx.AsyncClient() as client,
-        AmplitudeStandIn() as amplitude,
+        GatedAmplitude() as amplitude,
         AmplitudeDeletionStandIn() as deletion,
     ):
         to = destination("amplitude", {**OPTIONS, "url": amplitude.url, "deletion_url": deletion.url})
         await write_events(database, [make_event(project, user_id="ada-lovelace") for _ in range(12)])
-        amplitude.faults.append(Fault("slow", seconds=1.5))
         stopped = await make_reader(
             database, project, to, client, clock, owner="stopped", batch_size=4, lanes=1
         )
@@ -169,6 +183,7 @@ async def test_a_reader_that_lost_its_lease_in_the_middle_sends_nothing_more(
         jobs = PrivacyJobs(database, DestinationDeletions(destinations), BOX, "jobs", clock=clock)
         await jobs.run_once()
         assert (await found(database, job)).stage == "providers"
+        amplitude.gate.set()
         await delivering
         assert len(amplitude.stored) <= 4, "only the request that was in flight"
         await destinations.close()
