@@ -13,7 +13,7 @@ from analytics_api.access.caller import Caller
 from analytics_api.access.dependencies import AdminCaller, DatabaseOf
 from analytics_api.domain.clock import system_clock
 from analytics_api.domain.erasure import JobKind
-from analytics_api.errors import ConfigurationError, Conflict, NotFound
+from analytics_api.errors import ConfigurationError, Conflict, NotFound, Unprocessable
 from analytics_api.privacy.erasure_schemas import (
     DestinationState,
     DryRun,
@@ -131,9 +131,10 @@ async def lift_suppression(
     anonymous_id: Annotated[Id | None, Query()] = None,
 ) -> Lifted:
     """For somebody who comes back by their own wish. Devices that were theirs stay out unless they are named as well."""
-    whom = Whom(user_id=user_id, anonymous_id=anonymous_id)
+    if (user_id is None) is (anonymous_id is None):
+        raise Unprocessable("Say exactly one of user_id and anonymous_id.")
     async with database.acquire() as connection:
-        group = await erasure.person_group(connection, caller.project, whom.user_id, whom.anonymous_id)
+        group = await erasure.person_group(connection, caller.project, user_id, anonymous_id)
         return Lifted(lifted=await lift(connection, caller.project.id, group))
 
 

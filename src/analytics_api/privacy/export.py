@@ -12,7 +12,7 @@ from typing import IO, Any
 
 import asyncpg
 
-from analytics_api.domain.csv_cells import csv_cell
+from analytics_api.domain.csv_text import cell as csv_cell
 from analytics_api.domain.project import Project
 from analytics_api.store.engine import Database
 from analytics_api.store.erasure import Scope

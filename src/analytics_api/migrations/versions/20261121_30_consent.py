@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from alembic import op
 
-revision = "0028_consent"
-down_revision = "0027_erasure"
+revision = "0030_consent"
+down_revision = "0029_erasure"
 branch_labels = None
 depends_on = None
 

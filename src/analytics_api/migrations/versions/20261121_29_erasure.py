@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from alembic import op
 
-revision = "0027_erasure"
-down_revision = "0026_second_factors"
+revision = "0029_erasure"
+down_revision = "0028_bi_views"
 branch_labels = None
 depends_on = None
 
