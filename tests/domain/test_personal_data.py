@@ -65,6 +65,7 @@ def test_personal_data_is_found_within_texts(text: str, expected: str) -> None:
         "DE89 3704 0044 0532 0130 0",
         "https://a.example/?utm_source=x&utm_medium=cpc&page=2",
         "price = 3 and token = 5",
+        "/x?email=[redacted]&token=[url_secret:3f1c0a9be2d84477]",
         "3.141592653589793",
         "eyJ is how it begins",
         "order AB12-3456",

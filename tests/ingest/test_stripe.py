@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 from uuid import uuid4
 
@@ -553,6 +554,24 @@ def test_any_order_and_repetition_gives_the_same_ledger_and_movements(
     database_url: str, choices: random.Random
 ) -> None:
     in_thread(play(database_url, choices))
+
+
+async def test_which_refund_goes_beyond_the_payment_does_not_depend_on_arrival(stripe: Stripe) -> None:
+    paid = webhook("invoice.paid", "2026-06-01", invoice("in_1", 1000, payment_intent="pi_1"))
+    sums = (0, 400, 1100)
+    refunds = [
+        webhook(
+            "charge.refunded",
+            "2026-06-02",
+            charge("ch_1", 1000, payment_intent="pi_1", amount_refunded=total),
+            previous={"amount_refunded": before},
+        )
+        for before, total in pairwise(sums)
+    ]
+    await stripe.send(paid, *refunds)
+    async with stripe_in(stripe.database) as other:
+        await other.send(paid, *reversed(refunds))
+        assert await other.total("net_revenue") == await stripe.total("net_revenue")
 
 
 async def test_the_ledger_is_made_again_from_the_log(stripe: Stripe) -> None:

@@ -17,6 +17,7 @@ import pytest
 from playwright.async_api import Page, async_playwright
 
 from tests.support.browser import ARGUMENTS, make_key
+from tests.support.databases import in_thread
 from tests.support.processes import ServerProcess
 from tests.support.providers import AmplitudeStandIn, MixpanelStandIn, PageVendors
 
@@ -46,10 +47,16 @@ async def until(page: Page, condition: Callable[[], bool], what: str) -> None:
 
 
 @pytest.mark.skipif(not ESBUILD.exists(), reason="web/node_modules is not there: make web-check")
-async def test_page_and_server_never_deliver_the_same(database_url: str, tmp_path: Path) -> None:
+def test_page_and_server_never_deliver_the_same(database_url: str, tmp_path: Path) -> None:
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("needs Chromium (Debian: apt install chromium)")
+    # In a thread: the browser that other tests share keeps a loop running in this one.
+    in_thread(compare(chromium, database_url, tmp_path))
+
+
+async def compare(chromium: str, database_url: str, tmp_path: Path) -> None:
+    """Events of one page, at the vendors through the page and through the server."""
     site = tmp_path / "site"
     await asyncio.to_thread(bundle, site)
     files = ThreadingHTTPServer(("127.0.0.1", 0), lambda *given: Quiet(*given, directory=str(site)))

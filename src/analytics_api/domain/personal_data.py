@@ -107,6 +107,8 @@ _JWT = re.compile(
     r"(?<![\w\-])eyJ[A-Za-z0-9_\-]{4,4096}\.[A-Za-z0-9_\-]{2,8192}\.[A-Za-z0-9_\-]{0,4096}(?![\w\-])"
 )
 _PARAMETER = re.compile(r"(?:(?<=[?&;#])|^(?=[^\s=&]{1,64}=))([^=&;#?\s/]{1,64})=([^&;#\s\"'<>]{1,4096})")
+_MASKED = re.compile(rf"\[(?:redacted|{'|'.join(VALUE_RULES)})(?::[0-9a-f]{{16}})?\]")
+"""What takes the place of something recognised, here or in the page (`[redacted]`)."""
 _PASSWORD = re.compile(r"(?<=://)([^\s/@:?#]{0,256}:[^\s/@?#]{1,256})(?=@)")
 
 MOST_GROUPS = 6
@@ -232,7 +234,7 @@ class Recognition:
 
         def instead(match: re.Match[str]) -> str:
             name, value = match[1], match[2]
-            if not is_secret(name) and not self._is_personal(name):
+            if _MASKED.fullmatch(value) or not (is_secret(name) or self._is_personal(name)):
                 return match[0]
             made = self._put(Rule.URL_SECRET, value)
             return match[0] if made is None else f"{name}={made}"

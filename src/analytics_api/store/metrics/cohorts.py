@@ -59,7 +59,7 @@ def _brought(span: Span) -> str:
         ), given_back AS (
             -- The customer is whose payment it was: a refund often names nobody.
             SELECT p.person_id, r.project_id, r.day, r.occurred_at, r.amount, r.currency, p.amount AS paid, p.currency AS paid_currency,
-                   sum(r.amount) OVER (PARTITION BY p.entry_id, r.currency ORDER BY r.occurred_at, r.seq) AS so_far
+                   sum(r.amount) OVER (PARTITION BY p.entry_id, r.currency ORDER BY r.occurred_at, r.entry_id) AS so_far
             FROM payments r
             LEFT JOIN payments a ON a.project_id = r.project_id AND a.kind = 'alias' AND a.entry_id = r.payment_id
             JOIN payments p ON p.project_id = r.project_id AND p.kind = 'payment'

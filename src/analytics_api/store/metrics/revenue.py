@@ -65,14 +65,15 @@ async def revenue(connection: AsyncConnection, span: Span) -> dict[date, Figure]
 async def net_revenue(connection: AsyncConnection, span: Span) -> dict[date, Figure]:
     """Captured payments minus what was given back, on the day it was given back.
 
-    Left out and counted: refunds of a payment that is not known, and those that go beyond what was paid.
+    Left out and counted: refunds of a payment that is not known, and those that go beyond what was paid. Refunds of one
+    instant (Stripe tells whole seconds) are taken by their ids, so that the order in which they arrive does not matter.
     """
     gross = await revenue(connection, span)
     sql = f"""
         WITH given_back AS (
             SELECT r.*, p.amount AS paid, p.currency AS paid_currency, p.entry_id IS NULL AS orphan,
                    sum(r.amount) OVER (
-                       PARTITION BY coalesce(a.payment_id, r.payment_id), r.currency ORDER BY r.occurred_at, r.seq) AS so_far
+                       PARTITION BY coalesce(a.payment_id, r.payment_id), r.currency ORDER BY r.occurred_at, r.entry_id) AS so_far
             FROM payments r
             LEFT JOIN payments a ON a.project_id = r.project_id AND a.kind = 'alias' AND a.entry_id = r.payment_id
             LEFT JOIN payments p ON p.project_id = r.project_id AND p.kind = 'payment'
