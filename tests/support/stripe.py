@@ -82,3 +82,9 @@ def subscription(
 def encoded(message: Webhook) -> bytes:
     """The body, laid out as Stripe does."""
     return json.dumps(message, indent=2).encode()
+
+
+def charge(number: str, cents: int, **more: Any) -> dict[str, Any]:
+    created = 1780272000
+    common = {"object": "charge", "customer": "cus_1", "currency": "usd", "created": created}
+    return {"id": number, "amount": cents, "amount_captured": cents, "captured": True, **common, **more}
