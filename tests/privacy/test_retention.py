@@ -12,6 +12,7 @@ from analytics_api.aggregate.closing import close_due_days
 from analytics_api.aggregate.reader import RollupReader
 from analytics_api.domain.project import Project
 from analytics_api.privacy.retention import RetentionReport, apply_retention
+from analytics_api.store.delivery_standing import standings
 from analytics_api.store.engine import Database
 from analytics_api.store.jobs import claim_job, finish_job
 from tests.support.events import make_event, make_project, open_database, write_events
@@ -102,9 +103,10 @@ async def test_events_that_come_in_while_a_partition_is_being_dropped_are_seen(
     writer = await database.connect()
     transaction = writer.transaction()
     await transaction.start()
-    await writer.execute(f"LOCK TABLE {OLD_PARTITION} IN ROW EXCLUSIVE MODE")
+    # As an INSERT takes them.
+    await writer.execute(f"LOCK TABLE ONLY events, {OLD_PARTITION} IN ROW EXCLUSIVE MODE")
     retaining = asyncio.create_task(retain(database))
-    await asyncio.sleep(0.3)
+    await somebody_waits(database)
     await writer.execute(
         "INSERT INTO event_groups (project_id, lower, after_seq, last_seq, events, received_at) "
         "VALUES (1, '2024-05-01T00:00:00Z', 1, 2, 1, $1)",
@@ -115,6 +117,50 @@ async def test_events_that_come_in_while_a_partition_is_being_dropped_are_seen(
     report = await retaining
     assert report.dropped == []
     assert report.blocked == {OLD_PARTITION: "new events have arrived for it"}
+
+
+async def test_a_query_that_begins_while_a_partition_is_being_dropped_is_answered(
+    database: Database, project: Project
+) -> None:
+    """Dropping waits for what has a lock on the log without having one itself; neither is ended as part of a deadlock."""
+    await write_events(database, [make_event(project, occurred_at=OLD)])
+    await count_and_close(database)
+    reading = await database.connect()
+    async with reading.transaction():
+        # A query locks the log first and then its partitions, one after another.
+        await reading.execute("LOCK TABLE ONLY events IN ACCESS SHARE MODE")
+        retaining = asyncio.create_task(retain(database))
+        await somebody_waits(database)
+        assert await reading.fetchval("SELECT count(*) FROM events") == 1
+        await standings(reading, project.id)
+    await reading.close()
+    assert (await retaining).dropped == [OLD_PARTITION]
+
+
+async def test_partitions_can_be_made_while_others_are_dropped(database: Database, project: Project) -> None:
+    """Both begin with the list of partitions, so that neither has what the other waits for."""
+    await write_events(database, [make_event(project, occurred_at=OLD)])
+    await count_and_close(database)
+    making = await database.connect()
+    async with making.transaction():
+        await making.execute("LOCK TABLE partitions IN SHARE ROW EXCLUSIVE MODE")
+        dropping = asyncio.create_task(retain(database))
+        await somebody_waits(database)
+        await making.execute("CREATE TABLE piece (LIKE events)")
+        await making.execute("LOCK TABLE ONLY events IN SHARE UPDATE EXCLUSIVE MODE")
+    await making.close()
+    assert (await dropping).dropped == [OLD_PARTITION]
+
+
+async def somebody_waits(database: Database) -> None:
+    """Until a lock on a table is waited for."""
+    while not await database.pool.fetchval(
+        """
+        SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'relation' AND NOT granted
+                       AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))
+        """
+    ):
+        await asyncio.sleep(0.01)
 
 
 async def test_a_query_that_reads_for_long_is_not_disturbed(database: Database, project: Project) -> None:

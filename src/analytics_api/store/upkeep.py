@@ -39,8 +39,10 @@ class Expired:
     blocked_by: str | None
 
 
-async def expired_partitions(connection: asyncpg.Connection, before: datetime) -> list[Expired]:
-    """Partitions whose events all occurred *and* arrived before a time, oldest first.
+async def expired_partitions(
+    connection: asyncpg.Connection, before: datetime, name: str | None = None
+) -> list[Expired]:
+    """Partitions whose events all occurred *and* arrived before a time, oldest first; or the one named.
 
     One is blocked while a reader has not read it, an event of it waits for delivery or one of its days is not final:
     nothing undelivered and nothing uncounted goes silently.
@@ -76,11 +78,12 @@ async def expired_partitions(connection: asyncpg.Connection, before: datetime) -
              WHERE h.lower = p.lower AND coalesce(closed.state, 'open') NOT IN ('final', 'sealed')
              ORDER BY d.day LIMIT 1) AS unclosed
         FROM partitions p
-        WHERE p.upper <= $1 AND NOT EXISTS (
+        WHERE p.upper <= $1 AND ($2::text IS NULL OR p.name = $2) AND NOT EXISTS (
             SELECT 1 FROM held h WHERE h.lower = p.lower AND h.received_at >= $1)
         ORDER BY p.lower
         """,
         before,
+        name,
     )
     return [
         Expired(row["name"], row["lower"], row["upper"], row["unread"] or row["parked"] or row["unclosed"])
@@ -95,15 +98,19 @@ async def drop_partition(connection: asyncpg.Connection, expired: Expired, befor
     """
     async with connection.transaction():
         await connection.execute("SET LOCAL lock_timeout = '3s'")
-        # From here on nobody writes to it, and what was written before is seen by the second look.
+        # In the order in which all others take them, or a query that has `events` and wants the partition would wait for this
+        # transaction while that waits for `events`: makers of partitions begin with the first, queries and writers with the second.
+        await connection.execute("LOCK TABLE partitions IN SHARE ROW EXCLUSIVE MODE")
+        await connection.execute("LOCK TABLE ONLY events IN ACCESS EXCLUSIVE MODE")
+        # From here on nobody reads or writes the log, and what was written before is seen. Who has let go of it is about to let
+        # go of its partitions; for others (a vacuum) nobody shall wait.
+        await connection.execute("SET LOCAL lock_timeout = '100ms'")
         await connection.execute(f"LOCK TABLE {expired.name} IN ACCESS EXCLUSIVE MODE")
-        again = next(
-            (one for one in await expired_partitions(connection, before) if one.name == expired.name), None
-        )
-        if again is None:
+        again = await expired_partitions(connection, before, expired.name)
+        if not again:
             return "new events have arrived for it"
-        if again.blocked_by is not None:
-            return again.blocked_by
+        if again[0].blocked_by is not None:
+            return again[0].blocked_by
         await connection.execute(
             """
             UPDATE project_days SET state = 'sealed' FROM projects p
