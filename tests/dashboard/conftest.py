@@ -1,4 +1,4 @@
-"""One Chromium and one server with some weeks of made-up history for all tests of the dashboard."""
+"""One Chromium, one server with some weeks of made-up history, and one that tests change as they like, worker included."""
 
 from __future__ import annotations
 
@@ -43,3 +43,20 @@ def dashboard(
         )
         with ServerProcess(env, folder, "serve") as server:
             yield Dashboard(browser, server.start())
+
+
+@pytest.fixture(scope="package")
+def living(
+    browser: Browser,
+    database_server: URL,
+    migrated_template: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Dashboard]:
+    with scratch_database(database_server, template=migrated_template) as url:
+        env = {
+            "ANALYTICS__DATABASE_URL": text(url),
+            "ANALYTICS__SANDBOX_MODE": "true",
+            "ANALYTICS__SECRET_KEY": "a key for the tests only",
+        }
+        with ServerProcess(env, tmp_path_factory.mktemp("living"), "run") as server:
+            yield Dashboard(browser, server.start(), project="default")

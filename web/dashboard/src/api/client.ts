@@ -70,7 +70,8 @@ export function addressOf(path: string, given: Loose = {}): string {
   return `${PREFIX}${filled}${text && `?${text}`}`
 }
 
-async function call<T>(method: Method, path: string, given?: Loose): Promise<T> {
+/** The bare answer of a call. Throws a Problem unless it went well. */
+export async function request(method: Method, path: string, given?: Loose): Promise<Response> {
   const headers: Record<string, string> = {}
   if (given?.body !== undefined) headers['Content-Type'] = 'application/json'
   if (token && method !== 'get') headers['X-CSRF-Token'] = token
@@ -84,7 +85,7 @@ async function call<T>(method: Method, path: string, given?: Loose): Promise<T> 
   } catch {
     throw new Problem(0, 'The server cannot be reached.')
   }
-  if (response.ok) return (response.status === 204 ? undefined : await response.json()) as T
+  if (response.ok) return response
   const problem = (await response.json().catch(() => ({}))) as { detail?: string; title?: string; second_factor?: boolean }
   if (response.status === 401 && !path.startsWith('/auth/')) onUnauthorized()
   throw new Problem(
@@ -92,6 +93,11 @@ async function call<T>(method: Method, path: string, given?: Loose): Promise<T> 
     problem.detail ?? problem.title ?? `The server answered ${response.status}.`,
     problem.second_factor,
   )
+}
+
+async function call<T>(method: Method, path: string, given?: Loose): Promise<T> {
+  const response = await request(method, path, given)
+  return (response.status === 204 ? undefined : await response.json()) as T
 }
 
 /** Ask once for what several panels show; answers are kept for some seconds. */

@@ -1,4 +1,4 @@
-/* Made by make web-types from api/openapi.json, sha256 26560d564f718c792bdd2f355ea355743b59e7efa7b0dc8745ba2eaecb7d72af */
+/* Made by make web-types from api/openapi.json, sha256 7bc48f576e09e0bba1e58092479a9e69ea52899b80e5300c1599c4444a1be683 */
 
 export interface paths {
     "/alerts": {
@@ -1560,6 +1560,130 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/privacy/erasures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["ErasureBody"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["DryRun"];
+                    };
+                };
+                202: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["PrivacyJobInfo"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/privacy/jobs/{job_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path: {
+                    job_id: number;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["PrivacyJobInfo"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/privacy/jobs/{job_id}/report": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path: {
+                    job_id: number;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["SignedReport"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/quarantine": {
         parameters: {
             query?: never;
@@ -2062,6 +2186,14 @@ export interface components {
             kinds: string[];
             project: string;
         };
+        DestinationState: {
+            destination: string;
+            ended_at: string | null;
+            job_ids: string[];
+            requested_at: string | null;
+            state: string;
+            words: string;
+        };
         DestinationStatus: {
             breaker: components["schemas"]["Breaker"];
             by_event_type: {
@@ -2104,9 +2236,29 @@ export interface components {
             text?: string | null;
             until?: string | null;
         };
+        DryRun: {
+            destinations: string[];
+            persons: number;
+            rows: {
+                [key: string]: number;
+            };
+        };
         Earlier: {
             date: string;
             value: number | null;
+        };
+        ErasureBody: {
+            anonymous_id?: string | null;
+            /** @default false */
+            dry_run: boolean;
+            events?: components["schemas"]["Events"] | null;
+            /** @default true */
+            keep_out: boolean;
+            /** @default erase */
+            mode: components["schemas"]["JobKind"];
+            /** @default true */
+            propagate: boolean;
+            user_id?: string | null;
         };
         EventCounts: {
             dead: number;
@@ -2142,6 +2294,16 @@ export interface components {
             set: {
                 [key: string]: components["schemas"]["JsonValue"];
             };
+        };
+        Events: {
+            /** @default [] */
+            event_types: string[];
+            /** @default {} */
+            properties: {
+                [key: string]: unknown;
+            };
+            since?: string | null;
+            until?: string | null;
         };
         ExclusionAsked: {
             /** @default 1 */
@@ -2253,6 +2415,10 @@ export interface components {
         InvitationToken: {
             token: string;
         };
+        /** @enum {string} */
+        JobKind: "erase" | "anonymise";
+        /** @enum {string} */
+        JobState: "waiting" | "running" | "done";
         JourneyAnswer: {
             /** Format: date-time */
             as_of: string;
@@ -2419,6 +2585,22 @@ export interface components {
             /** Format: date */
             start: string;
             until: string | null;
+        };
+        PrivacyJobInfo: {
+            /** Format: date-time */
+            created_at: string;
+            /** @default [] */
+            destinations: components["schemas"]["DestinationState"][];
+            events: number;
+            finished_at: string | null;
+            id: number;
+            kind: components["schemas"]["JobKind"];
+            note: string | null;
+            project: string;
+            requested_by: string;
+            stage: components["schemas"]["Stage"];
+            started_at: string | null;
+            state: components["schemas"]["JobState"];
         };
         ProjectRole: {
             id: number;
@@ -2717,6 +2899,16 @@ export interface components {
                 [key: string]: string;
             };
         };
+        SignedReport: {
+            algorithm: string;
+            public_key: string;
+            report: {
+                [key: string]: unknown;
+            };
+            signature: string;
+        };
+        /** @enum {string} */
+        Stage: "suppress" | "wait" | "delete" | "recount" | "providers" | "report";
         StartReplay: {
             /** @default false */
             allow_repetitions: boolean;
