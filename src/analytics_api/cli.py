@@ -13,12 +13,13 @@ from analytics_api import __version__, ops
 from analytics_api.alert_commands import alerts_app
 from analytics_api.command_line import ProjectOption, opened, run_command
 from analytics_api.delivery_commands import deliveries_app
+from analytics_api.demo_project import DEMO, fill_demo
 from analytics_api.destination_commands import destinations_app
 from analytics_api.domain.clock import system_clock
 from analytics_api.errors import AnalyticsError, ConfigurationError
 from analytics_api.export_command import export
 from analytics_api.goal_commands import goals_app
-from analytics_api.importing import DEMO, fill_demo, import_file, parse_pairs, summary
+from analytics_api.importing import import_file, parse_pairs, summary
 from analytics_api.ingest.formats import FORMATS, FieldMap
 from analytics_api.ingest.importer import ImportReport
 from analytics_api.key_commands import keys_app

@@ -7,33 +7,24 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
 from pathlib import Path
 
-import orjson
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from analytics_api.access.caller import Caller
 from analytics_api.aggregate.reader import RollupReader
 from analytics_api.domain.clock import system_clock
 from analytics_api.errors import ConfigurationError
-from analytics_api.ingest.demo import Event, demo_events
-from analytics_api.ingest.draft import Status
 from analytics_api.ingest.enrichment.countries import open_places
 from analytics_api.ingest.enrichment.visitors import Enricher
 from analytics_api.ingest.formats import FieldMap, guess_format
 from analytics_api.ingest.importer import Importer, ImportReport
-from analytics_api.ingest.payloads import Body
 from analytics_api.ingest.privacy.desk import PrivacyDesk
-from analytics_api.ingest.service import Intake, IntakeLimits
 from analytics_api.ingest.writer import Writer
 from analytics_api.settings import Settings
 from analytics_api.store.engine import Database
 from analytics_api.store.partitions import Partitions
-from analytics_api.store.projects import create_project, ensure_project, find_project
+from analytics_api.store.projects import ensure_project
 from analytics_api.worker import owner_name
-
-DEMO = "demo"
 
 COLLECT_AFTER = 200_000
 """Objects; a batch of 10,000 lines makes about 100,000 that stay."""
@@ -98,38 +89,6 @@ async def import_file(
         await writer.close()
         await reader.disconnect()
     return report
-
-
-async def fill_demo(database: Database, settings: Settings, *, days: int) -> int:
-    """Put made-up history of the last `days` days into the project `demo`. Returns how many events were new."""
-    now = system_clock()
-    async with database.write() as connection:
-        project = await find_project(connection, DEMO) or await create_project(
-            connection, DEMO, name="Demo (made-up data)", currency="USD", now=now
-        )
-    writer = Writer(
-        database, Partitions(settings.partition_interval), queue_bytes=settings.intake_queue_bytes
-    )
-    writer.start()
-    reader = RollupReader(database, owner_name())
-    stored = 0
-    try:
-        intake = Intake(writer, IntakeLimits())
-        caller = Caller.local(project)
-        for batch in batched(demo_events(now.date() - timedelta(days=days), now), 2_000):
-            body = Body([orjson.dumps(event) for event in batch], single=False)
-            stored += sum(result.status is Status.ACCEPTED for result in await intake.take(body, caller))
-        await reader.run_once()
-    finally:
-        await writer.close()
-        await reader.disconnect()
-    return stored
-
-
-def batched(events: list[Event], size: int) -> Iterator[list[Event]]:
-    """The list in pieces."""
-    for start in range(0, len(events), size):
-        yield events[start : start + size]
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-Event = dict[str, Any]
+from analytics_api.ingest.demo_actions import Action, Actions, Event
 
 _EPOCH = date(2024, 1, 1)
 _SITE = "https://demo.example"
@@ -108,6 +108,7 @@ class _Life:
         self._dice = random.Random(f"demo:{day}:{number}")  # noqa: S311
         self._name = f"{day:%Y%m%d}-{number}"
         self._count = 0
+        self._acts = 0
         self._referrer, self._query, _ = _pick(self._dice, _SOURCES)
         device, system, browser, _ = _pick(self._dice, _DEVICES)
         self._context: dict[str, Any] = {
@@ -117,9 +118,16 @@ class _Life:
             "browser": browser,
         }
         self._user: str | None = None
+        self._actions = Actions(self._name, system)
+
+    def _acted(self, action: Action) -> Event:
+        """What somebody did, with an id that depends on such actions alone."""
+        self._acts += 1
+        at, event_type, data = action
+        return self._event(at, event_type, data, event_id=f"demo-{self._name}-act-{self._acts}")
 
     def _event(self, at: datetime, event_type: str, data: Event | None = None, **fields: Any) -> Event:
-        self._count += 1
+        self._count += "event_id" not in fields
         return {
             "event_id": f"demo-{self._name}-{self._count}",
             "event_type": event_type,
@@ -149,6 +157,17 @@ class _Life:
 
     def events(self) -> Iterator[Event]:
         """In the order in which they happen, roughly."""
+        first: datetime | None = None
+        signed_up: datetime | None = None
+        for event in self._life():
+            first = first or event["timestamp"]
+            if event["event_type"] == "signup_completed":
+                signed_up = event["timestamp"]
+            yield event
+        if first is not None:
+            yield from map(self._acted, self._actions.exposures(first, signed_up))
+
+    def _life(self) -> Iterator[Event]:
         dice = self._dice
         at = self._moment(self._day)
         for page in range(dice.choices((1, 2, 3, 5), (45, 25, 20, 10))[0]):
@@ -200,6 +219,7 @@ class _Life:
             self._referrer, self._query = ("", "") if dice.random() < 0.7 else (self._referrer, self._query)
             yield self._page(at, "/app", "Projects", entry=True)
             yield self._event(at + timedelta(seconds=1), "login", {"method": "password"})
+        yield from map(self._acted, self._actions.of_visit(at))
         for _ in range(dice.randint(1, 3)):
             at += timedelta(seconds=dice.uniform(20, 200))
             path, title, _ = _pick(dice, _APP_PAGES)

@@ -25,6 +25,7 @@ export const PAGES: Page[] = [
   { name: 'retention', path: 'retention', title: 'Retention', icon: 'retention', group: 'Product', ranged: true, load: () => import('./Retention.vue') },
   { name: 'journeys', path: 'journeys', title: 'Journeys', icon: 'journeys', group: 'Product', ranged: true, load: () => import('./Journeys.vue') },
   { name: 'revenue', path: 'revenue', title: 'Revenue', icon: 'revenue', group: 'Growth', ranged: true, load: () => import('./Revenue.vue') },
+  { name: 'goals', path: 'goals', title: 'Goals', icon: 'goals', group: 'Growth', load: () => import('./Goals.vue') },
   { name: 'traffic', path: 'traffic', title: 'API traffic', icon: 'traffic', group: 'Data', ranged: true, load: () => import('./Traffic.vue') },
   { name: 'destinations', path: 'destinations', title: 'Destinations', icon: 'destinations', group: 'Data', load: () => import('./Destinations.vue') },
   { name: 'quality', path: 'quality', title: 'Data quality', icon: 'quality', group: 'Data', load: () => import('./Quality.vue') },
