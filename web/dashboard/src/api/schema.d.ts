@@ -1,4 +1,4 @@
-/* Made by make web-types from api/openapi.json, sha256 7bc48f576e09e0bba1e58092479a9e69ea52899b80e5300c1599c4444a1be683 */
+/* Made by make web-types from api/openapi.json, sha256 89a711a1ef5907733b0d1d03fa7f8f7330c49d3e27d25b6c12d89dad23d804fe */
 
 export interface paths {
     "/alerts": {
@@ -1321,6 +1321,151 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/goals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["GoalList"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["GoalBody"];
+                };
+            };
+            responses: {
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["SetGoal"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/goals/{goal_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: {
+            parameters: {
+                query?: {
+                    periods?: number;
+                    project?: string | null;
+                };
+                header?: never;
+                path: {
+                    goal_id: number;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["GoalInfo"];
+                    };
+                };
+            };
+        };
+        put: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path: {
+                    goal_id: number;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["GoalBody"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["SetGoal"];
+                    };
+                };
+            };
+        };
+        post?: never;
+        delete: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path: {
+                    goal_id: number;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/invitations/accept": {
         parameters: {
             query?: never;
@@ -1465,6 +1610,42 @@ export interface paths {
                     };
                     content: {
                         "application/json": components["schemas"]["Dashboard"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/metrics/definitions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["MetricDefinition"][];
                     };
                 };
             };
@@ -2223,6 +2404,8 @@ export interface components {
             state: components["schemas"]["DeliveryState"];
             unknown: number;
         };
+        /** @enum {string} */
+        Direction: "at_least" | "at_most";
         DiscardDeadLetters: {
             /** @default false */
             all: boolean;
@@ -2393,6 +2576,56 @@ export interface components {
             seconds_from_previous: components["schemas"]["Seconds"];
             step: number;
         };
+        GoalBody: {
+            /** @default at_least */
+            direction: components["schemas"]["Direction"];
+            ends_on?: string | null;
+            metric: string;
+            period: components["schemas"]["GoalPeriod"];
+            starts_on?: string | null;
+            target: number;
+            title: string;
+        };
+        GoalInfo: {
+            /** Format: date-time */
+            created_at: string;
+            current: components["schemas"]["GoalProgress"] | null;
+            direction: components["schemas"]["Direction"];
+            ends_on: string | null;
+            history: components["schemas"]["GoalProgress"][];
+            id: number;
+            metric: string;
+            period: components["schemas"]["GoalPeriod"];
+            problem: string | null;
+            /** Format: date */
+            starts_on: string;
+            target: number;
+            title: string;
+            /** Format: date-time */
+            updated_at: string;
+        };
+        GoalList: {
+            goals: components["schemas"]["GoalInfo"][];
+            project: string;
+        };
+        /** @enum {string} */
+        GoalPeriod: "week" | "month" | "until";
+        GoalProgress: {
+            elapsed: number;
+            /** Format: date */
+            end: string;
+            expected: number | null;
+            figure: {
+                [key: string]: unknown;
+            } | null;
+            projected: number | null;
+            share: number | null;
+            /** Format: date */
+            start: string;
+            state: string | null;
+            status: components["schemas"]["analytics_api__domain__goals__Status"];
+            value: number | null;
+        };
         /** @enum {string} */
         Grain: "hour" | "day" | "total";
         Happening: {
@@ -2515,6 +2748,20 @@ export interface components {
             /** Format: password */
             password: string;
             username: string;
+        };
+        MetricDefinition: {
+            counts_people: boolean;
+            currency: string | null;
+            custom: boolean;
+            definition: string;
+            include_bots: boolean;
+            metric_type: string;
+            period: string;
+            settles_after_days: number;
+            title: string | null;
+            unit: string;
+            version: number;
+            window_days: number | null;
         };
         MetricPoint: {
             /** Format: uuid */
@@ -2899,6 +3146,17 @@ export interface components {
                 [key: string]: string;
             };
         };
+        SetGoal: {
+            direction: components["schemas"]["Direction"];
+            ends_on: string | null;
+            id: number;
+            metric: string;
+            period: components["schemas"]["GoalPeriod"];
+            /** Format: date */
+            starts_on: string;
+            target: number;
+            title: string;
+        };
         SignedReport: {
             algorithm: string;
             public_key: string;
@@ -3097,6 +3355,8 @@ export interface components {
         };
         /** @enum {string} */
         analytics_api__domain__analysis__calendar__Step: "hourly" | "daily" | "weekly" | "monthly";
+        /** @enum {string} */
+        analytics_api__domain__goals__Status: "not_started" | "no_data" | "on_track" | "behind" | "reached" | "missed";
         analytics_api__query__analysis__questions__Step: {
             /** @default [] */
             any_of: components["schemas"]["Happening"][];
