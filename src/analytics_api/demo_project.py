@@ -28,10 +28,10 @@ from analytics_api.store.alert_rules import RuleBody, insert_rule
 from analytics_api.store.custom_metrics import add_custom_metric
 from analytics_api.store.engine import Database
 from analytics_api.store.goals import add_goal
+from analytics_api.store.leases import owner_name
 from analytics_api.store.partitions import Partitions
 from analytics_api.store.plans import save_plan
 from analytics_api.store.projects import create_project, find_project
-from analytics_api.worker import owner_name
 
 DEMO = "demo"
 FAULTY_DAYS = 10

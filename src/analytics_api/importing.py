@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,7 +13,6 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 
 from analytics_api.aggregate.reader import RollupReader
 from analytics_api.domain.clock import system_clock
-from analytics_api.errors import ConfigurationError
 from analytics_api.ingest.enrichment.countries import open_places
 from analytics_api.ingest.enrichment.visitors import Enricher
 from analytics_api.ingest.formats import FieldMap, guess_format
@@ -22,26 +21,15 @@ from analytics_api.ingest.privacy.desk import PrivacyDesk
 from analytics_api.ingest.writer import Writer
 from analytics_api.settings import Settings
 from analytics_api.store.engine import Database
+from analytics_api.store.leases import owner_name
 from analytics_api.store.partitions import Partitions
 from analytics_api.store.projects import ensure_project
-from analytics_api.worker import owner_name
 
 COLLECT_AFTER = 200_000
 """Objects; a batch of 10,000 lines makes about 100,000 that stay."""
 
 LINE_EVERY = 2.0
 """Seconds between lines of progress where there is no terminal."""
-
-
-def parse_pairs(option: str, pairs: Sequence[str]) -> dict[str, str]:
-    """`a=b` options as a dictionary. Raises ConfigurationError naming the option."""
-    found = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not (name and equals and value):
-            raise ConfigurationError(f"{option} {pair!r}: write NAME=VALUE.")
-        found[name] = value
-    return found
 
 
 async def import_file(

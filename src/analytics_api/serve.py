@@ -21,13 +21,13 @@ import uvicorn
 from analytics_api import telemetry
 from analytics_api.access.first_owner import FIRST_OWNER, make_first_owner
 from analytics_api.app import create_app
+from analytics_api.database import database_url
 from analytics_api.domain.clock import system_clock
 from analytics_api.errors import ConfigurationError
 from analytics_api.http_connections import Connections
 from analytics_api.http_protocol import HttpProtocol
 from analytics_api.outbound.connections import make_client
 from analytics_api.settings import Settings
-from analytics_api.store.embedded import EmbeddedServer
 from analytics_api.store.engine import Database
 from analytics_api.store.migrate import upgrade
 from analytics_api.store.partitions import Partitions
@@ -48,21 +48,6 @@ RESERVED_FILES = 200
 """For the database, deliveries and files: connections of clients beyond are closed at once."""
 FIRST_FD = 3
 """Where systemd puts the sockets that it keeps open (sd_listen_fds(3))."""
-
-
-@contextlib.contextmanager
-def database_url(settings: Settings) -> Iterator[str]:
-    """The URL of the database: the one that is set, or the embedded server's for as long as the block lasts."""
-    if settings.database_url is not None:
-        yield settings.database_url.get_secret_value()
-        return
-    server = EmbeddedServer(settings.data_dir)
-    try:
-        url = server.start()
-        with server.kept_running():
-            yield url
-    finally:
-        server.stop()
 
 
 def run_server(settings: Settings, *, with_worker: bool, migrate: bool = True, banner: bool = False) -> None:

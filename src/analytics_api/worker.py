@@ -5,9 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
-import secrets
-import socket
 from datetime import timedelta
 from typing import Never
 
@@ -31,7 +28,7 @@ from analytics_api.settings import PREFIX, Settings
 from analytics_api.store.engine import Database
 from analytics_api.store.failures import AWAY
 from analytics_api.store.jobs import claim_job, finish_job, renew_job
-from analytics_api.store.leases import run_while_held
+from analytics_api.store.leases import owner_name, run_while_held
 from analytics_api.store.partitions import Partitions
 from analytics_api.store.secret_box import SecretBox, key_in
 from analytics_api.telemetry import job_run
@@ -44,11 +41,6 @@ RENEWALS = 3
 """Per lease, so that one slow answer of the database does not cost it."""
 STOP_SECONDS = 20.0
 """For jobs under way at the end. What is cut off is rolled back and done again by the next process."""
-
-
-def owner_name() -> str:
-    """A name for this process that no other has, on any machine."""
-    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
 
 
 def make_services(

@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from analytics_api.access.audit import without_persons, without_secrets
+from analytics_api.access.withheld import without_persons, without_secrets
 from analytics_api.domain.project import KeyKind, Role
 from analytics_api.store.keys import create_key
 from tests.support.commands import analytics_api

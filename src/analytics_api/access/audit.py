@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -17,10 +17,11 @@ import orjson
 from fastapi import Request
 
 from analytics_api.access.caller import Caller, Right
+from analytics_api.access.withheld import plain, without_secrets
 from analytics_api.domain.clock import system_clock
 from analytics_api.store.audit import Act, Facts, Outcome, end, record, snapshot
 from analytics_api.store.engine import Database
-from analytics_api.telemetry import request_id, withhold
+from analytics_api.telemetry import request_id
 
 logger = logging.getLogger(__name__)
 
@@ -30,12 +31,6 @@ _UNRECORDED = ("/process-events", "/dry-run", "/tracking-plan/check")
 
 MOST_BYTES = 20_000
 """Of what was there before or after."""
-_LONGEST_TEXT = 500
-_LONGEST_NUMBER = 2**63
-_SECRET = re.compile(r"(?i)secret|password|token|key$|auth|credential|signature|^options$|^url$")
-_PERSONAL = re.compile(
-    r"(?i)^(user|anonymous|distinct|person|session|event|alias)_?ids?$|propert|^value|email|phone|address|^conditions?$|^filters?$"
-)
 _NOISE = frozenset(
     {"project_id", "version", "updated_at", "claim", "claimed_until", "evaluated_at", "choice"}
 )
@@ -77,7 +72,7 @@ async def recorded(request: Request, database: Database, caller: Caller) -> Asyn
     """Around a call: an entry before it, its end after it. Raises what the call raises."""
     template = _template(request)
     row = _ROWS.get(template)
-    key = _plain(str(request.path_params.get(row.parameter, ""))) if row is not None else ""
+    key = plain(str(request.path_params.get(row.parameter, ""))) if row is not None else ""
     async with database.write() as connection:
         before = await _look(connection, row, caller, key)
         act = Act(
@@ -119,44 +114,6 @@ async def _given(request: Request) -> Facts | None:
     except ValueError:
         return None
     return _bounded(without_secrets(body)) if isinstance(body, dict) else None
-
-
-def without_persons(arguments: Sequence[str]) -> list[str]:
-    """The arguments of a command as the audit log may keep them: without who it is about."""
-    kept: list[str] = []
-    for argument in arguments:
-        name, given, _ = (kept[-1] if kept else "").partition("=")
-        hidden = not given and name.startswith("--") and _PERSONAL.search(name[2:].replace("-", "_"))
-        own, given, _ = argument.partition("=")
-        if given and _PERSONAL.search(own.lstrip("-").replace("-", "_")):
-            argument = f"{own}=***"
-        kept.append("***" if hidden else withhold(_plain(argument[:_LONGEST_TEXT])))
-    return kept
-
-
-def without_secrets(value: Any, depth: int = 0) -> Any:
-    """What somebody sent, without secrets and without who it is about: values under such names become `***`."""
-    if isinstance(value, Mapping):
-        if depth > 5:
-            return "..."
-        return {
-            _plain(str(name)[:100]): "***"
-            if _SECRET.search(str(name)) or _PERSONAL.search(str(name))
-            else without_secrets(item, depth + 1)
-            for name, item in list(value.items())[:100]
-        }
-    if isinstance(value, list | tuple):
-        return [without_secrets(item, depth + 1) for item in value[:50]]
-    if isinstance(value, str):
-        return withhold(_plain(value[:_LONGEST_TEXT]))
-    if isinstance(value, int) and abs(value) >= _LONGEST_NUMBER:
-        return str(value)[:_LONGEST_TEXT]
-    return value if isinstance(value, bool | int | float) or value is None else str(value)
-
-
-def _plain(text: str) -> str:
-    """Text that jsonb can hold: without NUL and halves of surrogate pairs."""
-    return text.replace("\x00", "").encode(errors="replace").decode()
 
 
 def _bounded(facts: Facts) -> Facts:

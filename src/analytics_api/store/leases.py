@@ -1,12 +1,20 @@
-"""Work that goes on only while its lease is held."""
+"""Who holds a lease, and work that goes on only while it is held."""
 
 from __future__ import annotations
 
 import asyncio
+import os
+import secrets
+import socket
 from collections.abc import Coroutine
 from typing import Any, Never, TypeVar
 
 Result = TypeVar("Result")
+
+
+def owner_name() -> str:
+    """A name for this process that no other has, on any machine."""
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
 
 
 async def run_while_held(work: Coroutine[Any, Any, Result], keep: Coroutine[Any, Any, Never]) -> Result:

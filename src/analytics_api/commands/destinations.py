@@ -12,7 +12,7 @@ from typing import Annotated
 import httpx
 import typer
 
-from analytics_api.command_line import ProjectOption, asked_secrets, opened, run_command
+from analytics_api.commands.context import ProjectOption, asked_secrets, opened, parse_pairs, run_command
 from analytics_api.deliver import administration
 from analytics_api.deliver.administration import NOW, NewDestination
 from analytics_api.deliver.dry_run import dry_run
@@ -21,22 +21,21 @@ from analytics_api.deliver.rules import Rules, RuleSet, parse_rules
 from analytics_api.domain.clock import system_clock
 from analytics_api.domain.project import Project
 from analytics_api.errors import ConfigurationError, NotFound
-from analytics_api.importing import parse_pairs
 from analytics_api.settings import PREFIX, Settings, load_settings
 from analytics_api.store.deliveries import reader_state
 from analytics_api.store.destination_rules import stored_rules
 from analytics_api.store.destinations import find_destination, stored_destinations
 from analytics_api.store.engine import Database
+from analytics_api.store.leases import owner_name
 from analytics_api.store.projects import DEFAULT, get_project
 from analytics_api.worker import (
     added_client,
     make_destinations,
-    owner_name,
     secret_box,
     settings_destinations,
 )
 
-destinations_app = typer.Typer(help="Where a project's events go.", no_args_is_help=True)
+app = typer.Typer(help="Where a project's events go.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="The destination's name, as `destinations list` shows it.")]
 
@@ -58,7 +57,7 @@ def _taken(settings: Settings, project: str) -> dict[str, str]:
     }
 
 
-@destinations_app.command("add")
+@app.command("add")
 def add(
     kind: Annotated[str, typer.Argument(help="amplitude, mixpanel, webhook, posthog, segment, ga4, ...")],
     name: Annotated[str, typer.Option(help="Its name in the project; the kind's when left out.")] = "",
@@ -100,7 +99,7 @@ def add(
     typer.echo(f"Destination {run_command(run())} of project {project} is there and starts: {start}.")
 
 
-@destinations_app.command("list")
+@app.command("list")
 def list_(project: ProjectOption = DEFAULT) -> None:
     """The destinations of a project: name, kind, state, origin, options that are no secrets."""
     settings = load_settings()
@@ -126,7 +125,7 @@ def list_(project: ProjectOption = DEFAULT) -> None:
     run_command(run())
 
 
-@destinations_app.command("remove")
+@app.command("remove")
 def remove(name: Name, project: ProjectOption = DEFAULT) -> None:
     """Remove a destination with its backlog, counts and dead letters. The events stay."""
     settings = load_settings()
@@ -139,7 +138,7 @@ def remove(name: Name, project: ProjectOption = DEFAULT) -> None:
     typer.echo(f"Destination {name} of project {project} is gone.")
 
 
-@destinations_app.command("pause")
+@app.command("pause")
 def pause(name: Name, project: ProjectOption = DEFAULT) -> None:
     """Stop sending; events wait in the log until it is resumed."""
     settings = load_settings()
@@ -152,7 +151,7 @@ def pause(name: Name, project: ProjectOption = DEFAULT) -> None:
     typer.echo(f"Destination {name} of project {project} is paused; its events are kept.")
 
 
-@destinations_app.command("resume")
+@app.command("resume")
 def resume(name: Name, project: ProjectOption = DEFAULT) -> None:
     """Let a paused destination go on, or try one that waits after a failure at once."""
     settings = load_settings()
@@ -165,7 +164,7 @@ def resume(name: Name, project: ProjectOption = DEFAULT) -> None:
     typer.echo(f"Destination {name} of project {project} {'goes on' if was_paused else 'was not paused'}.")
 
 
-@destinations_app.command("rules")
+@app.command("rules")
 def rules(
     name: Name,
     put: Annotated[
@@ -202,7 +201,7 @@ def rules(
     typer.echo(told if given is not None else json.dumps(json.loads(told), indent=2, ensure_ascii=False))
 
 
-@destinations_app.command("dry-run")
+@app.command("dry-run")
 def try_rules(
     name: Name,
     other: Annotated[

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from analytics_api.command_line import ProjectOption, opened, run_command
+from analytics_api.commands.context import ProjectOption, opened, run_command
 from analytics_api.domain.clock import system_clock
 from analytics_api.domain.plan import PlanMode, PlannedType, UnknownTypes
 from analytics_api.errors import ConfigurationError
@@ -22,6 +22,8 @@ from analytics_api.store.plans import StoredPlan, find_plan
 from analytics_api.store.projects import DEFAULT, get_project
 
 plan_app = typer.Typer(help="What a project expects of its events.", no_args_is_help=True)
+app = typer.Typer()
+app.add_typer(plan_app, name="plan")
 
 
 @plan_app.command("show")
@@ -37,6 +39,7 @@ def plan_show(project: ProjectOption = DEFAULT) -> None:
         typer.echo(f"{name}\t{properties}\t{planned.description}")
 
 
+@app.command()
 def codegen(
     language: Annotated[Language, typer.Argument(help="What to write types in.")],
     project: ProjectOption = DEFAULT,

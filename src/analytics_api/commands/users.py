@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics_api.access.logins import normal_username
 from analytics_api.access.passwords import checked_password, generated_password, hash_password
-from analytics_api.command_line import asked_secrets, opened, run_command
+from analytics_api.commands.context import asked_secrets, opened, run_command
 from analytics_api.domain.clock import system_clock
 from analytics_api.domain.project import Role
 from analytics_api.errors import ConfigurationError, NotFound
@@ -20,7 +20,7 @@ from analytics_api.store import login_attempts, user_sessions, users
 from analytics_api.store.projects import get_project
 from analytics_api.store.users import User
 
-users_app = typer.Typer(help="People who log in.", no_args_is_help=True)
+app = typer.Typer(help="People who log in.", no_args_is_help=True)
 
 Name = Annotated[
     str, typer.Argument(metavar="USERNAME", help="Such as an e-mail address; case does not matter.")
@@ -58,7 +58,7 @@ def _show(username: str, password: str, ask: bool) -> None:
         typer.echo(password)
 
 
-@users_app.command("create")
+@app.command("create")
 def users_create(
     username: Name,
     role: Annotated[Role | None, typer.Option(help="In the project that --project names.")] = None,
@@ -91,7 +91,7 @@ def users_create(
     _show(username, password, ask_password)
 
 
-@users_app.command("list")
+@app.command("list")
 def users_list() -> None:
     """All users, with what they may do and when they logged in last."""
 
@@ -111,7 +111,7 @@ def users_list() -> None:
     run_command(show())
 
 
-@users_app.command("set-role")
+@app.command("set-role")
 def users_set_role(
     username: Name,
     role: Annotated[Role, typer.Option(help="What the user may do from now on.")],
@@ -129,7 +129,7 @@ def users_set_role(
     typer.echo(f"{username} is {role} of {project}.")
 
 
-@users_app.command("reset-password")
+@app.command("reset-password")
 def users_reset_password(username: Name, ask_password: Ask = False) -> None:
     """Set a new password and end all logins of a user. One that was made up is printed alone on the last line."""
     password = _password(username, ask_password)
@@ -145,7 +145,7 @@ def users_reset_password(username: Name, ask_password: Ask = False) -> None:
     _show(username, password, ask_password)
 
 
-@users_app.command("remove-second-factor")
+@app.command("remove-second-factor")
 def users_remove_second_factor(username: Name) -> None:
     """For somebody who has lost the app that shows the codes: the password alone is enough again."""
 
@@ -157,14 +157,14 @@ def users_remove_second_factor(username: Name) -> None:
     typer.echo(f"{username} logs in with the password alone.")
 
 
-@users_app.command("disable")
+@app.command("disable")
 def users_disable(username: Name) -> None:
     """Lock a user out, at once."""
     _set_disabled(username, True)
     typer.echo(f"{username} is locked out.")
 
 
-@users_app.command("enable")
+@app.command("enable")
 def users_enable(username: Name) -> None:
     """Let a user in again."""
     _set_disabled(username, False)
@@ -180,7 +180,7 @@ def _set_disabled(username: str, disabled: bool) -> None:
     run_command(change())
 
 
-@users_app.command("remove")
+@app.command("remove")
 def users_remove(username: Name) -> None:
     """Remove a user for good."""
 

@@ -19,16 +19,18 @@ from analytics_api.aggregate.ledger_files import (
     spend_of,
     store_entries,
 )
-from analytics_api.command_line import ProjectOption, opened_project, run_command
+from analytics_api.commands.context import ProjectOption, opened_project, parse_pairs, run_command
 from analytics_api.domain.clock import system_clock
 from analytics_api.domain.project import Project
 from analytics_api.errors import AnalyticsError, ConfigurationError
-from analytics_api.importing import parse_pairs
 from analytics_api.ingest.formats import open_file
 from analytics_api.store.projects import DEFAULT
 
 spend_app = typer.Typer(help="Acquisition spend.", no_args_is_help=True)
 rates_app = typer.Typer(help="Exchange rates.", no_args_is_help=True)
+app = typer.Typer()
+app.add_typer(spend_app, name="spend")
+app.add_typer(rates_app, name="rates")
 
 Read = Callable[[Sequence[Row], Project, Mapping[str, str], Mapping[str, str]], Entries]
 File = Annotated[Path, typer.Argument(help="CSV with a line of headers; gzip or not.")]

@@ -14,11 +14,10 @@ from analytics_api.alert.administration import NewChannel
 from analytics_api.alert.channels.registry import CHANNELS
 from analytics_api.alert.kinds import KINDS
 from analytics_api.alert.service import Alerts
-from analytics_api.command_line import ProjectOption, asked_secrets, opened, run_command
+from analytics_api.commands.context import ProjectOption, asked_secrets, opened, parse_pairs, run_command
 from analytics_api.domain.clock import system_clock
 from analytics_api.domain.project import Project
 from analytics_api.errors import NotFound
-from analytics_api.importing import parse_pairs
 from analytics_api.settings import load_settings
 from analytics_api.store.alert_channels import list_channels
 from analytics_api.store.alert_outbox import outbox_counts
@@ -28,11 +27,11 @@ from analytics_api.store.engine import Database
 from analytics_api.store.projects import DEFAULT, get_project
 from analytics_api.worker import make_alerts
 
-alerts_app = typer.Typer(help="What fires, and who is told.", no_args_is_help=True)
+app = typer.Typer(help="What fires, and who is told.", no_args_is_help=True)
 rules_app = typer.Typer(help="What is watched.", no_args_is_help=True)
 channels_app = typer.Typer(help="Where people are told.", no_args_is_help=True)
-alerts_app.add_typer(rules_app, name="rules")
-alerts_app.add_typer(channels_app, name="channels")
+app.add_typer(rules_app, name="rules")
+app.add_typer(channels_app, name="channels")
 
 RuleNumber = Annotated[int, typer.Argument(help="Number of the rule, as `alerts rules list` shows it.")]
 ChannelNumber = Annotated[
@@ -53,7 +52,7 @@ async def _opened(slug: str) -> AsyncIterator[tuple[Database, Project, Alerts]]:
             await alerts.close()
 
 
-@alerts_app.command("list")
+@app.command("list")
 def list_alerts(
     project: ProjectOption = DEFAULT,
     history: Annotated[int, typer.Option(min=0, max=1000, help="How many that are over to show, too.")] = 0,
@@ -80,7 +79,7 @@ def _line(item: StoredAlert) -> str:
     return f"{item.id}\t{alert.state}\t{since}\t{alert.subject}\t{alert.text}{known}"
 
 
-@alerts_app.command("acknowledge")
+@app.command("acknowledge")
 def acknowledge_alert(
     alert_id: Annotated[int, typer.Argument(help="Number of the alert, as `alerts list` shows it.")],
     project: ProjectOption = DEFAULT,

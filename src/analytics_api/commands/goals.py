@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from analytics_api.command_line import ProjectOption, opened_project, run_command
+from analytics_api.commands.context import ProjectOption, opened_project, run_command
 from analytics_api.domain.clock import system_clock
 from analytics_api.query.goals import goal_answer
 from analytics_api.settings import load_settings
@@ -14,10 +14,10 @@ from analytics_api.store.goals import list_goals
 from analytics_api.store.metrics.answer import Figures
 from analytics_api.store.projects import DEFAULT
 
-goals_app = typer.Typer(help="Targets and how far they are.", no_args_is_help=True)
+app = typer.Typer(help="Targets and how far they are.", no_args_is_help=True)
 
 
-@goals_app.command("list")
+@app.command("list")
 def show_goals(project: ProjectOption = DEFAULT) -> None:
     """Number, status, value and target, days, what is projected, and title; each in its period of today or its last."""
 

@@ -12,11 +12,11 @@ from typing import Annotated, Any, TypeVar
 import asyncpg
 import typer
 
-from analytics_api.access.audit import without_persons
+from analytics_api.access.withheld import without_persons
+from analytics_api.database import database_url
 from analytics_api.domain.clock import system_clock
 from analytics_api.domain.project import Project
 from analytics_api.errors import ConfigurationError
-from analytics_api.serve import database_url
 from analytics_api.settings import Settings, load_settings
 from analytics_api.store.audit import Act, Outcome, end, record
 from analytics_api.store.engine import Database
@@ -114,5 +114,16 @@ def asked_secrets(names: Sequence[str]) -> dict[str, str]:
             raise ConfigurationError(
                 f"--secret {name}: nothing was given; write it as a line to standard input."
             )
+        found[name] = value
+    return found
+
+
+def parse_pairs(option: str, pairs: Sequence[str]) -> dict[str, str]:
+    """`a=b` options as a dictionary. Raises ConfigurationError naming the option."""
+    found = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not (name and equals and value):
+            raise ConfigurationError(f"{option} {pair!r}: write NAME=VALUE.")
         found[name] = value
     return found

@@ -11,7 +11,7 @@ from typing import Annotated, BinaryIO
 
 import typer
 
-from analytics_api.command_line import ProjectOption, opened_project, run_command
+from analytics_api.commands.context import ProjectOption, opened_project, run_command
 from analytics_api.domain.filters import parse_filter_text
 from analytics_api.errors import ConfigurationError
 from analytics_api.query.export.events import exported
@@ -20,9 +20,12 @@ from analytics_api.store.event_pages import EventChoice
 from analytics_api.store.filter_sql import check_patterns
 from analytics_api.store.projects import DEFAULT
 
+app = typer.Typer()
+
 _DAY = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
 
 
+@app.command()
 def export(
     target: Annotated[Path, typer.Argument(help="File to write; - is standard output.")],
     project: ProjectOption = DEFAULT,

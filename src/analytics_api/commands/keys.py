@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from analytics_api.command_line import ProjectOption, opened, run_command
+from analytics_api.commands.context import ProjectOption, opened, run_command
 from analytics_api.domain.clock import system_clock
 from analytics_api.domain.project import KeyKind
 from analytics_api.errors import NotFound
@@ -15,10 +15,10 @@ from analytics_api.settings import load_settings
 from analytics_api.store.keys import create_key, key_state, list_keys, revoke_key, rotate_key
 from analytics_api.store.projects import DEFAULT, get_project
 
-keys_app = typer.Typer(help="API keys.", no_args_is_help=True)
+app = typer.Typer(help="API keys.", no_args_is_help=True)
 
 
-@keys_app.command("create")
+@app.command("create")
 def keys_create(
     kind: Annotated[KeyKind, typer.Option(help="What the key may do.")],
     project: ProjectOption = DEFAULT,
@@ -52,7 +52,7 @@ def keys_create(
     typer.echo(key)
 
 
-@keys_app.command("list")
+@app.command("list")
 def keys_list(project: ProjectOption = DEFAULT) -> None:
     """The keys of a project, without their secrets."""
     settings = load_settings()
@@ -68,7 +68,7 @@ def keys_list(project: ProjectOption = DEFAULT) -> None:
     run_command(show())
 
 
-@keys_app.command("rotate")
+@app.command("rotate")
 def keys_rotate(
     key_id: Annotated[int, typer.Argument(help="Number of the key, as `keys list` shows it.")],
     project: ProjectOption = DEFAULT,
@@ -94,7 +94,7 @@ def keys_rotate(
     typer.echo(key)
 
 
-@keys_app.command("revoke")
+@app.command("revoke")
 def keys_revoke(
     key_id: Annotated[int, typer.Argument(help="Number of the key, as `keys list` shows it.")],
     project: ProjectOption = DEFAULT,

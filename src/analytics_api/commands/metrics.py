@@ -9,17 +9,17 @@ from typing import Annotated, Any
 import typer
 
 from analytics_api.aggregate.custom_metrics import add_metric, remove_metric, replace_metric
-from analytics_api.command_line import ProjectOption, opened_project, run_command
+from analytics_api.commands.context import ProjectOption, opened_project, run_command
 from analytics_api.domain.clock import system_clock
 from analytics_api.domain.metrics import METRICS
 from analytics_api.errors import ConfigurationError
 from analytics_api.store.custom_metrics import custom_metrics, find_custom_metric
 from analytics_api.store.projects import DEFAULT
 
-metrics_app = typer.Typer(help="Metrics, and those that a project defines for itself.", no_args_is_help=True)
+app = typer.Typer(help="Metrics, and those that a project defines for itself.", no_args_is_help=True)
 
 
-@metrics_app.command("list")
+@app.command("list")
 def list_metrics(
     project: ProjectOption = DEFAULT,
     own: Annotated[bool, typer.Option("--own", help="Only the project's own.")] = False,
@@ -37,7 +37,7 @@ def list_metrics(
     run_command(run())
 
 
-@metrics_app.command("define")
+@app.command("define")
 def define(
     file: Annotated[Path, typer.Argument(help="JSON as the body of POST /metrics/custom.")],
     project: ProjectOption = DEFAULT,
@@ -57,7 +57,7 @@ def define(
     run_command(run())
 
 
-@metrics_app.command("remove")
+@app.command("remove")
 def remove(name: Annotated[str, typer.Argument()], project: ProjectOption = DEFAULT) -> None:
     """Remove a metric of the project's own; its revisions stay."""
 

@@ -8,26 +8,26 @@ from uuid import UUID
 import httpx
 import typer
 
-from analytics_api.command_line import ProjectOption, opened_project, run_command
+from analytics_api.commands.context import ProjectOption, opened_project, parse_pairs, run_command
+from analytics_api.commands.overview import overview_app
 from analytics_api.deliver import replaying
 from analytics_api.deliver.replaying import FASTEST, USUAL_RATE, NewReplay
 from analytics_api.domain.clock import system_clock
 from analytics_api.domain.outcome import DeadKind
 from analytics_api.errors import ConfigurationError
-from analytics_api.importing import parse_pairs
-from analytics_api.overview_commands import overview_app
 from analytics_api.settings import load_settings
 from analytics_api.store.dead_letters import DeadChoice, dead_groups, discard_dead, retry_dead
+from analytics_api.store.leases import owner_name
 from analytics_api.store.projects import DEFAULT
 from analytics_api.store.replay_views import ReplayView, view_replays
 from analytics_api.store.replays import Replay
-from analytics_api.worker import make_destinations, owner_name
+from analytics_api.worker import make_destinations
 
-deliveries_app = typer.Typer(
+app = typer.Typer(
     help="What became of a project's events at its destinations; replays and dead letters.",
     no_args_is_help=True,
 )
-deliveries_app.add_typer(overview_app)
+app.add_typer(overview_app)
 
 SHOWN = 100
 
@@ -43,7 +43,7 @@ All = Annotated[bool, typer.Option("--all", help="All that meet the conditions."
 ReplayOption = Annotated[int | None, typer.Option("--replay", min=1, help="Only those of this replay.")]
 
 
-@deliveries_app.command("replay")
+@app.command("replay")
 def replay(
     destination: DestinationName,
     since: Annotated[
@@ -98,7 +98,7 @@ def replay(
     typer.echo(f"Replay {made.id} to {destination} is there: {number} events, {rate} a second at most.")
 
 
-@deliveries_app.command("replays")
+@app.command("replays")
 def list_replays(
     destination: Annotated[str | None, typer.Option(help="Only to this destination.")] = None,
     project: ProjectOption = DEFAULT,
@@ -120,13 +120,13 @@ def _line(view: ReplayView) -> str:
     return f"{view.replay.id}\t{view.replay.destination}\t{view.state}\t{share}\t{view.counts['dead', '']} dead\t{why}"
 
 
-@deliveries_app.command("pause")
+@app.command("pause")
 def pause(replay_number: ReplayNumber, project: ProjectOption = DEFAULT) -> None:
     """Stop a replay until it is resumed."""
     _change(replay_number, project, state="paused")
 
 
-@deliveries_app.command("resume")
+@app.command("resume")
 def resume(
     replay_number: ReplayNumber,
     rate: Annotated[int | None, typer.Option(min=1, max=FASTEST, help="Another rate from now on.")] = None,
@@ -136,7 +136,7 @@ def resume(
     _change(replay_number, project, state="running", rate=rate)
 
 
-@deliveries_app.command("cancel")
+@app.command("cancel")
 def cancel(replay_number: ReplayNumber, project: ProjectOption = DEFAULT) -> None:
     """End a replay for good. What has been sent stays at the destination."""
     _change(replay_number, project, state="cancelled")
@@ -152,7 +152,7 @@ def _change(replay_number: int, project: str, *, state: str, rate: int | None = 
     typer.echo(_line(run_command(run())))
 
 
-@deliveries_app.command("dead-letters")
+@app.command("dead-letters")
 def dead_letters(
     destination: Annotated[str | None, typer.Option(help="Only of this destination.")] = None,
     replay_number: ReplayOption = None,
@@ -172,7 +172,7 @@ def dead_letters(
     run_command(run())
 
 
-@deliveries_app.command("retry")
+@app.command("retry")
 def retry(
     destination: DestinationName,
     everything: All = False,
@@ -193,7 +193,7 @@ def retry(
     typer.echo(f"{run_command(run())} dead letters of {destination} wait for the next run.")
 
 
-@deliveries_app.command("discard")
+@app.command("discard")
 def discard(
     destination: DestinationName,
     reason: Annotated[str, typer.Option(help="Why; it is kept with them.")],

@@ -16,16 +16,19 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from analytics_api.aggregate.closing import close_due_days
 from analytics_api.aggregate.rebuild import RebuildReport, Shown, rebuild_project
 from analytics_api.aggregate.zone_change import change_zone
-from analytics_api.command_line import ProjectOption, opened_project, run_command
+from analytics_api.commands.context import ProjectOption, opened_project, run_command
 from analytics_api.domain.clock import system_clock
 from analytics_api.settings import load_settings
+from analytics_api.store.leases import owner_name
 from analytics_api.store.projects import DEFAULT
 from analytics_api.telemetry import configure_logging
-from analytics_api.worker import owner_name
+
+app = typer.Typer()
 
 LINE_EVERY = 2.0
 
 
+@app.command()
 def rebuild(
     project: ProjectOption = DEFAULT,
     first: Annotated[
