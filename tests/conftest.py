@@ -25,9 +25,10 @@ SHARED_DATA = "ANALYTICS_SHARED_DATA"
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that use a database, so that CI can run just them against another PostgreSQL."""
+    """Mark the tests that speak SQL, so that CI can run just them against another PostgreSQL; those of pages do not."""
     for item in items:
-        if "database_server" in getattr(item, "fixturenames", ()):
+        fixtures = getattr(item, "fixturenames", ())
+        if "database_server" in fixtures and "browser" not in fixtures:
             item.add_marker("database")
 
 
