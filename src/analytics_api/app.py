@@ -58,7 +58,9 @@ from analytics_api.ingest.writer import Writer
 from analytics_api.outbound.connections import make_client
 from analytics_api.privacy.consent_routes import router as consent_router
 from analytics_api.privacy.erasure_routes import router as erasure_router
+from analytics_api.privacy.periods import RetentionRules
 from analytics_api.privacy.policy_routes import router as policy_router
+from analytics_api.privacy.retention_routes import router as retention_router
 from analytics_api.query.acquisition_routes import router as acquisition_router
 from analytics_api.query.analysis.routes import router as analysis_router
 from analytics_api.query.analysis.timeline_routes import router as timeline_router
@@ -228,6 +230,7 @@ def create_app(settings: Settings, url: str, *, with_worker: bool = False) -> Ap
         quarantine_router,
         person_router,
         policy_router,
+        retention_router,
         flat_router,
         stripe_router,
         erasure_router,
@@ -363,6 +366,7 @@ async def _open(
     app.state.privacy = privacy
     app.state.services = services
     app.state.figures = FigureRules(settings.late_days)
+    app.state.retention = RetentionRules(settings.data_retention_days, settings.late_days)
     app.state.live = LiveHub(database)
     app.state.stripe = StripeRules(_stripe_secrets(settings))
     app.state.config = _config(settings)

@@ -17,6 +17,7 @@ from analytics_api.store.delivery_settling import add_counts
 from analytics_api.store.jobs import claim_job, finish_job
 from analytics_api.store.projects import create_project
 from analytics_api.store.replays import MARK
+from analytics_api.store.retention_states import begin_run, end_run
 from tests.support.alerting import JOBS, World
 from tests.support.events import NOW, make_event, write_events
 from tests.support.figures import LATE_DAYS
@@ -181,3 +182,35 @@ async def test_a_job_that_fails_or_is_not_run(world: World) -> None:
     (finding,) = (await look_again(world, rule)).values()
     assert (finding.subject, finding.value) == ("job:close-days", 3.5)
     assert "no such luck" not in finding.text, "jobs work for all projects"
+
+
+async def test_retention_that_was_blocked(world: World) -> None:
+    project_id = world.project.id
+    assert await found(world, "retention_blocked") == {}
+    async with world.database.acquire() as connection:
+        await begin_run(connection, [project_id], NOW)
+        await end_run(connection, project_id, {}, NOW)
+        rule_id = await world.rule("retention_blocked", {"hours": 20})
+        assert await look_again(world, rule_id) == {}
+        await begin_run(connection, [project_id], NOW)
+        await end_run(
+            connection, project_id, {"page_view of 2026-01-01": "reader a is behind", "b": "c"}, NOW
+        )
+        assert await look_again(world, rule_id) == {}
+        world.clock.move(days=1)
+        # The next run is blocked as well: since the first of both.
+        await begin_run(connection, [project_id], world.clock())
+        await end_run(
+            connection, project_id, {"page_view of 2026-01-01": "reader a is behind"}, world.clock()
+        )
+        assert await look_again(world, rule_id) == {
+            "retention": Finding(
+                "retention",
+                24.0,
+                "Retention could not remove page_view of 2026-01-01: reader a is behind.",
+            )
+        }
+        await begin_run(connection, [project_id], world.clock())
+        assert (await look_again(world, rule_id)).keys() == {"retention"}, "until the run has ended"
+        await end_run(connection, project_id, {}, world.clock())
+        assert await look_again(world, rule_id) == {}

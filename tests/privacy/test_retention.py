@@ -11,10 +11,14 @@ import pytest
 from analytics_api.aggregate.closing import close_due_days
 from analytics_api.aggregate.reader import RollupReader
 from analytics_api.domain.project import Project
+from analytics_api.domain.retention import Periods
 from analytics_api.privacy.retention import RetentionReport, apply_retention
 from analytics_api.store.delivery_standing import standings
 from analytics_api.store.engine import Database
 from analytics_api.store.jobs import claim_job, finish_job
+from analytics_api.store.log import fold_groups, safe_position
+from analytics_api.store.retention_periods import save_periods
+from analytics_api.store.retention_states import RetentionState, find_state
 from tests.support.events import make_event, make_project, open_database, write_events
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -40,8 +44,38 @@ async def count_and_close(database: Database) -> None:
     await close_due_days(database, NOW, late_days=7)
 
 
-async def retain(database: Database) -> RetentionReport:
-    return await apply_retention(database, NOW, retention_days=365, dedupe_days=30)
+async def retain(database: Database, drop_attempts: int = 20) -> RetentionReport:
+    return await apply_retention(
+        database,
+        NOW,
+        retention_days=365,
+        dedupe_days=30,
+        rest=0,
+        events_per_step=3,
+        drop_attempts=drop_attempts,
+    )
+
+
+async def fold(database: Database) -> None:
+    async with database.acquire() as connection:
+        await fold_groups(connection, await safe_position(connection))
+
+
+async def decide(database: Database, project: Project, days: int | None = None, **event_types: int) -> None:
+    async with database.acquire() as connection:
+        await save_periods(connection, project.id, Periods(days, event_types), NOW)
+
+
+async def last_run(database: Database, project: Project) -> RetentionState:
+    async with database.acquire() as connection:
+        found = await find_state(connection, project.id)
+    assert found is not None
+    return found
+
+
+async def types_left(database: Database) -> dict[str, int]:
+    rows = await database.pool.fetch("SELECT event_type, count(*) AS events FROM events GROUP BY 1")
+    return {row["event_type"]: row["events"] for row in rows}
 
 
 async def test_old_events_go_and_their_figures_stay(database: Database, project: Project) -> None:
@@ -64,7 +98,10 @@ async def test_nothing_goes_that_was_not_counted(database: Database, project: Pr
     await write_events(database, [make_event(project, occurred_at=OLD, received_at=OLD)])
     report = await retain(database)
     assert report.dropped == []
-    assert "reader rollups of project 1 is at 1 and the partition goes to 2" in report.blocked[OLD_PARTITION]
+    assert (
+        "reader rollups of project 1 is at 1 and the partition goes to 2"
+        in report.blocked["default"][OLD_PARTITION]
+    )
 
 
 async def test_nothing_goes_whose_days_are_not_final(database: Database, project: Project) -> None:
@@ -73,7 +110,7 @@ async def test_nothing_goes_whose_days_are_not_final(database: Database, project
     await reader.run_once()
     await reader.disconnect()
     report = await retain(database)
-    assert report.blocked == {OLD_PARTITION: "project 1 has no final figures for 2024-05-15"}
+    assert report.blocked == {"default": {OLD_PARTITION: "project 1 has no final figures for 2024-05-15"}}
 
 
 async def test_nothing_goes_that_a_destination_has_not_had(database: Database, project: Project) -> None:
@@ -83,7 +120,7 @@ async def test_nothing_goes_that_a_destination_has_not_had(database: Database, p
         "INSERT INTO readers (project_id, name, position, updated_at) VALUES (1, 'destination:amplitude', 0, $1)",
         NOW,
     )
-    assert "reader destination:amplitude" in (await retain(database)).blocked[OLD_PARTITION]
+    assert "reader destination:amplitude" in (await retain(database)).blocked["default"][OLD_PARTITION]
 
 
 async def test_history_that_arrived_lately_is_kept_for_as_long_as_anything_else(
@@ -116,7 +153,7 @@ async def test_events_that_come_in_while_a_partition_is_being_dropped_are_seen(
     await writer.close()
     report = await retaining
     assert report.dropped == []
-    assert report.blocked == {OLD_PARTITION: "new events have arrived for it"}
+    assert report.blocked == {"default": {OLD_PARTITION: "new events have arrived for it"}}
 
 
 async def test_a_query_that_begins_while_a_partition_is_being_dropped_is_answered(
@@ -169,9 +206,139 @@ async def test_a_query_that_reads_for_long_is_not_disturbed(database: Database, 
     reading = await database.connect()
     async with reading.transaction():
         await reading.fetch("SELECT * FROM events")
-        assert (await retain(database)).blocked == {OLD_PARTITION: "it is in use; the next run tries again"}
+        blocked = (await retain(database, drop_attempts=1)).blocked
+        assert blocked == {"default": {OLD_PARTITION: "it is in use; the next run tries again"}}
     await reading.close()
     assert (await retain(database)).dropped == [OLD_PARTITION]
+
+
+async def test_types_with_a_shorter_period_go_from_partitions_that_stay(
+    database: Database, project: Project
+) -> None:
+    days = [NOW - timedelta(days=number) for number in range(28, 33)]
+    await write_events(
+        database,
+        [
+            make_event(project, name, occurred_at=day)
+            for day in days
+            for name in ("noise", "signup_completed")
+        ],
+    )
+    await decide(database, project, noise=30)
+    await count_and_close(database)
+    report = await retain(database)
+    assert (report.events, report.dropped, report.blocked) == (2, [], {})
+    assert await types_left(database) == {"noise": 3, "signup_completed": 5}
+    sealed = await database.pool.fetch("SELECT day FROM project_days WHERE state = 'sealed' ORDER BY day")
+    assert [row["day"] for row in sealed] == [days[4].date(), days[3].date()]
+    state = await last_run(database, project)
+    assert (state.events, state.finished_at, state.blocked, state.blocked_since) == (2, NOW, {}, None)
+
+
+async def test_a_project_with_a_shorter_period_empties_its_part_and_the_partition_goes_with_the_last(
+    database: Database, project: Project
+) -> None:
+    other = await make_project(database, "other")
+    for each in (project, other):
+        await write_events(database, [make_event(each, occurred_at=OLD) for _ in range(4)])
+    await count_and_close(database)
+    await decide(database, project, 100)
+    await decide(database, other, 3000)
+    assert (await retain(database)).events == 4
+    assert await types_left(database) == {"page_view": 4}
+    held = await database.pool.fetch(
+        "SELECT project_id FROM event_groups UNION SELECT project_id FROM partition_ranges"
+    )
+    assert project.id in {row["project_id"] for row in held}, "notes that are not summed up are needed still"
+    await fold(database)
+    await decide(database, other, 100)
+    report = await retain(database)
+    assert (report.events, report.dropped) == (0, [OLD_PARTITION])
+    assert await types_left(database) == {}
+    assert (await last_run(database, other)).partitions == [OLD_PARTITION]
+
+
+async def test_what_a_reader_or_a_destination_still_needs_stays_and_is_named(
+    database: Database, project: Project
+) -> None:
+    old = NOW - timedelta(days=32)
+    for name in ("read", "parked", "unread"):
+        await write_events(database, [make_event(project, name, occurred_at=old)])
+    await decide(database, project, 30)
+    await count_and_close(database)
+    rows = await database.pool.fetch("SELECT event_type, person_id, seq FROM events ORDER BY seq")
+    await database.pool.execute(
+        "INSERT INTO readers (project_id, name, position, updated_at) VALUES (1, 'destination:mine', $1, $2)",
+        rows[1]["seq"],
+        NOW,
+    )
+    await database.pool.execute(
+        """
+        INSERT INTO parked_events (project_id, destination, person_id, seq, event_type, occurred_at, received_at,
+            attempts, reason, parked_at, retry_at)
+        VALUES (1, 'mine', $1, $2, 'parked', $3, $3, 1, 'HTTP 503', $3, $3)
+        """,
+        rows[1]["person_id"],
+        rows[1]["seq"],
+        old,
+    )
+    report = await retain(database)
+    assert report.events == 1
+    assert await types_left(database) == {"parked": 1, "unread": 1}
+    day = old.date()
+    assert report.blocked["default"] == {
+        f"parked of {day}": "1 of them wait for another attempt at a destination",
+        f"unread of {day}": f"reader destination:mine is at {rows[1]['seq']} and has not read 1 of them",
+    }
+    state = await last_run(database, project)
+    assert (state.blocked, state.blocked_since) == (report.blocked["default"], NOW)
+    await database.pool.execute("DELETE FROM parked_events")
+    await database.pool.execute("UPDATE readers SET position = $1", rows[2]["seq"])
+    assert (await retain(database)).events == 2
+    assert (await last_run(database, project)).blocked_since is None
+
+
+async def test_days_that_are_not_final_or_have_changed_since_keep_their_events(
+    database: Database, project: Project
+) -> None:
+    old = NOW - timedelta(days=32)
+    await write_events(database, [make_event(project, occurred_at=old)])
+    await decide(database, project, 30)
+    reader = RollupReader(database, "reader")
+    await reader.run_once()
+    blocked = (await retain(database)).blocked["default"]
+    assert blocked == {f"page_view of {old.date()}": f"project 1 has no final figures for {old.date()}"}
+    await close_due_days(database, NOW, late_days=7)
+    await write_events(database, [make_event(project, occurred_at=old)])
+    await reader.run_once()
+    await reader.disconnect()
+    [reason] = (await retain(database)).blocked["default"].values()
+    assert "are to be made again (late_events)" in reason
+    await close_due_days(database, NOW, late_days=7)
+    assert (await retain(database)).events == 2
+    dau = "SELECT value FROM aggregated_metrics WHERE metric_type = 'events' AND metric_date = $1"
+    assert await database.pool.fetchval(dau, old.date()) == 2
+
+
+async def test_the_quarantine_follows_the_periods(database: Database, project: Project) -> None:
+    for name, age in (("noise", 20), ("noise", 5), ("other", 20), ("other", 40)):
+        await database.pool.execute(
+            """
+            INSERT INTO quarantined_events (person_id, event_id, project_id, has_person, is_bot, trusted, event_type,
+                event_data, context, occurred_at, received_at, kind, path, reason)
+            VALUES (gen_random_uuid(), gen_random_uuid(), $1, true, false, false, $2, '{}', '{}', $3, $3, 'schema', '', '')
+            """,
+            project.id,
+            name,
+            NOW - timedelta(days=age),
+        )
+    await decide(database, project, 30, noise=10)
+    assert (await retain(database)).quarantined == 2
+    left = await database.pool.fetch("SELECT event_type, received_at FROM quarantined_events ORDER BY 1")
+    assert [(row["event_type"], (NOW - row["received_at"]).days) for row in left] == [
+        ("noise", 5),
+        ("other", 20),
+    ]
 
 
 async def test_old_keys_are_forgotten(database: Database, project: Project) -> None:

@@ -12,5 +12,6 @@ DEFAULTS = {
         RuleBody("Backlog older than an hour", "backlog_age", {"minutes": 60}, hold_seconds=120),
         # Jobs that were missed while no worker ran are made up for when one starts.
         RuleBody("Job did not run", "job_not_run", {}, hold_seconds=600),
+        RuleBody("Retention blocked", "retention_blocked", {}),
     )
 }

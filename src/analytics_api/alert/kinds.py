@@ -18,6 +18,7 @@ from analytics_api.store.delivery_overview import ended, total
 from analytics_api.store.delivery_standing import standings
 from analytics_api.store.delivery_window import Window
 from analytics_api.store.metrics.days import ROLLUP_READER
+from analytics_api.store.retention_states import find_state
 
 _Destination = Field(None, min_length=1, max_length=63, description="Only this one; all when left out.")
 
@@ -146,6 +147,24 @@ async def _job_not_run(scene: Scene, parameters: JobNotRun) -> list[Finding]:
     return found
 
 
+class RetentionBlocked(Parameters):
+    """Of `retention_blocked`."""
+
+    hours: int = Field(0, ge=0, le=8_760, description="How long it may have been so; runs are daily.")
+
+
+async def _retention_blocked(scene: Scene, parameters: RetentionBlocked) -> list[Finding]:
+    state = await find_state(scene.connection, scene.project_id)
+    if state is None or state.blocked_since is None:
+        return []
+    hours = (scene.now - state.blocked_since).total_seconds() / 3600
+    if hours < parameters.hours:
+        return []
+    what, reason = next(iter(state.blocked.items()))
+    more = f", and {len(state.blocked) - 1} more" if len(state.blocked) > 1 else ""
+    return [Finding("retention", round(hours, 2), f"Retention could not remove {what}{more}: {reason}.")]
+
+
 def _span(minutes: float) -> str:
     """A length of time for people: `90 minutes`, `3 hours`, `4 days`."""
     for unit, size, upto in (("minutes", 1, 120), ("hours", 60, 2_880)):
@@ -178,6 +197,12 @@ KINDS: dict[str, RuleKind] = {
     ),
     "job_not_run": RuleKind(
         "a periodic job of the worker has not run to its end for a time", "hours", JobNotRun, _job_not_run
+    ),
+    "retention_blocked": RuleKind(
+        "events past retention had to stay, because something still needs them",
+        "hours",
+        RetentionBlocked,
+        _retention_blocked,
     ),
     **metric_kinds.KINDS,
 }

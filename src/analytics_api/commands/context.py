@@ -65,6 +65,8 @@ _LOOKS = frozenset(
     }
 )
 """Commands that change nothing."""
+_SHOWN_ALONE = frozenset({"origins", "retention"})
+"""Those that change nothing when they are given a project alone."""
 
 
 @asynccontextmanager
@@ -72,7 +74,7 @@ async def _recorded(database: Database) -> AsyncIterator[None]:
     """Put a command that changes something into the audit log, with its arguments. They hold no secrets: those are asked for."""
     given = sys.argv[1:]
     command = given[: 3 if given[:1] == ["alerts"] else 2]
-    if _LOOKS.intersection(command[-1:]):
+    if _LOOKS.intersection(command[-1:]) or (len(given) == 3 and given[1] in _SHOWN_ALONE):
         yield
         return
     act = Act("command line", " ".join(command), after={"arguments": without_persons(given[len(command) :])})

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from analytics_api.commands.context import opened, run_command
+from analytics_api.commands.project_settings import origins, retention
 from analytics_api.commands.rebuild import change_time_zone
 from analytics_api.domain.clock import system_clock
 from analytics_api.settings import load_settings
@@ -14,6 +15,8 @@ from analytics_api.store.projects import create_project, list_projects
 
 app = typer.Typer(help="Projects: one per product.", no_args_is_help=True)
 app.command("time-zone")(change_time_zone)
+app.command("origins")(origins)
+app.command("retention")(retention)
 
 
 @app.command("create")

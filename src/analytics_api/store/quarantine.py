@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from uuid import UUID
@@ -204,9 +204,19 @@ async def discard(connection: asyncpg.Connection, chosen: Selection, before: dat
     )
 
 
-async def purge_quarantine(connection: asyncpg.Connection, before: datetime) -> int:
-    """Delete what came before a time, of all projects. Returns how many."""
-    return await _delete(connection, "received_at < $1", before)
+async def purge_quarantine(
+    connection: asyncpg.Connection, project_id: int, before: datetime, by_type: Mapping[str, datetime]
+) -> int:
+    """Delete what came before a time, or of some types before another. Returns how many."""
+    mine = "project_id = $1 AND received_at < $2"
+    deleted = await _delete(
+        connection, f"{mine} AND event_type <> ALL ($3)", project_id, before, list(by_type)
+    )
+    for event_type, type_before in by_type.items():
+        deleted += await _delete(
+            connection, f"{mine} AND event_type = $3", project_id, type_before, event_type
+        )
+    return deleted
 
 
 async def _delete(connection: asyncpg.Connection, condition: str, *values: object) -> int:

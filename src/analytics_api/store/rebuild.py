@@ -63,6 +63,17 @@ def _bounds(project: Project, days: Sequence[date]) -> tuple[datetime, datetime]
     )
 
 
+async def _unsealed(connection: asyncpg.Connection, project: Project, days: Sequence[date]) -> list[date]:
+    """Those that retention has not sealed since the rebuild began."""
+    rows = await connection.fetch(
+        "SELECT day FROM project_days WHERE project_id = $1 AND state = 'sealed' AND day = ANY ($2::date[])",
+        project.id,
+        list(days),
+    )
+    sealed = {row["day"] for row in rows}
+    return [day for day in days if day not in sealed]
+
+
 # Days
 
 
@@ -70,6 +81,9 @@ async def replace_event_days(
     connection: asyncpg.Connection, project: Project, days: Sequence[date], upto: int, now: datetime
 ) -> set[date]:
     """Count the events of some days, given in order. Returns the days that were different; closed ones are marked."""
+    days = await _unsealed(connection, project, days)
+    if not days:
+        return set()
     lower, upper = _bounds(project, days)
     rows = await connection.fetch(
         """
@@ -129,6 +143,9 @@ async def replace_ledgers(
 
     All at once, because of entries that were sent twice the first counts. Persons' first payments are made with them.
     """
+    days = await _unsealed(connection, project, days)
+    if not days:
+        return set()
     scope = project.id, list(days), project.zone.key
     before = await _by_day(connection, _LEDGER_DAYS, *scope)
     await connection.execute(

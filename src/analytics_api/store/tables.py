@@ -812,6 +812,27 @@ privacy_policies = Table(
     _time("updated_at"),
 )
 
+retention_periods = Table(
+    "retention_periods",
+    metadata,
+    Column("project_id", Integer, primary_key=True, autoincrement=False),
+    Column("event_type", Text, primary_key=True),
+    Column("days", Integer, nullable=False),
+    _time("updated_at"),
+)
+
+retention_states = Table(
+    "retention_states",
+    metadata,
+    Column("project_id", Integer, primary_key=True, autoincrement=False),
+    _time("started_at"),
+    _time("finished_at", nullable=True),
+    _count("events"),
+    Column("partitions", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("blocked", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
+    _time("blocked_since", nullable=True),
+)
+
 privacy_counts = Table(
     "privacy_counts",
     metadata,
