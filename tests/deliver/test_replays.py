@@ -20,7 +20,6 @@ from analytics_api.store.destinations import delete_destination
 from analytics_api.store.engine import Database
 from analytics_api.store.readers import ensure_reader
 from analytics_api.store.replays import replay_reader
-from analytics_api.store.upkeep import expired_partitions
 from tests.support.delivering import (
     DOWN,
     MovableClock,
@@ -35,6 +34,7 @@ from tests.support.delivering import (
 from tests.support.events import NOW, make_event, write_events
 from tests.support.providers import AmplitudeStandIn, Fault, GoogleAnalyticsStandIn, MixpanelStandIn
 from tests.support.replaying import ReplayBench
+from tests.support.retention import blocked_by
 
 
 @pytest.fixture
@@ -479,13 +479,10 @@ async def test_retention_waits_for_it(
     await run_until_quiet(reader, clock)
     replay = await bench.start(NewReplay(allow_repetitions=True))
     async with database.acquire() as connection:
-        (expired,) = await expired_partitions(connection, NOW - timedelta(days=300))
-        assert expired.blocked_by is not None
-        assert replay_reader(replay.id) in expired.blocked_by
+        assert replay_reader(replay.id) in await blocked_by(connection, project, NOW - timedelta(days=300))
     await bench.run(bench.reader(replay))
     async with database.acquire() as connection:
-        (expired,) = await expired_partitions(connection, NOW - timedelta(days=300))
-        assert expired.blocked_by is None or "reader" not in expired.blocked_by
+        assert "reader" not in await blocked_by(connection, project, NOW - timedelta(days=300))
 
 
 async def test_a_reader_without_noted_beginning(

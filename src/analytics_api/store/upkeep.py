@@ -139,7 +139,7 @@ async def expired_partitions(
 
 def _first(row: asyncpg.Record) -> str | None:
     return next(
-        (row[name] for name in ("unread", "uncounted", "parked", "unclosed", "dirty") if row[name]), None
+        (row[name] for name in ("unread", "parked", "uncounted", "unclosed", "dirty") if row[name]), None
     )
 
 
