@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import LargeBinary, String, cast, insert, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from analytics_api.store.tables import audit_log, metadata, users
+from analytics_api.store.tables import metadata
+from analytics_api.store.tables.access import audit_log, users
 
 Facts = dict[str, Any]
 

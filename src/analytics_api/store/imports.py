@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from analytics_api.store.engine import Database
-from analytics_api.store.tables import imports
+from analytics_api.store.tables.log import imports
 
 
 class Counts(Protocol):

@@ -10,7 +10,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics_api.domain.project import Role
-from analytics_api.store.tables import invitations
+from analytics_api.store.tables.access import invitations
 from analytics_api.store.user_sessions import hash_token
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics_api.domain.project import KeyKind
-from analytics_api.store.tables import api_keys
+from analytics_api.store.tables.access import api_keys
 
 _MARKS = {KeyKind.WRITE: "wk", KeyKind.SERVER: "sk", KeyKind.READ: "rk", KeyKind.ADMIN: "ak"}
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from analytics_api.store.tables import login_attempts
+from analytics_api.store.tables.access import login_attempts
 
 MOST_ATTEMPTS = 10
 """Failures in a row, at once."""

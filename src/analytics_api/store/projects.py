@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics_api.domain.project import Project
 from analytics_api.errors import Conflict, NotFound, Unprocessable
-from analytics_api.store.tables import projects
+from analytics_api.store.tables.access import projects
 
 DEFAULT = "default"
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from analytics_api.store.tables import user_sessions, users
+from analytics_api.store.tables.access import user_sessions, users
 from analytics_api.store.users import User
 
 _USER = [users.c[name] for name in User.__slots__]

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics_api.domain.project import Role
 from analytics_api.errors import Conflict
-from analytics_api.store.tables import invitations, memberships, projects, user_sessions, users
+from analytics_api.store.tables.access import invitations, memberships, projects, user_sessions, users
 
 _FIRST_USER_LOCK = 0x75736572
 """Of all processes that start on an empty database at once, one makes the owner."""

@@ -16,7 +16,7 @@ from analytics_api.domain.metrics import Metric, State
 from analytics_api.domain.project import Project
 from analytics_api.store.metrics.days import TIME_ZONE
 from analytics_api.store.metrics.figure import Figure, fetch
-from analytics_api.store.tables import metric_revisions
+from analytics_api.store.tables.figures import metric_revisions
 
 
 @dataclass(frozen=True, slots=True)
