@@ -1,4 +1,4 @@
-"""Settings from `ANALYTICS__*` environment variables and `.env.analytics`. Read only by app.py, worker.py and cli.py."""
+"""Settings from `ANALYTICS__*` environment variables and `.env.analytics`. Read only by the composition roots."""
 
 from __future__ import annotations
 

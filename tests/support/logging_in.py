@@ -10,7 +10,8 @@ from typing import Any
 import httpx
 
 from analytics_api.access.passwords import hash_password
-from analytics_api.app import Application, create_app
+from analytics_api.app import create_app
+from analytics_api.application import Application
 from analytics_api.domain.clock import system_clock
 from analytics_api.domain.project import Role
 from analytics_api.settings import Settings
