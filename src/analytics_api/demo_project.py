@@ -15,7 +15,7 @@ from analytics_api.domain.clock import system_clock
 from analytics_api.domain.custom_metrics import parse_custom_metric
 from analytics_api.domain.goals import Direction, Goal, GoalPeriod
 from analytics_api.domain.plan import PlanMode, UnknownTypes
-from analytics_api.domain.project import Project
+from analytics_api.domain.project import KeyKind, Project
 from analytics_api.ingest.demo import demo_events
 from analytics_api.ingest.demo_actions import Event, faulty_events
 from analytics_api.ingest.draft import Status
@@ -28,6 +28,7 @@ from analytics_api.store.alert_rules import RuleBody, insert_rule
 from analytics_api.store.custom_metrics import add_custom_metric
 from analytics_api.store.engine import Database
 from analytics_api.store.goals import add_goal
+from analytics_api.store.keys import create_key
 from analytics_api.store.leases import owner_name
 from analytics_api.store.partitions import Partitions
 from analytics_api.store.plans import save_plan
@@ -126,6 +127,9 @@ async def _project(database: Database, first: date) -> Project:
                 title, metric_name, Direction(direction), Decimal(str(target)), GoalPeriod(period), first
             )
             await add_goal(connection, project.id, goal, now)
+        # Nobody gets to know them: they are there to be looked at.
+        for name, kind in (("Website (made-up)", KeyKind.WRITE), ("Backend (made-up)", KeyKind.SERVER)):
+            await create_key(connection, project.id, kind, name=name, now=now)
     async with database.acquire() as connection:
         await save_plan(connection, project.id, PlanMode.QUARANTINE, UnknownTypes.ALLOW, _PLAN, now)
         for rule in _RULES:

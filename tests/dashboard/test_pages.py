@@ -11,6 +11,7 @@ from tests.support.dashboard import MODES, Dashboard, violations
 
 LIST = Path(__file__).parents[2] / "web" / "dashboard" / "src" / "pages" / "index.ts"
 PAGES = [path for path in re.findall(r"path: '([^']+)'", LIST.read_text()) if ":" not in path]
+PAGES += [f"settings?tab={tab}" for tab in ("keys", "members", "privacy")]
 MOST_SCRIPT = 70_000
 
 
