@@ -1,4 +1,4 @@
-/* Made by make web-types from api/openapi.json, sha256 89a711a1ef5907733b0d1d03fa7f8f7330c49d3e27d25b6c12d89dad23d804fe */
+/* Made by make web-types from api/openapi.json, sha256 1fbc258e78969f9727cbe7f655919ae3cab9879a7d33d9ed5c364f571f6afbf8 */
 
 export interface paths {
     "/alerts": {
@@ -1466,6 +1466,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/invitations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["InvitationList"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["Invite"];
+                };
+            };
+            responses: {
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["NewInvitation"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/invitations/accept": {
         parameters: {
             query?: never;
@@ -1540,6 +1600,278 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/invitations/{invitation_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path: {
+                    invitation_id: number;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["KeyList"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["MakeKey"];
+                };
+            };
+            responses: {
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["NewKey"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/keys/{key_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path: {
+                    key_id: number;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/keys/{key_id}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path: {
+                    key_id: number;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["RotateKey"];
+                };
+            };
+            responses: {
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["NewKey"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/members": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["MemberList"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/members/{user_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path: {
+                    user_id: number;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        options?: never;
+        head?: never;
+        patch: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path: {
+                    user_id: number;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["SetRole"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["MemberItem"];
+                    };
+                };
+            };
+        };
         trace?: never;
     };
     "/metrics/aggregated": {
@@ -1858,6 +2190,164 @@ export interface paths {
             };
         };
         put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/privacy/policy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Policy"];
+                    };
+                };
+            };
+        };
+        put: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["PolicyBody"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Policy"];
+                    };
+                };
+            };
+        };
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/privacy/removed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: {
+            parameters: {
+                query?: {
+                    from?: string | null;
+                    to?: string | null;
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["RemovedList"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/project/origins": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Origins"];
+                    };
+                };
+            };
+        };
+        put: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["Origins"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Origins"];
+                    };
+                };
+            };
+        };
         post?: never;
         delete?: never;
         options?: never;
@@ -2638,6 +3128,19 @@ export interface components {
             high: number;
             low: number;
         };
+        InvitationItem: {
+            /** Format: date-time */
+            created_at: string;
+            created_by: string;
+            /** Format: date-time */
+            expires_at: string;
+            id: number;
+            role: components["schemas"]["Role"];
+        };
+        InvitationList: {
+            invitations: components["schemas"]["InvitationItem"][];
+            project: string;
+        };
         InvitationOffer: {
             /** Format: date-time */
             expires_at: string;
@@ -2647,6 +3150,11 @@ export interface components {
         };
         InvitationToken: {
             token: string;
+        };
+        Invite: {
+            /** @default 72 */
+            expires_hours: number;
+            role: components["schemas"]["Role"];
         };
         /** @enum {string} */
         JobKind: "erase" | "anonymise";
@@ -2731,6 +3239,26 @@ export interface components {
             zone?: string | null;
         };
         JsonValue: unknown;
+        KeyInfo: {
+            /** Format: date-time */
+            created_at: string;
+            events_per_second: number | null;
+            expires_at: string | null;
+            id: number;
+            kind: components["schemas"]["KeyKind"];
+            last_used_at: string | null;
+            name: string;
+            prefix: string;
+            revoked_at: string | null;
+            /** @enum {string} */
+            state: "active" | "expired" | "revoked";
+        };
+        /** @enum {string} */
+        KeyKind: "write" | "server" | "read" | "admin";
+        KeyList: {
+            keys: components["schemas"]["KeyInfo"][];
+            project: string;
+        };
         KindInfo: {
             description: string;
             kind: string;
@@ -2748,6 +3276,26 @@ export interface components {
             /** Format: password */
             password: string;
             username: string;
+        };
+        MakeKey: {
+            events_per_second?: number | null;
+            expires_days?: number | null;
+            kind: components["schemas"]["KeyKind"];
+            /** @default  */
+            name: string;
+        };
+        MemberItem: {
+            disabled: boolean;
+            last_login_at: string | null;
+            role: components["schemas"]["Role"];
+            /** Format: date-time */
+            since: string;
+            user_id: number;
+            username: string;
+        };
+        MemberList: {
+            members: components["schemas"]["MemberItem"][];
+            project: string;
         };
         MetricDefinition: {
             counts_people: boolean;
@@ -2774,11 +3322,41 @@ export interface components {
             value: number | null;
         };
         /** @enum {string} */
+        Mode: "drop" | "mask" | "hash" | "keep";
+        NewInvitation: {
+            /** Format: date-time */
+            created_at: string;
+            created_by: string;
+            /** Format: date-time */
+            expires_at: string;
+            id: number;
+            role: components["schemas"]["Role"];
+            token: string;
+        };
+        NewKey: {
+            /** Format: date-time */
+            created_at: string;
+            events_per_second: number | null;
+            expires_at: string | null;
+            id: number;
+            key: string;
+            kind: components["schemas"]["KeyKind"];
+            last_used_at: string | null;
+            name: string;
+            prefix: string;
+            revoked_at: string | null;
+            /** @enum {string} */
+            state: "active" | "expired" | "revoked";
+        };
+        /** @enum {string} */
         Of: "events" | "persons" | "sum" | "average" | "minimum" | "maximum" | "percentile";
         /** @enum {string} */
         Operator: "is" | "is_not" | "contains" | "not_contains" | "starts_with" | "ends_with" | "exists" | "not_exists" | ">" | ">=" | "<" | "<=";
         /** @enum {string} */
         Order: "ordered" | "strict" | "any";
+        Origins: {
+            origins: string[];
+        };
         /** @enum {string} */
         Period: "daily" | "weekly" | "monthly";
         Person: {
@@ -2825,6 +3403,37 @@ export interface components {
             zone: string;
         } & {
             [key: string]: unknown;
+        };
+        Policy: {
+            /** @default [] */
+            fields: string[];
+            /** @default [] */
+            kept_paths: string[];
+            /** @default {} */
+            modes: {
+                [key: string]: components["schemas"]["Mode"];
+            };
+            project: string;
+            /** @default [] */
+            signals: components["schemas"]["Signal"][];
+            updated_at: string | null;
+            version: number;
+            /** @default off */
+            visitor_ids: components["schemas"]["VisitorIds"];
+        };
+        PolicyBody: {
+            /** @default [] */
+            fields: string[];
+            /** @default [] */
+            kept_paths: string[];
+            /** @default {} */
+            modes: {
+                [key: string]: components["schemas"]["Mode"];
+            };
+            /** @default [] */
+            signals: components["schemas"]["Signal"][];
+            /** @default off */
+            visitor_ids: components["schemas"]["VisitorIds"];
         };
         PreviousWindow: {
             /** Format: date */
@@ -2903,6 +3512,23 @@ export interface components {
             };
             released: number;
             still_broken: number;
+        };
+        RemovedItem: {
+            action: string;
+            /** Format: date */
+            last_day: string;
+            number: number;
+            rule: string;
+            subject: string;
+        };
+        RemovedList: {
+            /** Format: date */
+            from: string;
+            items: components["schemas"]["RemovedItem"][];
+            project: string;
+            /** Format: date */
+            to: string;
+            total: number;
         };
         ReplayChoice: {
             anonymous_ids: string[];
@@ -3072,6 +3698,12 @@ export interface components {
         };
         /** @enum {string} */
         Role: "viewer" | "editor" | "owner";
+        RotateKey: {
+            /** @default 24 */
+            overlap_hours: number;
+        };
+        /** @enum {string} */
+        Rule: "field" | "email" | "phone" | "card" | "iban" | "jwt" | "url_secret";
         RuleInfo: {
             channel_ids: number[] | null;
             clear_seconds: number;
@@ -3157,6 +3789,11 @@ export interface components {
             target: number;
             title: string;
         };
+        SetRole: {
+            role: components["schemas"]["Role"];
+        };
+        /** @enum {string} */
+        Signal: "gpc" | "dnt";
         SignedReport: {
             algorithm: string;
             public_key: string;
@@ -3326,6 +3963,8 @@ export interface components {
             second_factor: boolean;
             username: string;
         };
+        /** @enum {string} */
+        VisitorIds: "off" | "daily" | "lifetime";
         WarningItem: {
             count: number;
             event_type: string;
