@@ -10,6 +10,7 @@ from analytics_api.access.auth_routes import router as auth_router
 from analytics_api.access.key_routes import router as key_router
 from analytics_api.access.member_routes import router as member_router
 from analytics_api.access.project_routes import router as project_router
+from analytics_api.access.share_routes import router as share_router
 from analytics_api.aggregate.cohort_routes import router as saved_cohort_router
 from analytics_api.aggregate.custom_metric_routes import router as custom_metric_router
 from analytics_api.aggregate.goal_routes import router as goal_setting_router
@@ -70,6 +71,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     key_router,
     audit_router,
     project_router,
+    share_router,
     alert_router,
     plan_router,
     quarantine_router,

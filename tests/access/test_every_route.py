@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,13 @@ import httpx
 import pytest
 from fastapi.routing import iter_route_contexts
 
-from analytics_api.access.cookies import COOKIE, csrf_token
+from analytics_api.access.cookies import COOKIE, SHARE_COOKIE, csrf_token
 from analytics_api.app import create_app
 from analytics_api.domain.clock import system_clock
 from analytics_api.domain.project import KeyKind, Role
 from analytics_api.settings import Settings
 from analytics_api.store.keys import create_key
+from analytics_api.store.shares import begin_viewing, create_share
 from analytics_api.store.user_sessions import open_session
 from analytics_api.store.users import User
 from tests.support.events import NOW, make_project
@@ -32,10 +34,12 @@ OPEN_TO: dict[str, set[str]] = {
     "key": {"write key", "server key", "admin key"},
     "send": {"write key", "server key", "admin key", "owner"},
     "trusted": {"server key", "admin key", "owner"},
+    "figures": {"share link", "read key", "read key in the address", "admin key", *MEMBERS},
     "read": {"read key", "read key in the address", "admin key", *MEMBERS},
     "edit": {"admin key", "editor", "owner"},
     "admin": {"admin key", "owner"},
     "login": {*MEMBERS, "owner elsewhere"},
+    "session": {*MEMBERS, "owner elsewhere", "share link"},
 }
 UNCHECKED = {"open", "local", "signed"}
 """Those that anybody may call; their own tests say what comes of it."""
@@ -107,6 +111,14 @@ async def everybody(site: Site) -> dict[str, Who]:
             if kind is KeyKind.READ:
                 people["read key in the address"] = Who(site, query=f"&key={key}")
         key = await create_key(connection, projects["elsewhere"].id, KeyKind.ADMIN, now=NOW)
+        _, share = await create_share(
+            connection, projects["default"].id, "all", "overview", password_hash=None, created_by="local",
+            expires_at=None, now=NOW,
+        )  # fmt: skip
+        token = await begin_viewing(connection, share.id, system_clock(), system_clock() + timedelta(hours=1))
+        people["share link"] = Who(
+            site, {"Cookie": f"{SHARE_COOKIE}={token}", "Sec-Fetch-Site": "same-origin"}
+        )
         people["admin key elsewhere"] = Who(site, {"X-API-Key": key})
     for role in Role:
         people[str(role)] = Who(site, user=await site.add(str(role), {"default": role}))

@@ -22,7 +22,7 @@ SAID_ELSEWHERE = [ignored_auth, negative_data_rejection, positive_data_acceptanc
 
 
 WITHOUT_KEY = {"/health/live", "/health/ready", "/metrics"}
-TAKES_ITS_OWN = ("/auth/login", "/invitations/", "/webhooks/")
+TAKES_ITS_OWN = ("/auth/login", "/invitations/", "/shares/inspect", "/shares/open", "/webhooks/")
 """What these need stands in the body."""
 
 

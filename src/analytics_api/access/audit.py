@@ -32,7 +32,7 @@ _UNRECORDED = ("/process-events", "/dry-run", "/tracking-plan/check")
 MOST_BYTES = 20_000
 """Of what was there before or after."""
 _NOISE = frozenset(
-    {"project_id", "version", "updated_at", "claim", "claimed_until", "evaluated_at", "choice"}
+    {"project_id", "version", "updated_at", "claim", "claimed_until", "evaluated_at", "choice", "view"}
 )
 
 
@@ -56,6 +56,7 @@ _ROWS = {
     "/keys/{key_id}/rotate": _Row("api_keys", "id", "key_id"),
     "/cohorts/{cohort_id}": _Row("cohorts", "id", "cohort_id"),
     "/members/{user_id}": _Row("memberships", "user_id", "user_id"),
+    "/shares/{share_id}": _Row("shares", "id", "share_id"),
     "/invitations/{invitation_id}": _Row("invitations", "id", "invitation_id"),
 }
 

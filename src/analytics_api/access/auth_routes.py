@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Request, Response
 
@@ -25,8 +26,9 @@ from analytics_api.access.schemas import (
     UserInfo,
 )
 from analytics_api.access.second_factors import otpauth_uri
-from analytics_api.domain.project import Role
+from analytics_api.domain.project import Project, Role
 from analytics_api.errors import NotFound, Unauthorized
+from analytics_api.store.engine import Database
 from analytics_api.store.projects import list_projects
 from analytics_api.store.user_sessions import end_session, end_sessions, list_sessions
 
@@ -77,17 +79,12 @@ async def session(request: Request, database: DatabaseOf) -> SessionInfo:
     login = await authenticator.login(request)
     if login is not None:
         return session_info(login)
-    if not authenticator.is_open_to(request) or is_foreign_page(request):
+    if authenticator.is_open_to(request) and not is_foreign_page(request):
+        return await local_session(database)
+    viewer = await authenticator.shares.find(request)
+    if viewer is None:
         raise Unauthorized("You are not logged in, or your login has ended: POST /auth/login.")
-    async with database.read() as connection:
-        projects = await list_projects(connection)
-    return SessionInfo(
-        mode="local",
-        user=None,
-        projects=[ProjectRole(id=one.id, slug=one.slug, name=one.name, role=Role.OWNER) for one in projects],
-        csrf_token=None,
-        expires_at=None,
-    )
+    return shared_session(await authenticator.project(viewer.project_slug), viewer.ends_at)
 
 
 @router.post("/password", summary="Change the password", response_model=SessionInfo)
@@ -170,6 +167,30 @@ def opened(request: Request, response: Response, login: Login) -> SessionInfo:
     logins = _authenticator(request).logins
     cookies.set_cookie(request, response, login.token, int(logins.lasts.total_seconds()))
     return session_info(login)
+
+
+async def local_session(database: Database) -> SessionInfo:
+    """Somebody at this machine, in sandbox mode."""
+    async with database.read() as connection:
+        projects = await list_projects(connection)
+    return _without_user("local", projects, Role.OWNER, None)
+
+
+def shared_session(project: Project, ends_at: datetime | None) -> SessionInfo:
+    """Somebody who looks through a share link."""
+    return _without_user("share", [project], Role.VIEWER, ends_at)
+
+
+def _without_user(
+    mode: Literal["local", "share"], projects: list[Project], role: Role, ends_at: datetime | None
+) -> SessionInfo:
+    return SessionInfo(
+        mode=mode,
+        user=None,
+        projects=[ProjectRole(id=one.id, slug=one.slug, name=one.name, role=role) for one in projects],
+        csrf_token=None,
+        expires_at=ends_at,
+    )
 
 
 def session_info(login: Login) -> SessionInfo:

@@ -15,6 +15,7 @@ from starlette.requests import HTTPConnection
 from analytics_api.access.caller import Caller, Right
 from analytics_api.access.local import is_foreign_page, is_local
 from analytics_api.access.logins import Login, Logins
+from analytics_api.access.shares import Shares
 from analytics_api.domain.clock import Clock, system_clock
 from analytics_api.domain.project import KeyKind, Project
 from analytics_api.errors import Forbidden, NotFound, Unauthorized
@@ -85,6 +86,7 @@ class Authenticator:
         self._rates = rates or {}
         self._query_keys = query_keys
         self.logins = logins or Logins(database, clock=clock)
+        self.shares = Shares(database, self.logins.passwords, clock)
         self._clock = clock
         self._callers: _Memory[bytes, Caller] = _Memory(monotonic)
         # Apart from the valid ones, so that made-up keys cannot push those out.
@@ -107,7 +109,22 @@ class Authenticator:
         if given is None and "key" in request.query_params:
             return await self._reader(request, request.query_params["key"], project)
         login = await self.login(request) if given is None else None
+        if given is None and (viewer := await self._viewer(request, login, project)):
+            return viewer
         return await (self._user(login, project) if login else self.holder(request, given, project))
+
+    async def _viewer(
+        self, request: HTTPConnection, login: Login | None, project: str | None
+    ) -> Caller | None:
+        """Who looks through a share link, and may not see the project otherwise."""
+        if login is None and self.is_open_to(request):
+            return None
+        viewer = await self.shares.find(request)
+        if viewer is None or (project is not None and project != viewer.project_slug):
+            return None
+        if login is not None and viewer.project_slug in {each.slug for each in login.memberships}:
+            return None
+        return Caller.shared(await self.project(viewer.project_slug), viewer.share_id)
 
     async def _reader(self, request: HTTPConnection, given: str, project: str | None) -> Caller:
         """The holder of a key in the address, which only read keys may stand in: addresses end up in logs and histories."""
@@ -117,7 +134,7 @@ class Authenticator:
                 headers=_CHALLENGE,
             )
         caller = await self.holder(request, given, project)
-        if caller.rights != {Right.READ}:
+        if not caller.rights <= {Right.FIGURES, Right.READ}:
             raise Forbidden(
                 "key: only a read key may stand in the address; send this one as 'Authorization: Bearer KEY' and replace "
                 "it, because addresses end up in logs."
@@ -270,6 +287,7 @@ def header_key(request: HTTPConnection) -> str | None:
 _KEYS = {
     Right.SEND: "a write or server",
     Right.TRUSTED: "a server",
+    Right.FIGURES: "a read or admin",
     Right.READ: "a read or admin",
     Right.EDIT: "an admin",
     Right.ADMIN: "an admin",
@@ -280,6 +298,8 @@ def require(caller: Caller, right: Right) -> Caller:
     """The caller, if it has the right. Raises Forbidden naming the kind of key or the role that has it."""
     if caller.may(right):
         return caller
+    if caller.is_shared:
+        raise Forbidden(f"A share link may not {right.value}: it shows figures alone.")
     if caller.role is not None:
         needed = "an editor or owner" if right is Right.EDIT else "an owner"
         raise Forbidden(

@@ -13,6 +13,7 @@ class Right(StrEnum):
 
     SEND = "send events"
     TRUSTED = "send revenue, payments, spend and old history"
+    FIGURES = "read figures"
     READ = "read figures and events"
     EDIT = "change what the project watches and expects"
     ADMIN = "administer the project"
@@ -21,19 +22,19 @@ class Right(StrEnum):
 _RIGHTS = {
     KeyKind.WRITE: frozenset({Right.SEND}),
     KeyKind.SERVER: frozenset({Right.SEND, Right.TRUSTED}),
-    KeyKind.READ: frozenset({Right.READ}),
+    KeyKind.READ: frozenset({Right.FIGURES, Right.READ}),
     KeyKind.ADMIN: frozenset(Right),
 }
 _ROLE_RIGHTS = {
-    Role.VIEWER: frozenset({Right.READ}),
-    Role.EDITOR: frozenset({Right.READ, Right.EDIT}),
+    Role.VIEWER: frozenset({Right.FIGURES, Right.READ}),
+    Role.EDITOR: frozenset({Right.FIGURES, Right.READ, Right.EDIT}),
     Role.OWNER: frozenset(Right),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who sent a request. `name` is safe to store: `local`, `local-page`, kind and number of the key, `user:` and a number."""
+    """Who sent a request. `name` is safe to store: `local`, `local-page`, kind and number of the key, `user:` or `share:` and a number."""
 
     project: Project
     rights: frozenset[Right]
@@ -57,6 +58,11 @@ class Caller:
         return cls(project, _ROLE_RIGHTS[role], f"user:{user_id}", role=role, everywhere=everywhere)
 
     @classmethod
+    def shared(cls, project: Project, share_id: int) -> Caller:
+        """Somebody who looks through a share link."""
+        return cls(project, frozenset({Right.FIGURES}), f"share:{share_id}", role=Role.VIEWER)
+
+    @classmethod
     def local(cls, project: Project) -> Caller:
         """Somebody at this machine, in sandbox mode: no key is asked and everything is allowed."""
         return cls(project, frozenset(Right), "local", everywhere=True)
@@ -68,6 +74,11 @@ class Caller:
         Its user did not type the request, and any page on the web can make a browser send one here.
         """
         return cls(project, _RIGHTS[KeyKind.WRITE], "local-page")
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether only figures may be seen, and nothing that tells persons apart."""
+        return Right.FIGURES in self.rights and Right.READ not in self.rights
 
     @property
     def is_local(self) -> bool:

@@ -19,6 +19,8 @@ TOKEN_HEADER = "X-CSRF-Token"  # noqa: S105 (its name)
 COOKIE = "analytics_session"
 HOST_COOKIE = f"__Host-{COOKIE}"
 """Its name over https: browsers then take it from this very host only, for all paths and with Secure (RFC 6265bis)."""
+SHARE_COOKIE = "analytics_share"
+"""Of a browser that has opened a share link; `__Host-` stands before it over https, too."""
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -33,11 +35,12 @@ def is_https(request: HTTPConnection) -> bool:
     )
 
 
-def session_token(request: HTTPConnection) -> str | None:
-    """The token in the cookie of a login, if the request was not made by another site's page."""
+def session_token(request: HTTPConnection, cookie: str = COOKIE) -> str | None:
+    """The token in the cookie of a login (or of a share link), if the request was not made by another site's page."""
     if _comes_from_elsewhere(request):
         return None
-    names = (HOST_COOKIE,) if is_https(request) else (HOST_COOKIE, COOKIE)
+    hosts = f"__Host-{cookie}"
+    names = (hosts,) if is_https(request) else (hosts, cookie)
     found = next((request.cookies[name] for name in names if name in request.cookies), "")
     return found if _TOKEN.fullmatch(found) else None
 
@@ -84,11 +87,13 @@ def check_csrf(request: HTTPConnection, token: str) -> None:
         )
 
 
-def set_cookie(request: HTTPConnection, response: Response, token: str, seconds: int) -> None:
+def set_cookie(
+    request: HTTPConnection, response: Response, token: str, seconds: int, cookie: str = COOKIE
+) -> None:
     """Give the browser a session's token."""
     secure = is_https(request)
     response.set_cookie(
-        HOST_COOKIE if secure else COOKIE,
+        f"__Host-{cookie}" if secure else cookie,
         token,
         max_age=seconds,
         path="/",

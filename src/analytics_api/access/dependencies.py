@@ -89,6 +89,8 @@ LoginOf = Annotated[Login, Depends(_login)]
 DatabaseOf = Annotated[Database, Depends(_database)]
 Sender = Annotated[Caller, _that_may(Right.SEND)]
 TrustedSender = Annotated[Caller, _that_may(Right.TRUSTED)]
+FiguresCaller = Annotated[Caller, _that_may(Right.FIGURES)]
+"""Share links included: for answers that show no single event or person."""
 ReadCaller = Annotated[Caller, _that_may(Right.READ)]
 EditCaller = Annotated[Caller, _that_may(Right.EDIT)]
 AdminCaller = Annotated[Caller, _that_may(Right.ADMIN)]

@@ -99,10 +99,10 @@ class SessionInfo(BaseModel):
         expires_at="2026-04-09T12:00:00Z",
     )
 
-    mode: Literal["login", "local"] = Field(
-        description="`local`: sandbox mode at this machine, where nobody logs in and everything is allowed."
+    mode: Literal["login", "local", "share"] = Field(
+        description="`local`: sandbox mode at this machine, where nobody logs in and everything is allowed; `share`: a link."
     )
-    user: UserInfo | None = Field(description="Null in mode `local`.")
+    user: UserInfo | None = Field(description="In mode `login`.")
     projects: list[ProjectRole]
     csrf_token: str | None = Field(
         description="To be sent as `X-CSRF-Token` with every POST, PUT, PATCH and DELETE."

@@ -12,7 +12,7 @@ _LONGEST_TEXT = 500
 _LONGEST_NUMBER = 2**63
 _SECRET = re.compile(r"(?i)secret|password|token|key$|auth|credential|signature|^options$|^url$")
 _PERSONAL = re.compile(
-    r"(?i)^(user|anonymous|distinct|person|session|event|alias)_?ids?$|propert|^value|email|phone|address|^conditions?$|^filters?$"
+    r"(?i)^(user|anonymous|distinct|person|session|event|alias)_?ids?$|propert|^value|email|phone|address|^conditions?$|^filters?$|^view$"
 )
 
 

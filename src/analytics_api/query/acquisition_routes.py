@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from analytics_api.access.dependencies import DatabaseOf, ReadCaller
+from analytics_api.access.dependencies import DatabaseOf, FiguresCaller
 from analytics_api.domain.metrics import METRICS_BY_NAME, SMALL_SAMPLE, State
 from analytics_api.domain.period import local_day
 from analytics_api.query.metrics import as_number, wanted_range
@@ -60,7 +60,7 @@ class Acquisition(BaseModel):
 
 @router.get("/metrics/acquisition", summary="Cost of acquisition by channel", response_model=Acquisition)
 async def acquisition(
-    caller: ReadCaller,
+    caller: FiguresCaller,
     database: DatabaseOf,
     rules: Rules,
     start_date: StartDate = None,

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from analytics_api.access.dependencies import DatabaseOf, ReadCaller
+from analytics_api.access.dependencies import DatabaseOf, FiguresCaller
 from analytics_api.domain.metrics import METRICS_BY_NAME, OBSERVED_DAYS, SMALL_SAMPLE
 from analytics_api.domain.period import Period, bucket_of, buckets, local_day, next_bucket
 from analytics_api.errors import Unprocessable
@@ -85,7 +85,7 @@ class CohortValues(BaseModel):
 
 @router.get("/metrics/ltv/cohorts", summary="Lifetime value by cohort", response_model=CohortValues)
 async def cohort_values(
-    caller: ReadCaller,
+    caller: FiguresCaller,
     database: DatabaseOf,
     rules: Rules,
     start_date: StartDate = None,

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
 
-from analytics_api.access.dependencies import DatabaseOf, ReadCaller
+from analytics_api.access.dependencies import DatabaseOf, FiguresCaller
 from analytics_api.errors import NotFound
 from analytics_api.query.goal_schemas import GoalInfo, GoalList
 from analytics_api.query.goals import goal_answer
@@ -20,7 +20,7 @@ router = APIRouter(prefix="/goals", tags=["goals"])
 
 
 @router.get("", summary="Goals and how far they are", response_model=GoalList)
-async def all_goals(caller: ReadCaller, database: DatabaseOf, rules: Rules) -> dict[str, Any]:
+async def all_goals(caller: FiguresCaller, database: DatabaseOf, rules: Rules) -> dict[str, Any]:
     """Each in its period of today, or in its last. The oldest goal first."""
     async with database.read() as connection:
         figures = await Figures.of(connection, caller.project, rules.clock(), rules.late_days)
@@ -33,7 +33,7 @@ async def all_goals(caller: ReadCaller, database: DatabaseOf, rules: Rules) -> d
 @router.get("/{goal_id}", summary="A goal and its history", response_model=GoalInfo)
 async def one_goal(
     goal_id: Annotated[int, Path(ge=1, le=2**63 - 1)],
-    caller: ReadCaller,
+    caller: FiguresCaller,
     database: DatabaseOf,
     rules: Rules,
     periods: Annotated[int, Query(ge=0, le=MOST_PERIODS, description="Earlier periods to show.")] = 12,

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 
-from analytics_api.access.dependencies import DatabaseOf, ReadCaller
+from analytics_api.access.dependencies import DatabaseOf, FiguresCaller, ReadCaller
 from analytics_api.domain.period import local_day
 from analytics_api.domain.project import Project
 from analytics_api.errors import Unprocessable
@@ -38,7 +38,7 @@ _one_at_a_time = asyncio.Semaphore(1)
 
 @router.get("/ltv", summary="Lifetime value to be expected", response_model=PredictedValue)
 async def predicted_value(
-    caller: ReadCaller,
+    caller: FiguresCaller,
     database: DatabaseOf,
     rules: Rules,
     as_of: AsOf = None,
@@ -73,7 +73,7 @@ async def predicted_persons(
 
 @router.get("/retention", summary="Retention to be expected", response_model=PredictedRetention)
 async def predicted_retention(
-    caller: ReadCaller,
+    caller: FiguresCaller,
     database: DatabaseOf,
     rules: Rules,
     cohort_start: Annotated[

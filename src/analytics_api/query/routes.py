@@ -9,7 +9,7 @@ import orjson
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
-from analytics_api.access.dependencies import DatabaseOf, ReadCaller
+from analytics_api.access.dependencies import DatabaseOf, FiguresCaller
 from analytics_api.domain.period import Period, local_day
 from analytics_api.query.dashboard import dashboard as make_dashboard
 from analytics_api.query.metrics import (
@@ -57,7 +57,7 @@ def _json(content: Any) -> Response:
 
 @router.get("/metrics/aggregated", summary="One metric, bucket by bucket", response_model=list[MetricPoint])
 async def aggregated(
-    caller: ReadCaller,
+    caller: FiguresCaller,
     database: DatabaseOf,
     rules: Rules,
     metric_type: Annotated[str, Query(description="A name from GET /metrics/definitions.")],
@@ -82,7 +82,7 @@ async def aggregated(
 
 @router.get("/metrics/dashboard", summary="Today's key figures", response_model=Dashboard)
 async def dashboard(
-    caller: ReadCaller,
+    caller: FiguresCaller,
     database: DatabaseOf,
     rules: Rules,
     include_bots: IncludeBots = False,
@@ -97,7 +97,7 @@ async def dashboard(
 
 
 @router.get("/metrics/definitions", summary="The catalogue of metrics", response_model=list[MetricDefinition])
-async def definitions(caller: ReadCaller, database: DatabaseOf, rules: Rules) -> Response:
+async def definitions(caller: FiguresCaller, database: DatabaseOf, rules: Rules) -> Response:
     """What each metric counts, over which window, and when it is final. The project's own metrics come last."""
     async with database.read() as connection:
         return _json(await definition_answers(connection, caller.project, rules.late_days))
@@ -105,7 +105,7 @@ async def definitions(caller: ReadCaller, database: DatabaseOf, rules: Rules) ->
 
 @router.get("/metrics/revisions", summary="Final figures that changed", response_model=RevisionPage)
 async def changed_figures(
-    caller: ReadCaller,
+    caller: FiguresCaller,
     database: DatabaseOf,
     metric_type: Annotated[str | None, Query(description="Only this metric.")] = None,
     period: Annotated[Period | None, Query(description="Only this period.")] = None,

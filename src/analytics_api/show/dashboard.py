@@ -19,7 +19,7 @@ from analytics_api.errors import NotFound
 
 PATH = "/dashboard"
 LOGIN = f"{PATH}/login"
-OPEN = frozenset({LOGIN, f"{PATH}/invitation"})
+OPEN = frozenset({LOGIN, f"{PATH}/invitation", f"{PATH}/share"})
 """Pages for people who are not logged in."""
 VERSIONED = "public, max-age=31536000, immutable"
 
@@ -95,6 +95,7 @@ def dashboard_router() -> APIRouter:
             path not in OPEN
             and not authenticator.is_open_to(request)
             and not await authenticator.login(request)
+            and not await authenticator.shares.find(request)
         ):
             # Known here, it costs the browser nothing; known there, the files of two pages.
             query = request.url.query

@@ -20,6 +20,7 @@ export const router = createRouter({
     },
     { path: '/login', name: 'login', component: () => import('./pages/Login.vue'), meta: { title: 'Sign in' } },
     { path: '/invitation', name: 'invitation', component: () => import('./pages/Invitation.vue'), meta: { title: 'Invitation' } },
+    { path: '/share', name: 'share', component: () => import('./pages/Share.vue'), meta: { title: 'A shared view' } },
     { path: '/:rest(.*)*', redirect: '/' },
   ],
 })

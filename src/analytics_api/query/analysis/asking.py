@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -25,7 +26,7 @@ from analytics_api.domain.filters import Path, in_words, parse_filters
 from analytics_api.domain.metrics import SMALL_SAMPLE, State
 from analytics_api.domain.project import Project
 from analytics_api.domain.statistics import CONFIDENCE, wilson_interval
-from analytics_api.errors import NotFound, Unprocessable
+from analytics_api.errors import Forbidden, NotFound, Unprocessable
 from analytics_api.query.metrics import EARLIEST, FigureRules, as_utc, wanted_zone
 from analytics_api.store.analysis.membership import Behaving, Listed
 from analytics_api.store.analysis.scope import Kind, People, Scope, check, find_position
@@ -155,6 +156,8 @@ async def opened(
     database: Database, caller: Caller, rules: FigureRules, question: Question
 ) -> AsyncIterator[Scope]:
     """The events that a question is about, on one snapshot. Raises Unprocessable."""
+    if caller.is_shared:
+        _refuse_personal(question.model_dump(mode="json"))
     now = rules.clock()
     async with database.read() as connection:
         position, gone_until = await find_position(connection, caller.project)
@@ -172,6 +175,21 @@ async def opened(
         )
         await check(connection, [scope.filters])
         yield scope
+
+
+_PERSONAL = re.compile(r"(user_id|anonymous_id|session_id)$|(person|user_properties)\.")
+
+
+def _refuse_personal(asked: Any) -> None:
+    """Share links tell no persons apart. Raises Forbidden for a question by what persons are told apart by."""
+    if isinstance(asked, dict):
+        for each in asked.values():
+            _refuse_personal(each)
+    elif isinstance(asked, list):
+        for each in asked:
+            _refuse_personal(each)
+    elif isinstance(asked, str) and _PERSONAL.match(asked):
+        raise Forbidden(f"{asked}: a share link may not ask by what tells persons apart.")
 
 
 async def _wanted_people(

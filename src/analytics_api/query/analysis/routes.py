@@ -9,7 +9,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from analytics_api.access.dependencies import DatabaseOf, ReadCaller
+from analytics_api.access.dependencies import DatabaseOf, FiguresCaller, ReadCaller
 from analytics_api.query.analysis.answers import (
     FunnelAnswer,
     JourneyAnswer,
@@ -34,7 +34,7 @@ router = APIRouter(prefix="/analysis", tags=["analysis"])
 
 @router.post("/funnel", summary="How far people get along some steps", response_model=FunnelAnswer)
 async def funnel(
-    caller: ReadCaller, database: DatabaseOf, rules: Rules, question: FunnelQuestion
+    caller: FiguresCaller, database: DatabaseOf, rules: Rules, question: FunnelQuestion
 ) -> dict[str, Any]:
     """Counts, conversions and times of each step, for all and by a property."""
     from analytics_api.query.analysis.funnel import funnel_answer
@@ -45,7 +45,7 @@ async def funnel(
 
 @router.post("/retention", summary="Who comes back", response_model=RetentionAnswer)
 async def retention(
-    caller: ReadCaller, database: DatabaseOf, rules: Rules, question: RetentionQuestion
+    caller: FiguresCaller, database: DatabaseOf, rules: Rules, question: RetentionQuestion
 ) -> dict[str, Any]:
     """Cohorts with the share of their persons who were there n periods later. Cells whose time is not over are null."""
     from analytics_api.query.analysis.retention import retention_answer
@@ -56,7 +56,7 @@ async def retention(
 
 @router.post("/journeys", summary="What comes before and after", response_model=JourneyAnswer)
 async def journeys(
-    caller: ReadCaller, database: DatabaseOf, rules: Rules, question: JourneyQuestion
+    caller: FiguresCaller, database: DatabaseOf, rules: Rules, question: JourneyQuestion
 ) -> dict[str, Any]:
     """The steps from an event on, or up to it, as nodes and links of a Sankey diagram, and the most frequent paths."""
     from analytics_api.query.analysis.journey import journey_answer
@@ -67,7 +67,7 @@ async def journeys(
 
 @router.post("/trends", summary="Numbers over time", response_model=TrendAnswer)
 async def trends(
-    caller: ReadCaller, database: DatabaseOf, rules: Rules, question: TrendQuestion
+    caller: FiguresCaller, database: DatabaseOf, rules: Rules, question: TrendQuestion
 ) -> dict[str, Any]:
     """Series and formulas by hour, day, week or month; by a property; and beside the period before."""
     from analytics_api.query.analysis.trends import trend_answer
@@ -78,7 +78,7 @@ async def trends(
 
 @router.post("/experiment", summary="What variants do", response_model=ExperimentAnswer)
 async def experiment(
-    caller: ReadCaller, database: DatabaseOf, rules: Rules, question: ExperimentQuestion
+    caller: FiguresCaller, database: DatabaseOf, rules: Rules, question: ExperimentQuestion
 ) -> dict[str, Any]:
     """Conversions and means of each variant against the control, with tests, intervals and a check of the split."""
     from analytics_api.query.analysis.experiment import experiment_answer

@@ -13,7 +13,7 @@ from starlette.responses import Response, StreamingResponse
 
 from analytics_api.access.authenticator import Authenticator
 from analytics_api.access.caller import Caller
-from analytics_api.access.dependencies import DatabaseOf, ReadCaller
+from analytics_api.access.dependencies import DatabaseOf, FiguresCaller, ReadCaller
 from analytics_api.errors import AnalyticsError, Unprocessable
 from analytics_api.query.filtering import EventTypes, FiltersOf, check_filters
 from analytics_api.query.live.hub import LiveHub
@@ -52,7 +52,7 @@ async def _counters(database: Database, rules: FigureRules, caller: Caller, bots
 
 @router.get("/live", summary="Counters of the last half hour", responses=examples.LIVE)
 async def live(
-    caller: ReadCaller, database: DatabaseOf, rules: Rules, include_bots: IncludeBots = False
+    caller: FiguresCaller, database: DatabaseOf, rules: Rules, include_bots: IncludeBots = False
 ) -> Response:
     """Active now (an active event in the last 5 minutes), by minute, and what they look at, where and from where."""
     return answered(await _counters(database, rules, caller, include_bots))
@@ -61,7 +61,7 @@ async def live(
 @router.get("/live/stream", summary="The counters as a stream", responses=_STREAMED)
 async def live_stream(
     request: Request,
-    caller: ReadCaller,
+    caller: FiguresCaller,
     database: DatabaseOf,
     rules: Rules,
     include_bots: IncludeBots = False,

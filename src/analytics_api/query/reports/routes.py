@@ -8,7 +8,7 @@ import orjson
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
-from analytics_api.access.dependencies import DatabaseOf, ReadCaller
+from analytics_api.access.dependencies import DatabaseOf, FiguresCaller, ReadCaller
 from analytics_api.query.metrics import json_default
 from analytics_api.query.reports import examples
 from analytics_api.query.reports.overall import overall as overall_answer
@@ -80,7 +80,7 @@ async def user(id: str, window: WindowOf, database: DatabaseOf) -> Response:  # 
 
 @router.get("/realtime", summary="Who is there now", responses=examples.REALTIME)
 async def realtime(
-    caller: ReadCaller, database: DatabaseOf, rules: Rules, include_bots: IncludeBots = False
+    caller: FiguresCaller, database: DatabaseOf, rules: Rules, include_bots: IncludeBots = False
 ) -> Response:
     """The counters of `GET /live`, and who was active in the last hour and in the last 24 hours."""
     half_hour = Window.of_hours(caller.project, 0.5, rules.clock(), include_bots=include_bots)

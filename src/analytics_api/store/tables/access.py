@@ -103,6 +103,33 @@ invitations = Table(
     Column("accepted_by", Integer),
 )
 
+shares = Table(
+    "shares",
+    metadata,
+    Column("id", Integer, Identity(always=False), primary_key=True),
+    Column("project_id", Integer, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("view", Text, nullable=False),
+    Column("token_hash", LargeBinary, nullable=False, unique=True),
+    # Binary, as hashes are: the audit log shows no such column.
+    Column("password_hash", LargeBinary),
+    Column("created_by", Text, nullable=False),
+    time("created_at"),
+    time("expires_at", nullable=True),
+    time("revoked_at", nullable=True),
+    Column("opened", Integer, nullable=False, server_default=text("0")),
+    time("opened_at", nullable=True),
+)
+
+share_sessions = Table(
+    "share_sessions",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("share_id", Integer, nullable=False),
+    Column("token_hash", LargeBinary, nullable=False, unique=True),
+    time("ends_at"),
+)
+
 login_attempts = Table(
     "login_attempts",
     metadata,

@@ -87,7 +87,7 @@ export async function request(method: Method, path: string, given?: Loose): Prom
   }
   if (response.ok) return response
   const problem = (await response.json().catch(() => ({}))) as { detail?: string; title?: string; second_factor?: boolean }
-  if (response.status === 401 && !path.startsWith('/auth/')) onUnauthorized()
+  if (response.status === 401 && !/^\/(auth|shares)\//.test(path)) onUnauthorized()
   throw new Problem(
     response.status,
     problem.detail ?? problem.title ?? `The server answered ${response.status}.`,

@@ -1,4 +1,4 @@
-/* Made by make web-types from api/openapi.json, sha256 1fbc258e78969f9727cbe7f655919ae3cab9879a7d33d9ed5c364f571f6afbf8 */
+/* Made by make web-types from api/openapi.json, sha256 9840666dfd71edf48e119a8832da7cd7db58cbbc07013e7662795c6e364ab881 */
 
 export interface paths {
     "/alerts": {
@@ -2471,6 +2471,178 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/shares": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ShareList"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["NewShare"];
+                };
+            };
+            responses: {
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["MadeShare"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shares/inspect": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["ShareToken"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ShareOffer"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shares/open": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["OpenShare"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["OpenedShare"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shares/{share_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path: {
+                    share_id: number;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/tracking-plan": {
         parameters: {
             query?: never;
@@ -3277,6 +3449,19 @@ export interface components {
             password: string;
             username: string;
         };
+        MadeShare: {
+            /** Format: date-time */
+            created_at: string;
+            created_by: string;
+            expires_at: string | null;
+            id: number;
+            name: string;
+            opened: number;
+            opened_at: string | null;
+            password: boolean;
+            token: string;
+            view: string;
+        };
         MakeKey: {
             events_per_second?: number | null;
             expires_days?: number | null;
@@ -3348,8 +3533,23 @@ export interface components {
             /** @enum {string} */
             state: "active" | "expired" | "revoked";
         };
+        NewShare: {
+            expires_hours?: number | null;
+            name: string;
+            password?: string | null;
+            view: string;
+        };
         /** @enum {string} */
         Of: "events" | "persons" | "sum" | "average" | "minimum" | "maximum" | "percentile";
+        OpenShare: {
+            password?: string | null;
+            token: string;
+        };
+        OpenedShare: {
+            project: string;
+            session: components["schemas"]["SessionInfo"];
+            view: string;
+        };
         /** @enum {string} */
         Operator: "is" | "is_not" | "contains" | "not_contains" | "starts_with" | "ends_with" | "exists" | "not_exists" | ">" | ">=" | "<" | "<=";
         /** @enum {string} */
@@ -3767,7 +3967,7 @@ export interface components {
             csrf_token: string | null;
             expires_at: string | null;
             /** @enum {string} */
-            mode: "login" | "local";
+            mode: "login" | "local" | "share";
             projects: components["schemas"]["ProjectRole"][];
             user: components["schemas"]["UserInfo"] | null;
         };
@@ -3791,6 +3991,29 @@ export interface components {
         };
         SetRole: {
             role: components["schemas"]["Role"];
+        };
+        ShareItem: {
+            /** Format: date-time */
+            created_at: string;
+            created_by: string;
+            expires_at: string | null;
+            id: number;
+            name: string;
+            opened: number;
+            opened_at: string | null;
+            password: boolean;
+            view: string;
+        };
+        ShareList: {
+            project: string;
+            shares: components["schemas"]["ShareItem"][];
+        };
+        ShareOffer: {
+            expires_at: string | null;
+            password: boolean;
+        };
+        ShareToken: {
+            token: string;
         };
         /** @enum {string} */
         Signal: "gpc" | "dnt";

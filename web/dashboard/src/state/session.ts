@@ -19,6 +19,10 @@ export async function loadSession(): Promise<Session> {
   return session.value!
 }
 
+/** Pages that a share link can show: those of figures alone. */
+export const SHARED = ['overview', 'funnels', 'retention', 'journeys', 'revenue']
+export const isShared = computed(() => session.value?.mode === 'share')
+
 const roleIn = (project: string) => projects.value.find((each) => each.slug === project)?.role
 
 /** Whether the user may change what the project watches and expects, and send events again. */
