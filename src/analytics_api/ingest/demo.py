@@ -124,7 +124,13 @@ class _Life:
         """What somebody did, with an id that depends on such actions alone."""
         self._acts += 1
         at, event_type, data = action
-        return self._event(at, event_type, data, event_id=f"demo-{self._name}-act-{self._acts}")
+        return self._event(
+            at,
+            event_type,
+            data,
+            event_id=f"demo-{self._name}-act-{self._acts}",
+            session_id=f"demo-{self._name}-{at:%Y%m%d}",
+        )
 
     def _event(self, at: datetime, event_type: str, data: Event | None = None, **fields: Any) -> Event:
         self._count += "event_id" not in fields

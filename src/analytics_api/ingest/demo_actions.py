@@ -32,7 +32,7 @@ _FILES = (("wav", 42_000_000, 50), ("mp3", 7_000_000, 35), ("flac", 26_000_000, 
 _DAWS = (("Ableton Live", 34), ("FL Studio", 28), ("Logic Pro", 21), ("Reaper", 10), ("Cubase", 7))
 _GENRES = (("House", 26), ("Hip-hop", 23), ("Pop", 18), ("Techno", 14), ("Ambient", 11), ("Rock", 8))
 _SHARES = (("whatsapp", 4, 46), ("link", 1, 28), ("email", 2, 17), ("qr", 3, 9))
-_TRIES_B = {True: 0.57, False: 0.487}
+_TRIES_B = {True: 0.61, False: 0.4775}
 """How likely whoever signs up, or does not, was shown variant b: a real difference in groups of one size."""
 
 
