@@ -1,4 +1,4 @@
-/* Made by make web-types from api/openapi.json, sha256 9840666dfd71edf48e119a8832da7cd7db58cbbc07013e7662795c6e364ab881 */
+/* Made by make web-types from api/openapi.json, sha256 feba9a097b42ef114f56a318a28b954437cee78f8b29e167b3df8e9837053677 */
 
 export interface paths {
     "/alerts": {
@@ -287,6 +287,46 @@ export interface paths {
                     };
                     content: {
                         "application/json": components["schemas"]["AlertItem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/analysis/experiment": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["ExperimentQuestion"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ExperimentAnswer"];
                     };
                 };
             };
@@ -1176,6 +1216,77 @@ export interface paths {
         };
         trace?: never;
     };
+    "/downloads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: {
+            parameters: {
+                query?: {
+                    format?: string | null;
+                    version?: string | null;
+                    platform?: string | null;
+                    track_name?: string | null;
+                    days?: number;
+                    include_bots?: boolean;
+                    project?: string | null;
+                    filter?: string[];
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": Record<string, never>;
+                    };
+                };
+            };
+        };
+        put?: never;
+        post: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: {
+                    "Idempotency-Key"?: string | null;
+                };
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["Download"];
+                };
+            };
+            responses: {
+                202: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            [key: string]: unknown;
+                        };
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/events": {
         parameters: {
             query?: never;
@@ -2032,6 +2143,44 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/overall": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: {
+            parameters: {
+                query?: {
+                    days?: number;
+                    include_bots?: boolean;
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": Record<string, never>;
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/persons/{person}/timeline": {
         parameters: {
             query?: never;
@@ -2703,6 +2852,44 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: {
+            parameters: {
+                query?: {
+                    days?: number;
+                    include_bots?: boolean;
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": Record<string, never>;
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/users": {
         parameters: {
             query?: never;
@@ -2817,6 +3004,15 @@ export interface components {
             };
             /** @default 24 */
             remind_hours: number | null;
+        };
+        Against: {
+            degrees_of_freedom: number | null;
+            difference: number;
+            interval: components["schemas"]["Interval"] | null;
+            p_value: number | null;
+            relative: number | null;
+            statistic: number | null;
+            test: string;
         };
         AlertItem: {
             acknowledged_at: string | null;
@@ -3081,6 +3277,19 @@ export interface components {
             text?: string | null;
             until?: string | null;
         };
+        Download: {
+            event_id?: string | null;
+            format?: string | null;
+            platform?: string | null;
+            python_version?: string | null;
+            session_id?: string | null;
+            /** @default true */
+            success: boolean;
+            timestamp?: string | number | null;
+            track_name: string;
+            user_hash?: string | null;
+            version?: string | null;
+        };
         DryRun: {
             destinations: string[];
             persons: number;
@@ -3157,6 +3366,58 @@ export interface components {
             event?: string | null;
             /** @default [] */
             filters: Record<string, never>[];
+        };
+        ExperimentAnswer: {
+            /** Format: date-time */
+            as_of: string;
+            control: string | null;
+            definition: string;
+            filters: string;
+            in_several: number;
+            include_bots: boolean;
+            lag: components["schemas"]["Lag"];
+            metrics: components["schemas"]["ExperimentMetric"][];
+            people: string;
+            sample_ratio: components["schemas"]["SampleRatio"] | null;
+            source: string;
+            state: string;
+            variant: string;
+            variants: components["schemas"]["VariantSize"][];
+            window: components["schemas"]["AskedWindow"];
+            zone: string;
+        };
+        ExperimentMetric: {
+            after_seconds: number;
+            before_seconds: number | null;
+            measure: string;
+            name: string;
+            pending: number;
+            results: components["schemas"]["VariantResult"][];
+        };
+        ExperimentQuestion: {
+            as_of?: string | null;
+            /** @default [] */
+            cohorts: number[];
+            control?: string | null;
+            end_date?: string | null;
+            exposure: components["schemas"]["Happening"];
+            /** @default [] */
+            filters: Record<string, never>[];
+            /** @default false */
+            include_bots: boolean;
+            metrics: components["schemas"]["OutcomeAsked"][];
+            /** @default [] */
+            not_cohorts: number[];
+            people?: {
+                [key: string]: unknown;
+            } | null;
+            shares?: {
+                [key: string]: number;
+            } | null;
+            start_date?: string | null;
+            /** @default event_data.variant */
+            variant: string;
+            zone?: string | null;
         };
         FunnelAnswer: {
             /** Format: date-time */
@@ -3557,6 +3818,23 @@ export interface components {
         Origins: {
             origins: string[];
         };
+        OutcomeAsked: {
+            /** @default 0 */
+            after_seconds: number;
+            /** @default [] */
+            any_of: components["schemas"]["Happening"][];
+            before_seconds?: number | null;
+            event?: string | null;
+            /** @default [] */
+            filters: Record<string, never>[];
+            /**
+             * @default conversion
+             * @enum {string}
+             */
+            measure: "conversion" | "mean";
+            name?: string | null;
+            property?: string | null;
+        };
         /** @enum {string} */
         Period: "daily" | "weekly" | "monthly";
         Person: {
@@ -3942,6 +4220,11 @@ export interface components {
             mapping: components["schemas"]["EventMapping"][];
             sample?: components["schemas"]["Sampling"] | null;
         };
+        SampleRatio: {
+            chi_square: number;
+            mismatch: boolean;
+            p_value: number;
+        };
         Sampling: {
             percent: number;
             /** @default  */
@@ -4185,6 +4468,20 @@ export interface components {
             owner_everywhere: boolean;
             second_factor: boolean;
             username: string;
+        };
+        VariantResult: {
+            against_control: components["schemas"]["Against"] | null;
+            denominator: number;
+            interval?: components["schemas"]["Interval"] | null;
+            numerator: number;
+            small_sample: boolean;
+            standard_deviation?: number | null;
+            value: number | null;
+            variant: string;
+        };
+        VariantSize: {
+            persons: number;
+            variant: string;
         };
         /** @enum {string} */
         VisitorIds: "off" | "daily" | "lifetime";
