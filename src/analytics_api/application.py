@@ -69,7 +69,7 @@ class Application(FastAPI):
         return self.openapi_schema
 
 
-def names_without_nul(request: Request) -> None:
+async def names_without_nul(request: Request) -> None:
     """A dependency of every route. Raises Unprocessable: PostgreSQL's texts cannot hold the character, so nothing has such a name."""
     if "\x00" in request.scope["path"] or "\x00" in request.query_params.get("destination", ""):
         raise Unprocessable("The address holds the character U+0000, which no name has.")

@@ -19,6 +19,9 @@ from analytics_api.domain.event import NewEvent
 from analytics_api.domain.metrics import METRICS, Metric
 from analytics_api.domain.period import bucket_of, local_day
 from analytics_api.domain.project import Project
+from analytics_api.query.chart_memory import ChartMemory
+from analytics_api.query.charts import chart
+from analytics_api.query.metrics import json_default, point_answer
 from analytics_api.store.custom_metrics import own_metrics
 from analytics_api.store.engine import Database
 from analytics_api.store.ledger import Rate, Spend, save_rates, save_spend
@@ -45,6 +48,7 @@ OWN: list[dict[str, Any]] = [
     {"name": "own_persons", "measure": {"of": "persons", "events": ["feature_used", "signup_completed"]}},
     {"name": "own_average", "measure": {"of": "average", "property": "event_data.amount"}},
 ]
+CHARTS = {"dau", "mau_rolling", "net_revenue", "new_payers", "wau", "mrr", "own_persons"}
 ZONES = ["UTC", "Asia/Kathmandu", "America/St_Johns", "Europe/Berlin"]
 
 happening = st.fixed_dictionaries(
@@ -119,16 +123,17 @@ async def play(
 ) -> None:
     async with open_database(url) as database:
         project = await make_project(database, f"p{uuid4().hex[:12]}", time_zone=zone)
+        memory = ChartMemory(most_bytes=200_000)
         for definition in OWN:
             await add_metric(database, project, definition, START)
         for stage, after in enumerate(STAGES):
             now = START + after + timedelta(hours=1)
             await record(database, build(project, items, stage))
             await enter(database, project, [item for item in entries if item["stage"] == stage], now)
-            await compare(database, project, now)
+            await compare(database, project, now, memory)
             if closings[stage] or stage == len(STAGES) - 1:
                 await close_due_days(database, now, late_days=LATE_DAYS)
-                await compare(database, project, now)
+                await compare(database, project, now, memory)
         assert (
             await database.pool.fetchval("SELECT count(*) FROM dirty_days WHERE project_id = $1", project.id)
             == 0
@@ -153,13 +158,17 @@ async def enter(database: Database, project: Project, entries: list[dict[str, An
         )
 
 
-async def compare(database: Database, project: Project, now: datetime) -> None:
-    """What the API answers, from kept figures where there are any, equals what the rollups say."""
+async def compare(database: Database, project: Project, now: datetime, memory: ChartMemory) -> None:
+    """What the API answers, from kept figures and texts where there are any, equals what the rollups say."""
     first, last = START.date() - timedelta(days=5), local_day(now, project.zone)
     async with database.read() as connection:
         figures = await Figures.of(connection, project, now, LATE_DAYS)
         for metric in [*METRICS, *await own_metrics(connection, project.id)]:
             answered = await figures.points(metric, first, last)
+            if metric.name in CHARTS:
+                text = await chart(figures, metric, first, last, include_bots=False, memory=memory)
+                rendered = [point_answer(point, project, include_bots=False) for point in answered]
+                assert orjson.loads(text) == orjson.loads(orjson.dumps(rendered, default=json_default))
             span = Span(project, metric.period, *ends(metric, first, last), now)
             made = await calculate(connection, metric, span)
             if metric.name == "signup_to_payment_conversion":

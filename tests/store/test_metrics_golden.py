@@ -471,6 +471,8 @@ async def test_sessions_and_page_views(database: Database, project: Project) -> 
     await record(database, views)
     sessions = await values(database, project, "sessions", "2026-03-02", "2026-03-03", now=NOW)
     assert list(sessions.values()) == [2, 0]
+    lengths = await values(database, project, "average_session_seconds", "2026-03-02", "2026-03-03", now=NOW)
+    assert list(lengths.values()) == [(29 + 20) * 60 / 2, None]
     page_views = await values(database, project, "page_views", "2026-03-02", "2026-03-03", now=NOW)
     assert list(page_views.values()) == [3, 1]
     with_bots = await point(database, project, "sessions", "2026-03-02", now=NOW, include_bots=True)

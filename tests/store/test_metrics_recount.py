@@ -114,6 +114,12 @@ async def play(url: str, happenings: Sequence[dict[str, Any]], zone: str, week_s
             def sticky(day: date, after: date, bots: bool = bots) -> tuple[int, int]:
                 return len(count.active(day, after, bots=bots)), count.rolling(day, 30, bots=bots)
 
+            def payers(first: date, after: date, bots: bool = bots) -> int:
+                return len(count.payers(first, after, bots=bots))
+
+            def per_payer(first: date, after: date, bots: bool = bots) -> tuple[Decimal, int]:
+                return count.revenue(first, after, bots=bots), len(count.payers(first, after, bots=bots))
+
             for period in (Period.WEEKLY, Period.MONTHLY):
 
                 def churn(
@@ -141,10 +147,13 @@ async def play(url: str, happenings: Sequence[dict[str, Any]], zone: str, week_s
                 "dau": active, "wau": active, "mau": active, "wau_rolling": rolling(7, bots),
                 "mau_rolling": rolling(30, bots), "stickiness": sticky, "new_persons": new,
                 "revenue": revenue, "weekly_revenue": revenue, "monthly_revenue": revenue,
+                "monthly_payers": payers, "arppu": per_payer,
             }.items():  # fmt: skip
                 await compare(database, project, count, name, expected, bots=bots)
         for name in ("new_registrations", "weekly_new_users", "monthly_new_users"):
             await compare(database, project, count, name, count.registrations)
+        for name in ("new_payers", "monthly_new_payers"):
+            await compare(database, project, count, name, count.new_payers)
         await compare(database, project, count, "signup_to_payment_conversion", count.conversion)
 
 

@@ -86,6 +86,22 @@ class Recount:
                 found[event.person_id] = min(moment, event.occurred_at)
         return found
 
+    def new_payers(self, first: date, after: date) -> int:
+        """Persons whose first payment above 0 is in a bucket."""
+        moments = self.first_payments().values()
+        return sum(first <= moment.astimezone(self.project.zone).date() < after for moment in moments)
+
+    def payers(self, first: date, after: date, *, bots: bool = False) -> set[UUID]:
+        """Persons with a payment above 0 in a bucket."""
+        return {
+            event.person_id
+            for event in self.payments.values()
+            if event.revenue
+            and event.has_person
+            and (bots or not event.is_bot)
+            and self._within(event, first, after)
+        }
+
     def conversion(self, first: date, after: date) -> Ratio:
         """(converted, signups) of the persons who signed up in a bucket."""
         paid = self.first_payments()

@@ -38,7 +38,9 @@ ProjectName = Annotated[
 ]
 
 
-def _database(request: Request) -> Database:
+# Dependencies are coroutines: FastAPI runs plain functions in threads, where they wait for the processor behind what the event
+# loop is doing.
+async def _database(request: Request) -> Database:
     database: Database = request.app.state.database
     return database
 

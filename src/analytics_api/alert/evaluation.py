@@ -44,7 +44,7 @@ def figures_of(database: Database, project: Project, now: datetime, late_days: i
                 yield await Figures.of(connection, project, now, late_days)
         except DBAPIError as error:
             # The driver's own error, as the other kinds of rules meet it.
-            raise (error.orig and error.orig.__cause__) or error from None
+            raise (error.orig and (error.orig.__cause__ or error.orig)) or error from None
 
     return opened
 

@@ -40,7 +40,7 @@ from analytics_api.store.replays import split_key
 router = APIRouter(prefix="/deliveries/dead-letters", tags=["delivery"])
 
 
-def _asked(
+async def _asked(
     destination: Annotated[
         Text | None, Query(description="Only of this destination, its replays included.")
     ] = None,

@@ -25,6 +25,7 @@ class Unit(StrEnum):
 
     COUNT = "count"
     MONTHS = "months"
+    SECONDS = "seconds"
     FRACTION = "fraction"
     RATIO = "ratio"
     CURRENCY = "currency"
@@ -140,6 +141,14 @@ _DAILY = (
         reach_after_days=None,
     ),
     _daily(
+        "new_payers",
+        "Distinct persons whose first payment above 0 ever is on the day.",
+        # One that comes late moves somebody's first payment to an earlier day.
+        reach_after_days=None,
+        counts_people=True,
+        takes_bots=False,
+    ),
+    _daily(
         "new_subscriptions",
         "Subscriptions created on the day that were not running before.",
         **_SUBSCRIPTIONS,
@@ -203,6 +212,12 @@ _DAILY = (
     _daily(
         "sessions",
         "Sessions that start on the day; a gap of 30 minutes or more starts a new one.",
+        uses_persons=True,
+    ),
+    _daily(
+        "average_session_seconds",
+        "Time from the first to the last event of the sessions that start on the day / these sessions.",
+        Unit.SECONDS,
         uses_persons=True,
     ),
     _daily("page_views", "page_view events of the day."),
@@ -280,6 +295,20 @@ _MONTHLY = (
         takes_bots=False,
     ),
     _monthly(
+        "monthly_new_payers",
+        "Distinct persons whose first payment above 0 ever is in the month.",
+        Unit.COUNT,
+        reach_after_days=None,
+        counts_people=True,
+        takes_bots=False,
+    ),
+    _monthly(
+        "monthly_payers",
+        "Distinct persons with a captured payment above 0 in the month.",
+        Unit.COUNT,
+        counts_people=True,
+    ),
+    _monthly(
         "churn_rate",
         "User churn: of the persons active in the month before, the share without an active event in this one.",
         Unit.FRACTION,
@@ -330,6 +359,13 @@ _MONTHLY = (
     _monthly(
         "arpu",
         "Average revenue per user: captured payments of the month / persons active in it.",
+        Unit.CURRENCY,
+        sampled=True,
+        uses_persons=True,
+    ),
+    _monthly(
+        "arppu",
+        "Average revenue per paying user: captured payments of the month / persons with a captured payment above 0 in it.",
         Unit.CURRENCY,
         sampled=True,
         uses_persons=True,

@@ -27,7 +27,7 @@ EventTypes = Annotated[
 ]
 
 
-def parsed_filters(filter: FilterTexts = []) -> AllOf:  # noqa: A002, B006
+async def parsed_filters(filter: FilterTexts = []) -> AllOf:  # noqa: A002, B006
     """The filters of a query string. Raises Unprocessable."""
     try:
         return parse_filter_text(filter)

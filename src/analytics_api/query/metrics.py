@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cache, lru_cache
@@ -20,6 +20,7 @@ from analytics_api.domain.period import Period, next_bucket
 from analytics_api.domain.project import Project
 from analytics_api.domain.statistics import CONFIDENCE, wilson_interval
 from analytics_api.errors import Unprocessable
+from analytics_api.query.chart_memory import ChartMemory
 from analytics_api.store.custom_metrics import custom_metrics, metric_called, own_metrics
 from analytics_api.store.metrics.answer import Point
 
@@ -35,6 +36,7 @@ class FigureRules:
 
     late_days: int
     clock: Clock = system_clock
+    charts: ChartMemory = field(default_factory=ChartMemory, compare=False)
 
 
 async def wanted_metric(

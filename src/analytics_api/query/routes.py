@@ -11,12 +11,12 @@ from starlette.responses import Response
 
 from analytics_api.access.dependencies import DatabaseOf, FiguresCaller
 from analytics_api.domain.period import Period, local_day
+from analytics_api.query.charts import chart
 from analytics_api.query.dashboard import dashboard as make_dashboard
 from analytics_api.query.metrics import (
     FigureRules,
     definition_answers,
     json_default,
-    point_answer,
     revision_answer,
     wanted_metric,
     wanted_range,
@@ -31,7 +31,7 @@ MOST_REVISIONS = 1000
 router = APIRouter(tags=["metrics"])
 
 
-def _rules(request: Request) -> FigureRules:
+async def _rules(request: Request) -> FigureRules:
     rules: FigureRules = request.app.state.figures
     return rules
 
@@ -74,10 +74,8 @@ async def aggregated(
         metric = await wanted_metric(connection, project, metric_type, period)
         first, last = wanted_range(metric, start_date, end_date, local_day(now, asked or project.zone))
         figures = await Figures.of(connection, project, now, rules.late_days, asked)
-        points = await figures.points(metric, first, last, include_bots=include_bots)
-    return _json(
-        [point_answer(each, figures.project, include_bots=include_bots, raw=figures.raw) for each in points]
-    )
+        body = await chart(figures, metric, first, last, include_bots=include_bots, memory=rules.charts)
+    return Response(body, media_type="application/json")
 
 
 @router.get("/metrics/dashboard", summary="Today's key figures", response_model=Dashboard)

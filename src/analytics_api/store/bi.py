@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from analytics_api.store.metrics.figure import fetch
+from analytics_api.store.statements import fetch
 
 SCHEMA = "bi"
 SAMPLE = 2_000

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics_api.domain.cohorts import Behaviour, parse_behaviour
 from analytics_api.errors import Conflict, NotFound, Unprocessable
-from analytics_api.store.metrics.figure import fetch
+from analytics_api.store.statements import fetch
 
 MOST_COHORTS = 500
 _COLUMNS = "id, name, description, behaviour::text, created_at, updated_at"

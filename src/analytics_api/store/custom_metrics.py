@@ -16,7 +16,7 @@ from analytics_api.domain.custom_metrics import CustomMetric, parse_custom_metri
 from analytics_api.domain.metrics import METRICS_BY_NAME, Metric, find_metric
 from analytics_api.domain.period import Period
 from analytics_api.errors import Conflict, NotFound, Unprocessable
-from analytics_api.store.metrics.figure import fetch
+from analytics_api.store.statements import fetch
 
 MOST_METRICS = 100
 """Of one project: closing a day makes the figures of each."""

@@ -10,11 +10,13 @@ from contextlib import asynccontextmanager
 from typing import Any, cast
 
 import asyncpg
-from sqlalchemy import URL, make_url, text
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy import URL, event, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from analytics_api.errors import ConfigurationError
+from analytics_api.store.statements import SNAPSHOT
 
 OLDEST_SERVER = 150000
 APPLICATION_NAME = "analytics-api"
@@ -57,6 +59,12 @@ def connect_arguments(url: URL | str) -> dict[str, Any]:
     return arguments
 
 
+def _require_open(connection: DBAPIConnection, _record: object, _proxy: object) -> None:
+    """Raises DisconnectionError, at which the pool makes another connection."""
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError
+
+
 class Database:
     """The database of one process. Made by the composition roots, closed with `close`."""
 
@@ -67,9 +75,10 @@ class Database:
             self.url,
             pool_size=pool_size,
             max_overflow=5,
-            pool_pre_ping=True,
             connect_args=self._arguments,
         )
+        # What is lost is known without asking: a ping would be three round trips more for each answer.
+        event.listen(self.engine.sync_engine, "checkout", _require_open)
         self._pool_size = pool_size
         self._pool: asyncpg.Pool | None = None
 
@@ -121,9 +130,12 @@ class Database:
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """One consistent read-only snapshot. Statements are cut off after 30 s."""
         async with self.engine.connect() as connection:
-            await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            await connection.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True, **{SNAPSHOT: True}
+            )
             async with connection.begin():
-                await connection.execute(text(f"SET LOCAL statement_timeout = {QUERY_TIMEOUT_MS}"))
+                # The first statement begins the transaction; those of `statements.fetch` go past SQLAlchemy.
+                await connection.exec_driver_sql(f"SET LOCAL statement_timeout = {QUERY_TIMEOUT_MS}")
                 yield connection
 
     @asynccontextmanager

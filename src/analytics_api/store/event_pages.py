@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics_api.domain.filters import EVERY_EVENT, AllOf, asks_person
 from analytics_api.store.filter_sql import Binds, filter_sql
-from analytics_api.store.metrics.figure import fetch
+from analytics_api.store.statements import fetch
 
 _COLUMNS = """
     e.seq, e.event_id, coalesce(m.canonical_id, e.person_id) AS person_id, e.has_person, e.user_id, e.anonymous_id,

@@ -13,7 +13,7 @@ from analytics_api.domain.goals import BUCKETS, Direction, Goal, GoalPeriod
 from analytics_api.domain.metrics import METRICS_BY_NAME, Metric
 from analytics_api.errors import Unprocessable
 from analytics_api.store.custom_metrics import metric_called
-from analytics_api.store.metrics.figure import fetch
+from analytics_api.store.statements import fetch
 
 MOST_GOALS = 200
 """Of one project."""

@@ -14,7 +14,7 @@ from analytics_api.domain.filters import AllOf, Path
 from analytics_api.store.analysis.columns import moment_of
 from analytics_api.store.analysis.scope import Scope, Statement
 from analytics_api.store.filter_sql import number_sql, text_sql
-from analytics_api.store.metrics.figure import fetch
+from analytics_api.store.statements import fetch
 
 NO_VALUE = 0
 LONGEST_NAME = 500

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from analytics_api.store.analysis.columns import Rows, copy_rows
 from analytics_api.store.analysis.scope import Scope
 from analytics_api.store.filter_sql import Binds
-from analytics_api.store.metrics.figure import fetch
+from analytics_api.store.statements import fetch
 
 
 async def described(connection: AsyncConnection, persons: Sequence[UUID]) -> list[Any]:

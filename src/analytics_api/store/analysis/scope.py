@@ -17,7 +17,7 @@ from analytics_api.domain.project import Project
 from analytics_api.errors import Unprocessable
 from analytics_api.store.chunk_table import active
 from analytics_api.store.filter_sql import Binds, check_patterns, filter_sql
-from analytics_api.store.metrics.figure import fetch
+from analytics_api.store.statements import fetch
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics_api.domain.identity import person_of
 from analytics_api.domain.project import Project
-from analytics_api.store.metrics.figure import fetch
+from analytics_api.store.statements import fetch
 
 _COLUMNS = (
     "event_id, event_type, occurred_at, received_at, seq, user_id, anonymous_id, session_id, event_data, context, revenue, "

@@ -12,7 +12,7 @@ from analytics_api.domain.filters import Path
 from analytics_api.domain.measures import ADDITIVE, Of
 from analytics_api.store.analysis.labels import number_of, property_sql
 from analytics_api.store.analysis.scope import Kind, Scope, Statement
-from analytics_api.store.metrics.figure import fetch
+from analytics_api.store.statements import fetch
 
 _AGGREGATES = {
     Of.EVENTS: "count(*)",

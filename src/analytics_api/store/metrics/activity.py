@@ -7,7 +7,8 @@ from datetime import date, timedelta
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics_api.domain.period import Period
-from analytics_api.store.metrics.figure import Figure, Span, count, counts, fetch, ratio
+from analytics_api.store.metrics.figure import Figure, Span, count, counts, ratio
+from analytics_api.store.statements import fetch
 
 
 def active_column(span: Span) -> str:

@@ -5,6 +5,7 @@ Cards, charts and exports all ask here, so they cannot differ.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Self
@@ -14,20 +15,21 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics_api.domain.metrics import METRICS_BY_NAME, Metric, State
-from analytics_api.domain.period import bucket_of, local_day, next_bucket, start_of_day
+from analytics_api.domain.period import bucket_of, buckets, local_day, next_bucket, start_of_day
 from analytics_api.domain.project import Project
 from analytics_api.errors import Unprocessable
 from analytics_api.store.metrics.calculate import calculate
 from analytics_api.store.metrics.conversion import paid_later
 from analytics_api.store.metrics.days import DirtyDay, SealedDays, dirty_days, sealed_days
 from analytics_api.store.metrics.figure import Figure, Span
-from analytics_api.store.metrics.ltv import ratio_to_cost
+from analytics_api.store.metrics.ltv import acquired_in, ratio_to_cost
 from analytics_api.store.metrics.reach import touched_buckets
-from analytics_api.store.metrics.stored import StoredFigure, stored_figures
+from analytics_api.store.metrics.stored import StoredFigure, stored_figures, stored_version
 from analytics_api.store.metrics.view import first_answerable
 
 _CONVERSION = METRICS_BY_NAME["signup_to_payment_conversion"]
 _LTV, _RATIO = METRICS_BY_NAME["ltv"], METRICS_BY_NAME["ltv_cac_ratio"]
+_PAYERS = METRICS_BY_NAME["monthly_new_payers"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,16 @@ class Point:
     """Events that came for its days when those were sealed."""
     zone: str | None = None
     """In whose days it was counted, when that is not the project's zone any more: a sealed figure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Buckets whose points are all kept and untouched."""
+
+    first: date
+    last: date
+    key: Hashable
+    """All that their points are made of: with an equal key they are equal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,13 +189,47 @@ class Figures:
         [point] = await self.points(metric, day, day, include_bots=include_bots)
         return point
 
+    async def settled(self, metric: Metric, first: date, last: date) -> Settled | None:
+        """The buckets from `first` on, as many as there are, whose points come from kept figures alone."""
+        if self.raw or metric.matures_after_days:
+            return None
+        week_start = self.project.week_start
+        closed = min(last, bucket_of(self.today, metric.period, week_start) - timedelta(days=1))
+        over = list(buckets(first, closed, metric.period, week_start))
+        if not over or (self.sealed_until is not None and over[0] <= self.sealed_until):
+            return None
+        touched = touched_buckets(metric, self.changed, over, week_start)
+        over = [bucket for bucket in over if not touched or bucket < min(touched)]
+        if not over:
+            return None
+        figures, version = await stored_version(self.connection, self.project, metric, over[0], over[-1])
+        if figures < len(over):
+            return None
+        made_of = (
+            self.project,
+            metric,
+            over[0],
+            over[-1],
+            self.today,
+            self.late_days,
+            self.first_day,
+            version,
+        )
+        return Settled(over[0], over[-1], made_of)
+
     async def _make(self, metric: Metric, span: Span) -> dict[date, Figure]:
         if metric is not _RATIO:
             return await calculate(self.connection, metric, span)
-        # It is live for 30 days, but its dear part, the lifetime value, is kept as soon as a month is over.
+        # It is live for 30 days, but its dear parts, the lifetime value and all who have ever paid for the first time, are kept
+        # as soon as a month is over.
         lifetimes = await self.points(_LTV, span.from_earlier(1).first, span.last)
-        known = {point.bucket: point.figure for point in lifetimes}
-        return await ratio_to_cost(self.connection, span, known)
+        payers = await self.points(_PAYERS, acquired_in(span).first, span.last)
+        return await ratio_to_cost(
+            self.connection,
+            span,
+            {point.bucket: point.figure for point in lifetimes},
+            {point.bucket: int(point.figure.value or 0) for point in payers},
+        )
 
     async def _kept(
         self, metric: Metric, buckets: list[date], sealed: SealedDays

@@ -11,8 +11,8 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics_api.domain.project import Project
-from analytics_api.store.metrics.figure import fetch
 from analytics_api.store.metrics.ltv import payers_parameters, payers_sql, spend_sql
+from analytics_api.store.statements import fetch
 
 Key = tuple[str | None, ...]
 """Channel, or channel and campaign; None where nothing is known."""

@@ -16,9 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics_api.domain.metrics import OBSERVED_DAYS
 from analytics_api.domain.period import local_day
-from analytics_api.store.metrics.figure import Compute, Figure, Span, fetch, ratio
+from analytics_api.store.metrics.figure import Compute, Figure, Span, ratio
 from analytics_api.store.metrics.ltv import MARGIN
 from analytics_api.store.metrics.revenue import converted, rate_join, utc_day
+from analytics_api.store.statements import fetch
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,10 @@ from datetime import date
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics_api.domain.metrics import CONVERSION_WINDOW_DAYS
-from analytics_api.store.metrics.figure import Figure, Span, fetch, ratio
+from analytics_api.store.metrics.figure import Figure, Span, ratio
 from analytics_api.store.metrics.people import new_registrations
 from analytics_api.store.metrics.revenue import ids_of, successful_payments
+from analytics_api.store.statements import fetch
 
 NOBODY = {"converted_net": 0, "paid_before_signup": 0}
 

@@ -17,8 +17,9 @@ from analytics_api.domain.period import local_day, start_of_day
 from analytics_api.domain.project import Project
 from analytics_api.store.filter_sql import Binds, filter_sql, number_sql
 from analytics_api.store.metrics.days import sealed_days
-from analytics_api.store.metrics.figure import Figure, Span, fetch, ratio
+from analytics_api.store.metrics.figure import Figure, Span, ratio
 from analytics_api.store.metrics.stored import stored_figures
+from analytics_api.store.statements import fetch
 
 _AGGREGATES = {
     Of.EVENTS: "count(*)",

@@ -11,8 +11,8 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics_api.domain.project import Project
-from analytics_api.store.metrics.figure import fetch
 from analytics_api.store.metrics.revenue import converted, rate_join, utc_day
+from analytics_api.store.statements import fetch
 
 
 @dataclass(frozen=True, slots=True)

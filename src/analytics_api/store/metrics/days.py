@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from analytics_api.domain.metrics import Metric
 from analytics_api.domain.period import next_bucket
 from analytics_api.store.engine import Database
-from analytics_api.store.metrics.figure import fetch
+from analytics_api.store.statements import fetch
 
 ROLLUP_READER = "rollups"
 SPEND = "spend"

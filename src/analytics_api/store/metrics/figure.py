@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics_api.domain.period import Period, bucket_of, buckets, local_day, next_bucket
 from analytics_api.domain.project import Project
 from analytics_api.store.metrics.view import in_view, view_parameters
+from analytics_api.store.statements import fetch
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,17 +104,6 @@ class Span:
 
 Compute = Callable[[AsyncConnection, Span], Awaitable[dict[date, Figure]]]
 """Computes a metric for a span from rollups. Buckets without anything are there too: counts are 0, ratios null."""
-
-
-async def fetch(connection: AsyncConnection, sql: str, parameters: Mapping[str, Any]) -> list[Any]:
-    """All rows of a statement; columns are attributes."""
-    return list(await connection.execute(_statement(sql), parameters))
-
-
-@lru_cache(1024)
-def _statement(sql: str) -> TextClause:
-    """Looking for parameters in a long statement takes longer than many a figure."""
-    return text(sql)
 
 
 async def counts(connection: AsyncConnection, span: Span, sql: str, **more: Any) -> dict[date, Figure]:

@@ -7,7 +7,8 @@ from datetime import date
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics_api.store.metrics.activity import active_column
-from analytics_api.store.metrics.figure import Compute, Figure, Span, count, fetch
+from analytics_api.store.metrics.figure import Compute, Figure, Span, count
+from analytics_api.store.statements import fetch
 
 STAGES = ("new", "current", "resurrected", "dormant")
 

@@ -13,9 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from analytics_api.domain.metrics import LTV_CAP_MONTHS, REFUND_WINDOW_DAYS, TRAILING_MONTHS
 from analytics_api.domain.period import bucket_of, start_of_day
 from analytics_api.domain.project import Project
-from analytics_api.store.metrics.figure import Figure, Span, fetch, ratio
+from analytics_api.store.metrics.figure import Figure, Span, ratio
 from analytics_api.store.metrics.people import new_registrations
 from analytics_api.store.metrics.subscriptions import SubscriptionBucket, subscription_buckets
+from analytics_api.store.statements import fetch
 
 _ABOUT_FOUR_MONTHS = 31 * (TRAILING_MONTHS + 1)
 FEW_PAYERS = 10
@@ -137,11 +138,22 @@ async def ltv_cac_ratio(connection: AsyncConnection, span: Span) -> dict[date, F
     return await ratio_to_cost(connection, span, await ltv(connection, span.from_earlier(1)))
 
 
+def acquired_in(span: Span) -> Span:
+    """The months whose acquisition the ratio of a span's months looks at."""
+    return span.from_earlier(_ABOUT_FOUR_MONTHS)
+
+
 async def ratio_to_cost(
-    connection: AsyncConnection, span: Span, lifetimes: Mapping[date, Figure]
+    connection: AsyncConnection,
+    span: Span,
+    lifetimes: Mapping[date, Figure],
+    first_payers: Mapping[date, int] | None = None,
 ) -> dict[date, Figure]:
-    """The same from lifetime values that are known: of each month of the span, and of the one before."""
-    acquired = await acquisition(connection, span.from_earlier(_ABOUT_FOUR_MONTHS))
+    """The same from lifetime values that are known: of each month of the span, and of the one before.
+
+    `first_payers`: who first paid in each month of `acquired_in`, where that is known.
+    """
+    acquired = await acquisition(connection, acquired_in(span), first_payers)
     answer: dict[date, Figure] = {}
     for month in span.buckets():
         basis = trailing_months(month, span)
@@ -170,17 +182,25 @@ def _ratio(basis: list[date], lifetime: Figure, cost: Figure) -> Figure:
     return ratio(lifetime.value, cost.value, **details)
 
 
-async def acquisition(connection: AsyncConnection, span: Span) -> dict[date, Acquisition]:
-    """Spend and new paying persons of each month."""
+async def acquisition(
+    connection: AsyncConnection, span: Span, first_payers: Mapping[date, int] | None = None
+) -> dict[date, Acquisition]:
+    """Spend and new paying persons of each month. `first_payers`: all who first paid in each, where that is known."""
     found = {month: Acquisition() for month in span.buckets()}
     spend = spend_sql({"bucket": span.bucket_sql()})
     for row in await fetch(connection, spend, span.parameters(currency=span.project.currency)):
         found[row.bucket].spend = row.spend
         found[row.bucket].unconverted = row.unconverted
-    payers = span.sql(payers_sql({"bucket": span.bucket_sql()}))
     given = span.parameters(**payers_parameters(span.project, span.first, span.after))
-    for row in await fetch(connection, payers, given):
-        found[row.bucket].payers = row.payers
+    if first_payers is None:
+        payers = span.sql(payers_sql({"bucket": span.bucket_sql()}))
+        for row in await fetch(connection, payers, given):
+            found[row.bucket].payers = row.payers
+        return found
+    for month, each in found.items():
+        each.payers = first_payers[month]
+    for row in await fetch(connection, _undone_payers_sql(span), given):
+        found[row.bucket].payers -= row.persons
     return found
 
 
@@ -215,6 +235,22 @@ def spend_sql(keys: Mapping[str, str]) -> str:
     """
 
 
+_UNDONE = """
+    undone AS (
+        SELECT coalesce(m.canonical_id, p.person_id) AS person_id, p.occurred_at
+        FROM payments r
+        LEFT JOIN payments a ON a.project_id = r.project_id AND a.kind = 'alias' AND a.entry_id = r.payment_id
+        JOIN payments p ON p.project_id = r.project_id AND p.kind = 'payment'
+            AND p.entry_id = coalesce(a.payment_id, r.payment_id) AND p.currency IS NOT DISTINCT FROM r.currency
+        LEFT JOIN person_merges m ON m.person_id = p.person_id
+        WHERE r.project_id = :project AND r.kind IN ('refund', 'chargeback') AND p.amount > 0
+          AND r.occurred_at <= p.occurred_at + make_interval(hours => 24 * :days)
+        GROUP BY 1, 2, p.entry_id, p.amount HAVING sum(r.amount) >= p.amount
+    )
+"""
+"""Payments given back in full within :days days."""
+
+
 def payers_sql(keys: Mapping[str, str]) -> str:
     """New paying persons from :first up to the day before :after by keys, given as SQL over `persons` and their `day` of the first payment.
 
@@ -226,21 +262,23 @@ def payers_sql(keys: Mapping[str, str]) -> str:
         WITH payers AS (
             SELECT persons.*, (first_payment_at AT TIME ZONE :zone)::date AS day FROM persons
             WHERE project_id = :project AND first_payment_at >= :from AND first_payment_at < :to
-        ), undone AS (
-            SELECT coalesce(m.canonical_id, p.person_id) AS person_id, p.occurred_at
-            FROM payments r
-            LEFT JOIN payments a ON a.project_id = r.project_id AND a.kind = 'alias' AND a.entry_id = r.payment_id
-            JOIN payments p ON p.project_id = r.project_id AND p.kind = 'payment'
-                AND p.entry_id = coalesce(a.payment_id, r.payment_id) AND p.currency IS NOT DISTINCT FROM r.currency
-            LEFT JOIN person_merges m ON m.person_id = p.person_id
-            WHERE r.project_id = :project AND r.kind IN ('refund', 'chargeback') AND p.amount > 0
-              AND r.occurred_at <= p.occurred_at + make_interval(hours => 24 * :days)
-            GROUP BY 1, 2, p.entry_id, p.amount HAVING sum(r.amount) >= p.amount
-        )
+        ), {_UNDONE}
         SELECT {named}, count(*) AS payers FROM payers AS persons
         WHERE NOT EXISTS (
             SELECT 1 FROM undone u WHERE u.person_id = persons.person_id AND u.occurred_at = persons.first_payment_at)
         GROUP BY {names}
+    """
+
+
+def _undone_payers_sql(span: Span) -> str:
+    """Those of the persons with a first payment that `payers_sql` leaves out, by bucket."""
+    return f"""
+        WITH {_UNDONE}
+        SELECT {span.bucket_sql()} AS bucket, count(*) AS persons FROM (
+            SELECT DISTINCT u.person_id, (u.occurred_at AT TIME ZONE :zone)::date AS day
+            FROM undone u JOIN persons ON persons.person_id = u.person_id AND persons.first_payment_at = u.occurred_at
+            WHERE persons.project_id = :project AND u.occurred_at >= :from AND u.occurred_at < :to
+        ) AS people GROUP BY 1
     """
 
 

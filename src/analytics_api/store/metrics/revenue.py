@@ -12,7 +12,8 @@ from decimal import Decimal
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics_api.store.metrics.activity import active_persons
-from analytics_api.store.metrics.figure import Figure, Span, count, counts, fetch, ratio
+from analytics_api.store.metrics.figure import Figure, Span, count, counts, ratio
+from analytics_api.store.statements import fetch
 
 
 def converted(entry: str, rate: str) -> str:
@@ -146,5 +147,28 @@ async def arpu(connection: AsyncConnection, span: Span) -> dict[date, Figure]:
     active = await active_persons(connection, span)
     return {
         bucket: ratio(earned[bucket].value, active[bucket].value, **earned[bucket].details)
+        for bucket in span.buckets()
+    }
+
+
+async def payers(connection: AsyncConnection, span: Span) -> dict[date, Figure]:
+    """Distinct persons with a captured payment above 0."""
+    sql = f"""
+        SELECT bucket, count(*) FROM (
+            SELECT DISTINCT {span.bucket_sql("p.day")} AS bucket, coalesce(m.canonical_id, p.person_id) AS person_id
+            FROM payments p LEFT JOIN person_merges m ON m.person_id = p.person_id
+            WHERE p.project_id = :project AND p.day >= :first AND p.day < :after AND p.kind = 'payment' AND p.has_person
+              AND p.amount > 0 AND (:bots OR NOT p.is_bot)
+        ) AS people GROUP BY bucket
+    """
+    return await counts(connection, span, sql, bots=span.include_bots)
+
+
+async def arppu(connection: AsyncConnection, span: Span) -> dict[date, Figure]:
+    """Captured payments / persons who paid."""
+    earned = await revenue(connection, span)
+    paying = await payers(connection, span)
+    return {
+        bucket: ratio(earned[bucket].value, paying[bucket].value, **earned[bucket].details)
         for bucket in span.buckets()
     }

@@ -15,7 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from analytics_api.domain.metrics import Metric, State
 from analytics_api.domain.project import Project
 from analytics_api.store.metrics.days import TIME_ZONE
-from analytics_api.store.metrics.figure import Figure, fetch
+from analytics_api.store.metrics.figure import Figure
+from analytics_api.store.statements import fetch
 from analytics_api.store.tables.figures import metric_revisions
 
 
@@ -54,6 +55,27 @@ async def stored_figures(
         )
         for day, value, top, bottom, state, details, calculated_at, zone in rows
     }
+
+
+async def stored_version(
+    connection: AsyncConnection, project: Project, metric: Metric, first: date, last: date
+) -> tuple[int, str]:
+    """How many such figures there are, made in the project's zone, and a text that is another one after any change of them.
+
+    A transaction's number is never given twice, and of the rows that one has written fewer and fewer are left: the same numbers
+    are the same rows (PostgreSQL, "System Columns": xmin).
+    """
+    [row] = await fetch(
+        connection,
+        """
+        SELECT count(*) AS figures, md5(string_agg(xmin::text, ' ' ORDER BY metric_date)) AS version FROM aggregated_metrics
+        WHERE project_id = :project AND metric_type = :metric AND period = :period
+          AND metric_date >= :first AND metric_date <= :last
+          AND definition_version = :version AND stale IS NULL AND time_zone = :zone
+        """,
+        {**_key(project, metric), "first": first, "last": last},
+    )
+    return row.figures, row.version
 
 
 _STATES = {state.value: state for state in State}

@@ -13,7 +13,8 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from analytics_api.store.metrics.figure import Compute, Figure, Span, count, counts, fetch, ratio
+from analytics_api.store.metrics.figure import Compute, Figure, Span, count, counts, ratio
+from analytics_api.store.statements import fetch
 
 # Ledger of changes -> what each subscription is worth from each change on -> movements per customer and day.
 #

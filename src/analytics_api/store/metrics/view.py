@@ -46,7 +46,7 @@ VIEWS = f"""
             SELECT person_id, min(day) AS day FROM seen WHERE has_person AND NOT is_bot GROUP BY 1) AS first USING (person_id)
         WHERE p.project_id = :project
     ), sessions AS (
-        SELECT project_id, (started_at AT TIME ZONE :view_zone)::date AS day, is_bot FROM sessions
+        SELECT project_id, (started_at AT TIME ZONE :view_zone)::date AS day, is_bot, started_at, ended_at FROM sessions
         WHERE project_id = :project AND day >= :view_first AND day < CAST(:after AS date) + 3
     ), payments AS (
         SELECT project_id, kind, entry_id, payment_id, seq, person_id, has_person, is_bot, occurred_at,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from analytics_api.store.metrics.figure import fetch
+from analytics_api.store.statements import fetch
 
 
 @dataclass(frozen=True, slots=True)

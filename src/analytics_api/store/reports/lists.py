@@ -8,8 +8,8 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from analytics_api.store.metrics.figure import fetch
 from analytics_api.store.reports.window import Window
+from analytics_api.store.statements import fetch
 
 
 async def session_page(

@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics_api.domain.identity import person_of
 from analytics_api.domain.project import Project
-from analytics_api.store.metrics.figure import fetch
 from analytics_api.store.reports.window import Window
+from analytics_api.store.statements import fetch
 
 
 async def find_person(connection: AsyncConnection, project: Project, given: str) -> UUID | None:

@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from analytics_api.domain.filters import EVERY_EVENT, AllOf, Path, asks_person
 from analytics_api.domain.measures import Measure, Of
 from analytics_api.store.filter_sql import Binds, filter_sql, number_sql, text_sql
-from analytics_api.store.metrics.figure import fetch
 from analytics_api.store.reports.window import COUNTED, Window
+from analytics_api.store.statements import fetch
 
 _AGGREGATES = {
     Of.EVENTS: "count(*)",

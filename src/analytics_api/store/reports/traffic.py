@@ -8,9 +8,9 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics_api.domain.event import EventType
-from analytics_api.store.metrics.figure import fetch
 from analytics_api.store.reports.table import By
 from analytics_api.store.reports.window import COUNTED, Window
+from analytics_api.store.statements import fetch
 
 ROUTE = By(sql="nullif(concat_ws(' ', e.event_data ->> 'method', e.event_data ->> 'route'), '')")
 """Method and template, as in GET /users/{id}."""

@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics_api.domain.event import EventType
 from analytics_api.domain.sessions import PAUSE
-from analytics_api.store.metrics.figure import fetch
 from analytics_api.store.reports.window import COUNTED, Window, inactive
+from analytics_api.store.statements import fetch
 
 
 @dataclass(frozen=True, slots=True)

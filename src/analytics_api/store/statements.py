@@ -1,0 +1,56 @@
+"""Statements of snapshots, asked of asyncpg itself: the way through SQLAlchemy takes longer than most of the answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import asyncpg
+from sqlalchemy import TextClause, text
+from sqlalchemy.dialects.postgresql.asyncpg import dialect
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+SNAPSHOT = "analytics_snapshot"
+"""The execution option of a connection whose transaction has begun and that only reads (`Database.read`)."""
+
+
+class Row(asyncpg.Record):
+    """A row whose columns are attributes, as SQLAlchemy's are."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    @property
+    def _mapping(self) -> dict[str, Any]:
+        return dict(self.items())
+
+
+async def fetch(connection: AsyncConnection, sql: str, parameters: Mapping[str, Any]) -> list[Any]:
+    """All rows of a statement with :named parameters; columns are attributes. Raises DBAPIError."""
+    plain = connection.sync_connection
+    if plain is None or SNAPSHOT not in plain.get_execution_options():
+        return list(await connection.execute(_clause(sql), parameters))
+    driver: asyncpg.Connection = plain.connection.driver_connection  # type: ignore[assignment]
+    numbered, names = _numbered(sql)
+    try:
+        return await driver.fetch(numbered, *[parameters[name] for name in names], record_class=Row)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        raise DBAPIError(sql, None, error, connection_invalidated=driver.is_closed()) from error
+
+
+@lru_cache(1024)
+def _clause(sql: str) -> TextClause:
+    """Looking for parameters in a long statement takes longer than many a figure."""
+    return text(sql)
+
+
+@lru_cache(1024)
+def _numbered(sql: str) -> tuple[str, tuple[str, ...]]:
+    """The statement with $1, $2, ... and which parameter each is."""
+    compiled = _clause(sql).compile(dialect=dialect())  # type: ignore[no-untyped-call]
+    return str(compiled), tuple(compiled.positiontup or ())
