@@ -25,10 +25,10 @@ SHARED_DATA = "ANALYTICS_SHARED_DATA"
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that speak SQL, so that CI can run just them against another PostgreSQL; those of pages do not."""
+    """Mark the tests that speak SQL, so that CI can run just them against another PostgreSQL; not those of whole processes."""
     for item in items:
-        fixtures = getattr(item, "fixturenames", ())
-        if "database_server" in fixtures and "browser" not in fixtures:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if "database_server" in fixtures and not fixtures & {"browser", "process"}:
             item.add_marker("database")
 
 

@@ -173,6 +173,9 @@ async def test_while_one_hangs_the_others_get_every_flush_in_as_many_requests_as
     amplitude.broken = Fault("hang")
     assert await requests_of_three_flushes() == healthy
     assert amplitude.in_flight > 0
+    # Closing waits for requests under way.
+    amplitude.broken = None
+    amplitude.hang_up()
 
 
 async def test_a_failed_destination_is_tried_again_without_another_flush(

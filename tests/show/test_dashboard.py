@@ -8,17 +8,24 @@ from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
+from sqlalchemy import URL
 
+from tests.support.databases import scratch_database, text
 from tests.support.processes import ServerProcess
 
 Start = Callable[..., ServerProcess]
 
 
-@pytest.fixture
-def local(process: Start, database_url: str) -> Iterator[httpx.Client]:
-    server = process({"ANALYTICS__DATABASE_URL": database_url, "ANALYTICS__SANDBOX_MODE": "true"})
-    with httpx.Client(base_url=server.url) as client:
-        yield client
+@pytest.fixture(scope="module")
+def local(
+    database_server: URL, migrated_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[httpx.Client]:
+    folder = tmp_path_factory.mktemp("show")
+    with scratch_database(database_server, template=migrated_template) as url:
+        env = {"ANALYTICS__DATABASE_URL": text(url), "ANALYTICS__SANDBOX_MODE": "true"}
+        with ServerProcess(env, folder) as server, httpx.Client(base_url=server.url) as client:
+            server.start()
+            yield client
 
 
 def test_every_address_below_is_the_same_page_that_allows_nothing_inline(local: httpx.Client) -> None:

@@ -83,6 +83,9 @@ class Client:
             except asyncio.IncompleteReadError as error:
                 assert not error.partial, error.partial
                 return None
+            except ConnectionResetError:
+                # What was sent last met a closed connection.
+                return None
             first, *lines = head.decode("latin-1").splitlines()
             headers = dict(line.lower().split(": ", 1) for line in lines if line)
             body = await self._reader.readexactly(int(headers.get("content-length", "0")))

@@ -99,12 +99,16 @@ class StandIn:
             for _ in range(3):
                 await asyncio.sleep(0)
             self._server.close()
-        for task in self._tasks:
-            task.cancel()
+        self.hang_up()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         # A task cancelled before its first step has closed nothing.
         for writer in self._writers:
             writer.transport.abort()
+
+    def hang_up(self) -> None:
+        """End all connections, whatever was asked over them."""
+        for task in self._tasks:
+            task.cancel()
 
     def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
