@@ -50,7 +50,7 @@ def failing_app(notes: list[ApiRequest]) -> FastAPI:
         logging.getLogger("analytics_api.test").info("taking an order")
         return f"{order.lines} {x_count}"
 
-    @app.get("/raise/{name}")
+    @app.api_route("/raise/{name}", methods=["GET", "POST"])
     async def fail(name: str) -> str:
         errors: dict[str, Exception] = {
             "forbidden": Forbidden(),
@@ -155,7 +155,7 @@ async def test_a_header_is_named_too(server: Served) -> None:
         ("GET", "/nowhere/hunter2", 404, "nothing at this path", None),
         ("DELETE", "/orders", 405, "DELETE is not possible here; use POST", ("allow", "POST")),
         ("GET", "/raise/forbidden", 403, "may not do that", None),
-        ("GET", "/raise/unauthorized", 401, "API key is needed", ("www-authenticate", "Bearer")),
+        ("GET", "/raise/unauthorized", 401, "API key or a login is needed", ("www-authenticate", "Bearer")),
         ("GET", "/raise/unavailable", 503, "Full.", ("retry-after", "7")),
         ("GET", "/raise/teapot", 418, "Short and stout.", ("x-pot", "tea")),
         ("GET", "/raise/refused", 503, "database is away", ("retry-after", "2")),
@@ -189,7 +189,7 @@ async def test_what_nobody_expected_tells_the_log_and_not_the_client(
 
 
 async def test_a_500_can_be_read_by_pages_of_other_origins(server: Served) -> None:
-    response = await server.client.get("/raise/unexpected", headers={"Origin": "https://shop.example"})
+    response = await server.client.post("/raise/unexpected", headers={"Origin": "https://shop.example"})
     assert response.status_code == 500
     assert response.headers["access-control-allow-origin"] == "*"
 

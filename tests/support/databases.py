@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,8 @@ from analytics_api.store.embedded import EmbeddedServer
 
 Result = TypeVar("Result")
 EXTERNAL = "ANALYTICS_TEST_DATABASE_URL"
+MEMORY_BYTES = 4 * 2**30
+"""Free, for the servers of two pytest workers: a gigabyte of log each, and their databases."""
 REAPER = """
 import shutil, sys
 from pathlib import Path
@@ -61,6 +64,12 @@ def text(url: URL) -> str:
     return url.render_as_string(hide_password=False)
 
 
+def memory_folder() -> Path | None:
+    """A folder in memory with room for the tests' databases; None where there is none. Each is copied ten times as fast there."""
+    found = Path("/dev/shm")
+    return found if found.is_dir() and shutil.disk_usage(found).free >= MEMORY_BYTES else None
+
+
 @contextmanager
 def running_server() -> Iterator[URL]:
     """The server that ANALYTICS_TEST_DATABASE_URL names, else an embedded one in a temporary folder."""
@@ -68,7 +77,7 @@ def running_server() -> Iterator[URL]:
     if given:
         yield make_url(given).set(drivername="postgresql+asyncpg")
         return
-    folder = Path(tempfile.mkdtemp(prefix="analytics-test-"))
+    folder = Path(tempfile.mkdtemp(prefix="analytics-test-", dir=memory_folder()))
     with embedded_server(folder) as url:
         # A test's data need not survive a power failure; everything else is as in production.
         execute(url, "ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()")
@@ -96,7 +105,8 @@ def embedded_server(folder: Path) -> Iterator[URL]:
 def scratch_database(server: URL, *, template: str | None = None) -> Iterator[URL]:
     """A new database, a copy of `template` if one is named, dropped at the end."""
     name = f"analytics_test_{uuid.uuid4().hex}"
-    execute(server, f"CREATE DATABASE {name} TEMPLATE {template or 'template0'}")
+    # Copied as files: as entries of the log it takes twice as long.
+    execute(server, f"CREATE DATABASE {name} TEMPLATE {template or 'template0'} STRATEGY file_copy")
     try:
         yield server.set(database=name)
     finally:
