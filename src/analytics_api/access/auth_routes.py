@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
 from analytics_api.access import cookies
 from analytics_api.access.authenticator import Authenticator
@@ -124,11 +124,19 @@ async def remove_factor(body: ConfirmPassword, login: LoginOf, request: Request)
 
 
 @router.get("/sessions", summary="Open logins", response_model=SessionList)
-async def sessions(login: LoginOf, request: Request, database: DatabaseOf) -> SessionList:
+async def sessions(
+    login: LoginOf,
+    request: Request,
+    database: DatabaseOf,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    before: Annotated[int | None, Query(ge=1, le=2**63 - 1, description="`next` of the page before.")] = None,
+) -> SessionList:
     """Your own, newest first."""
     logins = _authenticator(request).logins
     async with database.read() as connection:
-        found = await list_sessions(connection, login.user.id, logins.clock(), logins.idle)
+        found = await list_sessions(
+            connection, login.user.id, logins.clock(), logins.idle, before=before, limit=limit + 1
+        )
     return SessionList(
         sessions=[
             SessionItem(
@@ -138,8 +146,9 @@ async def sessions(login: LoginOf, request: Request, database: DatabaseOf) -> Se
                 seen_at=one.seen_at,
                 expires_at=one.ends_at,
             )
-            for one in found
-        ]
+            for one in found[:limit]
+        ],
+        next=found[limit - 1].id if len(found) > limit else None,
     )
 
 

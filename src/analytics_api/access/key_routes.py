@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from analytics_api.access.dependencies import AdminCaller, DatabaseOf
@@ -39,6 +39,7 @@ class KeyList(BaseModel):
 
     project: str
     keys: list[KeyInfo]
+    next: int | None = Field(description="`after` of the next page.")
 
 
 class NewKey(KeyInfo):
@@ -72,12 +73,21 @@ class RotateKey(BaseModel):
 
 
 @router.get("", summary="API keys", response_model=KeyList)
-async def list_all(caller: AdminCaller, database: DatabaseOf) -> KeyList:
+async def list_all(
+    caller: AdminCaller,
+    database: DatabaseOf,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    after: Annotated[int, Query(ge=0, le=2**31 - 1, description="`next` of the page before.")] = 0,
+) -> KeyList:
     """Without their secrets."""
     async with database.read() as connection:
-        found = await list_keys(connection, caller.project.id)
+        found = await list_keys(connection, caller.project.id, after=after, limit=limit + 1)
     now = system_clock()
-    return KeyList(project=caller.project.slug, keys=[_info(key, now) for key in found])
+    return KeyList(
+        project=caller.project.slug,
+        keys=[_info(key, now) for key in found[:limit]],
+        next=found[limit - 1].id if len(found) > limit else None,
+    )
 
 
 @router.post("", summary="Make an API key", status_code=201, response_model=NewKey)

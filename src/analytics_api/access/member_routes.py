@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics_api.access import cookies
@@ -45,11 +45,22 @@ def _logins(request: Request) -> Logins:
 
 
 @router.get("/members", summary="Members", response_model=MemberList)
-async def list_all(caller: AdminCaller, database: DatabaseOf) -> MemberList:
-    """Who may do something in the project."""
+async def list_all(
+    caller: AdminCaller,
+    database: DatabaseOf,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    after: Annotated[
+        str, Query(max_length=254, pattern=r"^[^\x00]*$", description="`next` of the page before.")
+    ] = "",
+) -> MemberList:
+    """Who may do something in the project, by name."""
     async with database.read() as connection:
-        found = await users.list_members(connection, caller.project.id)
-    return MemberList(project=caller.project.slug, members=[_member(one) for one in found])
+        found = await users.list_members(connection, caller.project.id, after=after, limit=limit + 1)
+    return MemberList(
+        project=caller.project.slug,
+        members=[_member(one) for one in found[:limit]],
+        next=found[limit - 1].user.username if len(found) > limit else None,
+    )
 
 
 @router.patch("/members/{user_id}", summary="Change a member's role", response_model=MemberItem)
@@ -89,11 +100,23 @@ async def _keep_an_owner(connection: AsyncConnection, project_id: int) -> None:
 
 
 @router.get("/invitations", summary="Open invitations", response_model=InvitationList)
-async def list_open(caller: AdminCaller, request: Request, database: DatabaseOf) -> InvitationList:
+async def list_open(
+    caller: AdminCaller,
+    request: Request,
+    database: DatabaseOf,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    before: Annotated[int | None, Query(ge=1, le=2**31 - 1, description="`next` of the page before.")] = None,
+) -> InvitationList:
     """Those that can still be accepted."""
     async with database.read() as connection:
-        found = await invitations.list_invitations(connection, caller.project.id, _logins(request).clock())
-    return InvitationList(project=caller.project.slug, invitations=[_item(one) for one in found])
+        found = await invitations.list_invitations(
+            connection, caller.project.id, _logins(request).clock(), before=before, limit=limit + 1
+        )
+    return InvitationList(
+        project=caller.project.slug,
+        invitations=[_item(one) for one in found[:limit]],
+        next=found[limit - 1].id if len(found) > limit else None,
+    )
 
 
 @router.post("/invitations", summary="Invite somebody", status_code=201, response_model=NewInvitation)

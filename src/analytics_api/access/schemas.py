@@ -132,6 +132,7 @@ class SessionList(BaseModel):
     """Your open logins."""
 
     sessions: list[SessionItem]
+    next: int | None = Field(description="`before` of the next page.")
 
 
 class MemberItem(BaseModel):
@@ -159,6 +160,7 @@ class MemberList(BaseModel):
 
     project: str
     members: list[MemberItem]
+    next: str | None = Field(description="`after` of the next page.")
 
 
 class SetRole(BaseModel):
@@ -209,6 +211,7 @@ class InvitationList(BaseModel):
 
     project: str
     invitations: list[InvitationItem]
+    next: int | None = Field(description="`before` of the next page.")
 
 
 class InvitationToken(BaseModel):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -14,7 +16,7 @@ from analytics_api.domain.clock import system_clock
 from analytics_api.domain.identity import person_of
 from analytics_api.errors import Unprocessable
 from analytics_api.privacy.erasure_schemas import Id
-from analytics_api.store.consent import Statement, consent_of, keep_consent
+from analytics_api.store.consent import ConsentChange, Statement, consent_of, keep_consent
 from analytics_api.store.erasure import person_group
 
 router = APIRouter(tags=["privacy"])
@@ -55,6 +57,7 @@ class ConsentList(BaseModel):
 
     project: str
     changes: list[ConsentItem]
+    next: str | None = Field(description="`after` of the next page.")
 
 
 @router.get("/privacy/consent", summary="What was said of a person's consent")
@@ -64,13 +67,15 @@ async def read_consent(
     user_id: Annotated[Id | None, Query()] = None,
     anonymous_id: Annotated[Id | None, Query()] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    after: Annotated[str | None, Query(max_length=100, description="`next` of the page before.")] = None,
 ) -> ConsentList:
     """Each change with its time, of all ids that count as the person."""
     if (user_id is None) == (anonymous_id is None):
         raise Unprocessable("Say exactly one of user_id and anonymous_id.")
+    behind = None if after is None else _place(after)
     async with database.look() as connection:
         group = await person_group(connection, caller.project, user_id, anonymous_id)
-        found = await consent_of(connection, caller.project.id, sorted(group), limit)
+        found = await consent_of(connection, caller.project.id, sorted(group), limit + 1, behind)
     return ConsentList(
         project=caller.project.slug,
         changes=[
@@ -80,9 +85,23 @@ async def read_consent(
                 source=one.source,
                 received_at=one.received_at,
             )
-            for one in found
+            for one in found[:limit]
         ],
+        next=_cursor(found[limit - 1]) if len(found) > limit else None,
     )
+
+
+def _cursor(change: ConsentChange) -> str:
+    return f"{change.changed_at.isoformat()},{change.person_id}"
+
+
+def _place(cursor: str) -> tuple[datetime, UUID]:
+    moment, _, person = cursor.partition(",")
+    with suppress(ValueError):
+        place = datetime.fromisoformat(moment), UUID(person)
+        if place[0].tzinfo is not None:
+            return place
+    raise Unprocessable("after: give the next of the page before.")
 
 
 @router.post("/privacy/consent", summary="State a person's consent", status_code=204)

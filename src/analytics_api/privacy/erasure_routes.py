@@ -73,12 +73,19 @@ async def erase_user(
 
 @router.get("/privacy/jobs", summary="Jobs of erasure and anonymisation")
 async def jobs(
-    caller: AdminCaller, database: DatabaseOf, limit: Annotated[int, Query(ge=1, le=500)] = 50
+    caller: AdminCaller,
+    database: DatabaseOf,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    before: Annotated[int | None, Query(ge=1, le=2**63 - 1, description="`next` of the page before.")] = None,
 ) -> JobList:
     """The newest first."""
     async with database.look() as connection:
-        found = await list_jobs(connection, caller.project.id, limit)
-    return JobList(project=caller.project.slug, jobs=[_info(caller, job) for job in found])
+        found = await list_jobs(connection, caller.project.id, limit + 1, before)
+    return JobList(
+        project=caller.project.slug,
+        jobs=[_info(caller, job) for job in found[:limit]],
+        next=found[limit - 1].id if len(found) > limit else None,
+    )
 
 
 @router.get("/privacy/jobs/{job_id}", summary="How far a job is")

@@ -109,10 +109,11 @@ class PrivacyJobInfo(BaseModel):
 
 
 class JobList(BaseModel):
-    """The newest jobs."""
+    """Jobs, the newest first."""
 
     project: str
     jobs: list[PrivacyJobInfo]
+    next: int | None = Field(description="`before` of the next page.")
 
 
 class SignedReport(BaseModel):

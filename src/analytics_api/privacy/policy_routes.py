@@ -116,7 +116,7 @@ class RemovedList(BaseModel):
     project: str
     from_: date = Field(alias="from", serialization_alias="from")
     to: date
-    total: int
+    total: int = Field(description="Of all items, also of those beyond `limit`.")
     items: list[RemovedItem]
 
 
@@ -149,6 +149,7 @@ async def removed(
         date | None, Query(alias="from", description="First day; 30 days ago by default.")
     ] = None,
     to: Annotated[date | None, Query(description="Last day; today by default.")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000, description="Most items.")] = 1000,
 ) -> RemovedList:
     """Counts by rule and field, a few seconds late. The values are kept nowhere."""
     last = to or local_day(system_clock(), caller.project.zone)
@@ -170,7 +171,7 @@ async def removed(
                 number=one.number,
                 last_day=one.last_day,
             )
-            for one in found
+            for one in found[:limit]
         ],
     )
 

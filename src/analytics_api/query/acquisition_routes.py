@@ -68,6 +68,7 @@ async def acquisition(
     by: Annotated[
         Literal["channel", "campaign"], Query(description="campaign: of each channel.")
     ] = "channel",
+    limit: Annotated[int, Query(ge=1, le=1000, description="Most items of `costs`.")] = 1000,
     lag_days: Annotated[
         int, Query(ge=0, le=365, description="Days between spend and customers, where selling takes long.")
     ] = 0,
@@ -86,7 +87,7 @@ async def acquisition(
     names = ("channel", "campaign") if by == "campaign" else ("channel",)
     costs = [
         _cost(dict(zip(names, key, strict=True)), "cac_paid", each)
-        for key, each in sorted(found.items(), key=lambda item: -(item[1].spend or Decimal(0)))
+        for key, each in sorted(found.items(), key=lambda item: -(item[1].spend or Decimal(0)))[:limit]
     ]
     return {
         "definition": "Spend on a channel / persons whose first touch is that channel and whose first payment is in the "

@@ -25,6 +25,7 @@ class StoredAlert:
     alert: Alert
 
 
+MOST_CURRENT = 1_000
 _STEPPED = ("since", "value", "text", "started_at", "clear_since", "ended_at", "notified_at")
 _ALL = f"id, rule_id, rule_name, kind, subject, acknowledged_at, {', '.join(_STEPPED)}"
 
@@ -129,13 +130,14 @@ async def tell(
 
 
 async def current_alerts(connection: asyncpg.Connection, project_id: int) -> list[StoredAlert]:
-    """Those of a project that are not over, those that fire first, oldest first."""
+    """Those of a project that are not over, those that fire first, oldest first; at most MOST_CURRENT."""
     rows = await connection.fetch(
         f"""
         SELECT {_ALL} FROM alerts WHERE project_id = $1 AND ended_at IS NULL
-        ORDER BY started_at IS NULL, started_at, id
+        ORDER BY started_at IS NULL, started_at, id LIMIT $2
         """,
         project_id,
+        MOST_CURRENT,
     )
     return [_alert(row) for row in rows]
 

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from analytics_api.store.statements import fetch
 
 SCHEMA = "bi"
+MOST_TYPES = 1_000
 SAMPLE = 2_000
 """The newest events whose properties are looked at."""
 
@@ -17,9 +18,9 @@ async def event_types(connection: AsyncConnection, project_id: int) -> list[Any]
     """(event_type, events, first_day, last_day), most first; bots included."""
     sql = """
         SELECT event_type, sum(events) AS events, min(day) AS first_day, max(day) AS last_day
-        FROM event_days WHERE project_id = :project GROUP BY event_type ORDER BY 2 DESC, 1
+        FROM event_days WHERE project_id = :project GROUP BY event_type ORDER BY 2 DESC, 1 LIMIT :most
     """
-    return await fetch(connection, sql, {"project": project_id})
+    return await fetch(connection, sql, {"project": project_id, "most": MOST_TYPES})
 
 
 async def properties(connection: AsyncConnection, project_id: int) -> list[Any]:

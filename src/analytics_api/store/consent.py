@@ -32,6 +32,7 @@ class ConsentChange:
     consent: Any
     source: str
     received_at: datetime
+    person_id: UUID
 
 
 async def keep_consent(connection: asyncpg.Connection, statements: Sequence[Statement]) -> None:
@@ -55,19 +56,23 @@ async def keep_consent(connection: asyncpg.Connection, statements: Sequence[Stat
 
 
 async def consent_of(
-    connection: asyncpg.Connection, project_id: int, persons: Sequence[UUID], limit: int
+    connection: asyncpg.Connection,
+    project_id: int,
+    persons: Sequence[UUID],
+    limit: int,
+    behind: tuple[datetime, UUID] | None = None,
 ) -> list[ConsentChange]:
-    """What was said of persons, the newest first."""
+    """What was said of persons, the newest first; behind a change's time and person."""
     rows = await connection.fetch(
         """
-        SELECT changed_at, consent::text, source, received_at FROM consent_changes
-        WHERE project_id = $1 AND person_id = ANY ($2::uuid[]) ORDER BY changed_at DESC, person_id LIMIT $3
+        SELECT changed_at, consent::text, source, received_at, person_id FROM consent_changes
+        WHERE project_id = $1 AND person_id = ANY ($2::uuid[])
+          AND ($4::timestamptz IS NULL OR changed_at < $4 OR (changed_at = $4 AND person_id > $5))
+        ORDER BY changed_at DESC, person_id LIMIT $3
         """,
         project_id,
         list(persons),
         limit,
+        *(behind or (None, None)),
     )
-    return [
-        ConsentChange(row["changed_at"], json.loads(row["consent"]), row["source"], row["received_at"])
-        for row in rows
-    ]
+    return [ConsentChange(**{**row, "consent": json.loads(row["consent"])}) for row in rows]

@@ -15,6 +15,8 @@ from analytics_api.store.destination_rules import put_rules
 from analytics_api.store.readers import ensure_reader
 from analytics_api.store.replays import forget_replays
 
+MOST_DESTINATIONS = 100
+"""Of a project."""
 _LATEST_WRITE = timedelta(minutes=5)
 """Between an event's arrival and its place in the log, clocks of several processes that differ included."""
 
@@ -90,8 +92,13 @@ async def insert_destination(
     rules: str | None = None,
     now: datetime,
 ) -> StoredDestination:
-    """Store one with its rules (JSON text) and its reader, which starts after `position`. Raises Conflict when the name is taken or was."""
+    """Store one with its rules (JSON text) and its reader, which starts after `position`. Raises Conflict when the name is taken or was, or there are too many."""
     async with connection.transaction():
+        there = await connection.fetchval(
+            "SELECT count(*) FROM destinations WHERE project_id = $1", project_id
+        )
+        if there >= MOST_DESTINATIONS:
+            raise Conflict(f"This project has {MOST_DESTINATIONS} destinations already; remove one first.")
         row = await connection.fetchrow(
             f"""
             INSERT INTO destinations (project_id, name, kind, options, secrets, secret_names, start, created_at,

@@ -85,9 +85,11 @@ async def mark_accepted(connection: AsyncConnection, invitation_id: int, user_id
     )
 
 
-async def list_invitations(connection: AsyncConnection, project_id: int, now: datetime) -> list[Invitation]:
-    """Those of a project that can still be accepted, newest first."""
-    rows = await connection.execute(
+async def list_invitations(
+    connection: AsyncConnection, project_id: int, now: datetime, *, before: int | None, limit: int
+) -> list[Invitation]:
+    """Those of a project that can still be accepted, newest first; made earlier than the one numbered `before`."""
+    query = (
         select(*_COLUMNS)
         .where(
             invitations.c.project_id == project_id,
@@ -95,8 +97,11 @@ async def list_invitations(connection: AsyncConnection, project_id: int, now: da
             invitations.c.expires_at > now,
         )
         .order_by(invitations.c.id.desc())
+        .limit(limit)
     )
-    return [_invitation(row) for row in rows]
+    if before is not None:
+        query = query.where(invitations.c.id < before)
+    return [_invitation(row) for row in await connection.execute(query)]
 
 
 async def withdraw_invitation(connection: AsyncConnection, project_id: int, invitation_id: int) -> bool:

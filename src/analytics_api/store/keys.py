@@ -156,10 +156,15 @@ def _api_key(row: object) -> ApiKey:
     return ApiKey(*values)
 
 
-async def list_keys(connection: AsyncConnection, project_id: int) -> list[ApiKey]:
-    """All keys of a project, oldest first."""
+async def list_keys(
+    connection: AsyncConnection, project_id: int, *, after: int = 0, limit: int | None = None
+) -> list[ApiKey]:
+    """Keys of a project, oldest first; behind the one numbered `after`."""
     rows = await connection.execute(
-        select(*_COLUMNS).where(api_keys.c.project_id == project_id).order_by(api_keys.c.id)
+        select(*_COLUMNS)
+        .where(api_keys.c.project_id == project_id, api_keys.c.id > after)
+        .order_by(api_keys.c.id)
+        .limit(limit)
     )
     return [_api_key(row) for row in rows]
 

@@ -92,12 +92,18 @@ async def find_job(connection: asyncpg.Connection, project_id: int, job_id: int)
     return None if row is None else _job(row)
 
 
-async def list_jobs(connection: asyncpg.Connection, project_id: int, limit: int) -> list[PrivacyJob]:
-    """The newest jobs of a project."""
+async def list_jobs(
+    connection: asyncpg.Connection, project_id: int, limit: int, before: int | None = None
+) -> list[PrivacyJob]:
+    """The newest jobs of a project, begun earlier than the one numbered `before`."""
     rows = await connection.fetch(
-        f"SELECT {_COLUMNS} FROM privacy_jobs WHERE project_id = $1 ORDER BY id DESC LIMIT $2",
+        f"""
+        SELECT {_COLUMNS} FROM privacy_jobs
+        WHERE project_id = $1 AND ($3::bigint IS NULL OR id < $3) ORDER BY id DESC LIMIT $2
+        """,
         project_id,
         limit,
+        before,
     )
     return [_job(row) for row in rows]
 

@@ -78,10 +78,16 @@ async def note_seen(connection: AsyncConnection, session_id: int, now: datetime)
 
 
 async def list_sessions(
-    connection: AsyncConnection, user_id: int, now: datetime, idle: timedelta
+    connection: AsyncConnection,
+    user_id: int,
+    now: datetime,
+    idle: timedelta,
+    *,
+    before: int | None,
+    limit: int,
 ) -> list[Session]:
-    """The living sessions of a user, newest first."""
-    rows = await connection.execute(
+    """The living sessions of a user, newest first; begun earlier than the one numbered `before`."""
+    query = (
         select(*_SESSION)
         .where(
             user_sessions.c.user_id == user_id,
@@ -89,8 +95,11 @@ async def list_sessions(
             user_sessions.c.seen_at > now - idle,
         )
         .order_by(user_sessions.c.id.desc())
+        .limit(limit)
     )
-    return [Session(*row) for row in rows]
+    if before is not None:
+        query = query.where(user_sessions.c.id < before)
+    return [Session(*row) for row in await connection.execute(query)]
 
 
 async def end_session(connection: AsyncConnection, user_id: int, session_id: int) -> bool:

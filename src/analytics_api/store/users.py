@@ -229,13 +229,16 @@ async def remove_member(connection: AsyncConnection, user_id: int, project_id: i
     )
 
 
-async def list_members(connection: AsyncConnection, project_id: int) -> list[Member]:
-    """Who may do something in a project, by name; those who are owners of every project are not among them."""
+async def list_members(
+    connection: AsyncConnection, project_id: int, *, after: str = "", limit: int | None = None
+) -> list[Member]:
+    """Who may do something in a project, by name, behind the name `after`; owners of every project are not among them."""
     rows = await connection.execute(
         select(*_COLUMNS, memberships.c.role, memberships.c.created_at.label("since"))
         .join(memberships, memberships.c.user_id == users.c.id)
-        .where(memberships.c.project_id == project_id)
+        .where(memberships.c.project_id == project_id, users.c.username > after)
         .order_by(users.c.username)
+        .limit(limit)
     )
     return [Member(User(*row[:-2]), Role(row[-2]), row[-1]) for row in rows]
 
