@@ -10,7 +10,7 @@ LOCK_VENV := $(VENV)/.lock
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run setup test check web web-check audit web-types screenshots format lock bench bench-full bench-figures clean
+.PHONY: help run setup test check web web-check audit web-types screenshots format lock bench bench-full bench-figures bench-retention clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -57,6 +57,9 @@ bench-full: $(VENV)/.dev ## the benchmarks that take hours (ARGS="--minutes 10 -
 
 bench-figures: $(VENV)/.dev ## how fast figures are answered at 1 and 10 million events (ARGS="--thousands 100 1000" takes minutes)
 	@$(BIN)/python -m benchmarks.figures $(ARGS)
+
+bench-retention: $(VENV)/.dev ## what removing a million old events costs those who send new ones (ARGS="--thousands 50" takes a minute)
+	@$(BIN)/python -m benchmarks.retention $(ARGS)
 
 lock: ## pin the dependencies of pyproject.toml again (UV_FLAGS=--upgrade takes newer versions)
 	@$(PYTHON) -m venv --clear $(LOCK_VENV)

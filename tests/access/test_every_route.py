@@ -77,20 +77,23 @@ class Who:
     query: str = ""
     user: User | None = None
 
+    async def login_headers(self) -> dict[str, str]:
+        """Of a session for this call: some calls end them. Empty for those who do not log in."""
+        if self.user is None:
+            return {}
+        async with self.site.database.write() as connection:
+            token, _ = await open_session(
+                connection, self.user.id, system_clock(), self.site.app.state.authenticator.logins.lasts
+            )
+        return {
+            "Cookie": f"{COOKIE}={token}",
+            "X-CSRF-Token": csrf_token(token),
+            "Sec-Fetch-Site": "same-origin",
+        }
+
     async def call(self, method: str, path: str) -> int:
         """The status of a call with nothing in it that could be found."""
-        headers = dict(self.headers)
-        if self.user is not None:
-            # A session for each call: some calls end them.
-            async with self.site.database.write() as connection:
-                token, _ = await open_session(
-                    connection, self.user.id, system_clock(), self.site.app.state.authenticator.logins.lasts
-                )
-            headers |= {
-                "Cookie": f"{COOKIE}={token}",
-                "X-CSRF-Token": csrf_token(token),
-                "Sec-Fetch-Site": "same-origin",
-            }
+        headers = {**self.headers, **await self.login_headers()}
         filled = re.sub(r"{\w+}", "999999", path)
         prefix = "" if re.match(r"/(docs|health|metrics$|openapi|sdk)", path) else API
         body: dict[str, Any] = {} if method == "GET" else {"json": {}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -22,6 +23,14 @@ class Project:
     """ISO weekday on which a week starts: 1 Monday ... 7 Sunday."""
     allowed_origins: frozenset[str] = frozenset()
     """Whose pages may send events, and read with a key: `https://shop.example`. None named: pages of all may send, none may read."""
+    visitor_days: tuple[date, date] | None = None
+    """First and last day on which visitors without ids of their own got ids that live for that day."""
+
+    def counted_as(self, first: date, last: date) -> str | None:
+        """`visitor-days` if people of the days from `first` to `last` may be counted once a day; None: once altogether."""
+        if self.visitor_days is None or first == last:
+            return None
+        return "visitor-days" if self.visitor_days[0] <= last and self.visitor_days[1] >= first else None
 
 
 class KeyKind(StrEnum):

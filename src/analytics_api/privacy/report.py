@@ -17,7 +17,7 @@ from analytics_api.store.privacy_jobs import PrivacyJob
 from analytics_api.store.provider_deletions import ProviderDeletion
 from analytics_api.store.secret_box import SecretBox
 
-SEALED = "Figures of these days stay as they are: their events had been removed by retention, and figures hold nothing of persons."
+SEALED = "Figures of these days stay as they are: retention had removed events of them, and figures hold nothing of persons."
 
 
 def signed_report(

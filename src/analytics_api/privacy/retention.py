@@ -33,7 +33,7 @@ from analytics_api.store.warnings import purge_warnings
 
 logger = logging.getLogger(__name__)
 
-REST = 3.0
+REST = 10.0
 """Seconds of rest after each second of work, so that intake hardly notices."""
 DROP_ATTEMPTS = 20
 DROP_PAUSE = 0.5

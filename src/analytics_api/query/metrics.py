@@ -150,6 +150,8 @@ def explanation(point: Point, project: Project) -> dict[str, Any]:
         explained["currency"] = project.currency
     if metric.trailing:
         explained["partial"] = point.partial
+    if metric.counts_people and (people := _counted_as(project, explained["window"])):
+        explained["counted_as"] = people
     if point.sealed or point.late_unapplied:
         explained |= {"sealed": point.sealed, "late_unapplied": point.late_unapplied}
     return {**explained, **certainty(metric, figure.numerator, figure.denominator), **figure.details}
@@ -165,6 +167,13 @@ def _window(metric: Metric, bucket: date) -> dict[str, Any]:
     else:
         start, end = bucket, last + timedelta(days=metric.window_days)
     return {"start": start.isoformat(), "end": end.isoformat(), "days": metric.window_days}
+
+
+def _counted_as(project: Project, window: dict[str, Any]) -> str | None:
+    # Asked only of projects that have such visitors, because a chart has hundreds of points.
+    if project.visitor_days is None:
+        return None
+    return project.counted_as(date.fromisoformat(window["start"]), date.fromisoformat(window["end"]))
 
 
 def certainty(metric: Metric, numerator: Decimal | None, denominator: Decimal | None) -> dict[str, Any]:

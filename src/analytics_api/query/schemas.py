@@ -42,6 +42,11 @@ class PointMetadata(BaseModel):
         description="IANA zone whose local days are counted; of a sealed figure the one of then."
     )
     state: str = Field(description="open (not over), settling (may still change), or final.")
+    counted_as: str | None = Field(
+        None,
+        description="`visitor-days`: the window has several days, and visitors without ids of their own, who are somebody else every "
+        "day, may be among the people. Left out where everybody is counted once.",
+    )
     partial: bool | None = Field(
         None, description="Whether a rolling window begins before the project's first event."
     )

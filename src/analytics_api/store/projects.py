@@ -30,6 +30,7 @@ def _project(row: Row[object]) -> Project:
         row.currency,
         row.week_start,
         frozenset(row.allowed_origins),
+        None if row.visitor_days_first is None else (row.visitor_days_first, row.visitor_days_last),
     )
 
 

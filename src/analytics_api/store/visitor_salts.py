@@ -13,7 +13,16 @@ GRACE = timedelta(hours=1)
 
 
 async def find_salt(connection: asyncpg.Connection, project_id: int, day: date) -> bytes:
-    """The salt of a project's day, made now if there is none; the same for all who ask."""
+    """The salt of a project's day, made now if there is none; the same for all who ask. The project notes the day."""
+    await connection.execute(
+        """
+        UPDATE projects SET visitor_days_first = least(visitor_days_first, $2),
+            visitor_days_last = greatest(visitor_days_last, $2)
+        WHERE id = $1 AND NOT coalesce($2 BETWEEN visitor_days_first AND visitor_days_last, false)
+        """,
+        project_id,
+        day,
+    )
     salt: bytes = await connection.fetchval(
         """
         INSERT INTO visitor_salts AS held (project_id, day, salt) VALUES ($1, $2, $3)

@@ -33,6 +33,10 @@ class Explained(BaseModel):
     window: AskedWindow
     zone: str
     state: str = Field(description="open (not over), settling (late events may change it), or final.")
+    counted_as: str | None = Field(
+        description="`visitor-days` where visitors without ids of their own, who are somebody else every day, may be among the "
+        "people of several days; null: everybody is counted once."
+    )
     as_of: datetime = Field(description="The moment for which it is true.")
     lag: Lag
     include_bots: bool

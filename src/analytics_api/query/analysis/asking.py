@@ -249,6 +249,7 @@ async def explained(scope: Scope, definition: str, first: date, last: date, late
         "window": {"start": first.isoformat(), "end": last.isoformat()},
         "zone": scope.zone.key,
         "state": day_state(last, scope.today, late_days).value,
+        "counted_as": scope.project.counted_as(first, last),
         "as_of": as_utc(scope.as_of if lag.since is None else min(lag.since, scope.as_of)),
         "lag": {"events": lag.events, "seconds": round(behind, 3)},
         "include_bots": scope.include_bots,

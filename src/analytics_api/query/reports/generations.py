@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -44,7 +44,9 @@ async def summary(connection: AsyncConnection, window: Window) -> dict[str, Any]
     days = list(reversed(await daily(connection, window, measures, EVERY_EVENT)))
     today = {name: value for name, value in days[0].items() if name != "date"}
     successful, failed = ever.events[COMPLETED], ever.events[FAILED]
+    people = window.project.counted_as(date.min, window.last)
     return {
+        **({} if people is None else {"counted_as": people}),
         "total": {
             "visits": ever.events[VISIT],
             "unique_visitors": ever.visitors,

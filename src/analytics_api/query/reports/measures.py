@@ -66,8 +66,10 @@ def values(found: Mapping[str, Number]) -> dict[str, Any]:
 
 
 def window_answer(window: Window) -> dict[str, Any]:
-    """Which time an answer is about."""
+    """Which time an answer is about, and whether its people are visitor-days."""
+    people = window.project.counted_as(window.first, window.last)
     return {
+        **({} if people is None else {"counted_as": people}),
         "from": as_utc(window.begins),
         "to": as_utc(min(window.ends, window.now)),
         "first_day": window.first.isoformat(),

@@ -6,6 +6,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Date,
     DateTime,
     Double,
     Identity,
@@ -34,6 +35,8 @@ projects = Table(
     Column("week_start", SmallInteger, nullable=False, server_default=text("1")),
     time("created_at"),
     Column("allowed_origins", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("visitor_days_first", Date),
+    Column("visitor_days_last", Date),
 )
 
 api_keys = Table(
