@@ -104,7 +104,7 @@ async def test_what_is_no_key_reads_nothing(site: Site) -> None:
         {"X-API-Key": key + "a"},
         {"X-API-Key": key.upper()},
         {"Authorization": f"Basic {key}"},
-        {"Authorization": "Bearer "},
+        {"Authorization": "Bearer"},
         {"Cookie": f"{COOKIE}={key}"},
     ]
     for headers in tried:
