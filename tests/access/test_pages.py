@@ -17,6 +17,7 @@ from analytics_api.store.consent import Statement, keep_consent
 from analytics_api.store.invitations import create_invitation
 from analytics_api.store.keys import create_key
 from analytics_api.store.privacy_jobs import create_job
+from analytics_api.store.shares import create_share
 from analytics_api.store.user_sessions import open_session
 from tests.support.events import NOW, make_project
 from tests.support.logging_in import Browser, Site, running_site
@@ -27,6 +28,7 @@ LISTS = [
     ("/members", "members", "after", "username"),
     ("/invitations", "invitations", "before", "id"),
     ("/auth/sessions", "sessions", "before", "id"),
+    ("/shares", "shares", "before", "id"),
     ("/privacy/jobs", "jobs", "before", "id"),
     ("/privacy/consent?user_id=ada", "changes", "after", "changed_at"),
 ]
@@ -47,7 +49,17 @@ async def fill(site: Site, owner: int) -> None:
     project = await make_project(site.database)
     now = system_clock()
     async with site.database.write() as connection:
-        for _ in range(MANY):
+        for number in range(MANY):
+            await create_share(
+                connection,
+                project.id,
+                f"link {number}",
+                "/",
+                password_hash=None,
+                created_by="user:1",
+                expires_at=None,
+                now=now,
+            )
             await create_key(connection, project.id, KeyKind.READ, now=now)
             await create_invitation(
                 connection,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from analytics_api.access import cookies
@@ -70,6 +70,7 @@ class ShareList(BaseModel):
 
     project: str
     shares: list[ShareItem]
+    next: int | None = Field(description="`before` of the next page.")
 
 
 class ShareToken(BaseModel):
@@ -102,11 +103,22 @@ class OpenedShare(BaseModel):
 
 
 @router.get("", summary="Share links")
-async def list_all(caller: AdminCaller, request: Request, database: DatabaseOf) -> ShareList:
+async def list_all(
+    caller: AdminCaller,
+    request: Request,
+    database: DatabaseOf,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    before: Annotated[int | None, Query(ge=1, le=2**31 - 1, description="`next` of the page before.")] = None,
+) -> ShareList:
     """Those that can be opened, newest first."""
     async with database.read() as connection:
-        found = await list_shares(connection, caller.project.id, _authenticator(request).logins.clock())
-    return ShareList(project=caller.project.slug, shares=[ShareItem(**_item(one)) for one in found])
+        now = _authenticator(request).logins.clock()
+        found = await list_shares(connection, caller.project.id, now, before=before, limit=limit + 1)
+    return ShareList(
+        project=caller.project.slug,
+        shares=[ShareItem(**_item(one)) for one in found[:limit]],
+        next=found[limit - 1].id if len(found) > limit else None,
+    )
 
 
 @router.post("", summary="Make a share link", status_code=201)

@@ -77,12 +77,19 @@ async def create_share(
     return token, Share(*row.one())
 
 
-async def list_shares(connection: AsyncConnection, project_id: int, now: datetime) -> list[Share]:
-    """Those of a project that can still be opened, newest first."""
-    rows = await connection.execute(
-        select(*_COLUMNS).where(shares.c.project_id == project_id, _open(now)).order_by(shares.c.id.desc())
+async def list_shares(
+    connection: AsyncConnection, project_id: int, now: datetime, *, before: int | None, limit: int
+) -> list[Share]:
+    """Those of a project that can still be opened, newest first; made earlier than the one numbered `before`."""
+    query = (
+        select(*_COLUMNS)
+        .where(shares.c.project_id == project_id, _open(now))
+        .order_by(shares.c.id.desc())
+        .limit(limit)
     )
-    return [Share(*row) for row in rows]
+    if before is not None:
+        query = query.where(shares.c.id < before)
+    return [Share(*row) for row in await connection.execute(query)]
 
 
 async def revoke_share(connection: AsyncConnection, project_id: int, share_id: int, now: datetime) -> bool:

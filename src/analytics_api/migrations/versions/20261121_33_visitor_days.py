@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from alembic import op
 
-revision = "0032_visitor_days"
-down_revision = "0031_retention"
+revision = "0033_visitor_days"
+down_revision = "0032_shares"
 branch_labels = None
 depends_on = None
 
