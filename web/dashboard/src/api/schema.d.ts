@@ -1,4 +1,4 @@
-/* Made by make web-types from api/openapi.json, sha256 feba9a097b42ef114f56a318a28b954437cee78f8b29e167b3df8e9837053677 */
+/* Made by make web-types from api/openapi.json, sha256 9d23247e30473195e0fd33c6dabea47169d2eb40bd1f78f0f843bfc684e2c992 */
 
 export interface paths {
     "/alerts": {
@@ -1587,6 +1587,8 @@ export interface paths {
         get: {
             parameters: {
                 query?: {
+                    limit?: number;
+                    before?: number | null;
                     project?: string | null;
                 };
                 header?: never;
@@ -1759,6 +1761,8 @@ export interface paths {
         get: {
             parameters: {
                 query?: {
+                    limit?: number;
+                    after?: number;
                     project?: string | null;
                 };
                 header?: never;
@@ -1897,6 +1901,8 @@ export interface paths {
         get: {
             parameters: {
                 query?: {
+                    limit?: number;
+                    after?: string;
                     project?: string | null;
                 };
                 header?: never;
@@ -2418,6 +2424,7 @@ export interface paths {
                 query?: {
                     from?: string | null;
                     to?: string | null;
+                    limit?: number;
                     project?: string | null;
                 };
                 header?: never;
@@ -2630,6 +2637,8 @@ export interface paths {
         get: {
             parameters: {
                 query?: {
+                    limit?: number;
+                    before?: number | null;
                     project?: string | null;
                 };
                 header?: never;
@@ -3371,6 +3380,7 @@ export interface components {
             /** Format: date-time */
             as_of: string;
             control: string | null;
+            counted_as: string | null;
             definition: string;
             filters: string;
             in_several: number;
@@ -3425,6 +3435,7 @@ export interface components {
             attempt: string;
             breakdown?: components["schemas"]["FunnelBreakdown"] | null;
             conversion: components["schemas"]["FunnelConversion"];
+            counted_as: string | null;
             definition: string;
             filters: string;
             include_bots: boolean;
@@ -3572,6 +3583,7 @@ export interface components {
         };
         InvitationList: {
             invitations: components["schemas"]["InvitationItem"][];
+            next: number | null;
             project: string;
         };
         InvitationOffer: {
@@ -3596,6 +3608,7 @@ export interface components {
         JourneyAnswer: {
             /** Format: date-time */
             as_of: string;
+            counted_as: string | null;
             definition: string;
             direction: string;
             filters: string;
@@ -3690,6 +3703,7 @@ export interface components {
         KeyKind: "write" | "server" | "read" | "admin";
         KeyList: {
             keys: components["schemas"]["KeyInfo"][];
+            next: number | null;
             project: string;
         };
         KindInfo: {
@@ -3741,6 +3755,7 @@ export interface components {
         };
         MemberList: {
             members: components["schemas"]["MemberItem"][];
+            next: string | null;
             project: string;
         };
         MetricDefinition: {
@@ -3863,6 +3878,7 @@ export interface components {
         PointMetadata: {
             /** Format: date-time */
             calculated_at: string;
+            counted_as?: string | null;
             currency?: string | null;
             definition: string;
             definition_version: number;
@@ -4062,6 +4078,7 @@ export interface components {
             clock: string;
             cohorts: components["schemas"]["RetentionRow"][];
             columns: components["schemas"]["RetentionColumn"][];
+            counted_as: string | null;
             criterion: string;
             definition: string;
             filters: string;
@@ -4288,6 +4305,7 @@ export interface components {
             view: string;
         };
         ShareList: {
+            next: number | null;
             project: string;
             shares: components["schemas"]["ShareItem"][];
         };
@@ -4380,6 +4398,7 @@ export interface components {
             /** Format: date-time */
             as_of: string;
             breakdown: string | null;
+            counted_as: string | null;
             definition: string;
             filters: string;
             formula: components["schemas"]["TrendFormula"] | null;
