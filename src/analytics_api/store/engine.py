@@ -152,7 +152,7 @@ class Database:
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """One transaction, committed at the end unless an exception leaves the block. Statements are cut off after 30 s."""
         async with self.engine.begin() as connection:
-            await connection.execute(text(f"SET LOCAL statement_timeout = {QUERY_TIMEOUT_MS}"))
+            await connection.exec_driver_sql(f"SET LOCAL statement_timeout = {QUERY_TIMEOUT_MS}")
             yield connection
 
     async def close(self) -> None:
