@@ -34,7 +34,7 @@ from analytics_api.store.warnings import purge_warnings
 logger = logging.getLogger(__name__)
 
 REST = 10.0
-"""Seconds of rest after each second of work, so that intake hardly notices."""
+"""Seconds of rest after each second of work: intake shares processors and the disk with it."""
 DROP_ATTEMPTS = 20
 DROP_PAUSE = 0.5
 
