@@ -33,6 +33,7 @@ from analytics_api.store.leases import owner_name
 from analytics_api.store.partitions import Partitions
 from analytics_api.store.plans import save_plan
 from analytics_api.store.projects import create_project, find_project
+from analytics_api.store.statistics import refresh_statistics
 
 DEMO = "demo"
 FAULTY_DAYS = 10
@@ -105,6 +106,8 @@ async def fill_demo(database: Database, settings: Settings, *, days: int) -> int
         stored = await _store(Intake(writer, IntakeLimits()), project, demo_events(first, now))
         stored += await _store(Intake(writer, IntakeLimits(), desk=desk), project, faulty)
         await reader.run_once()
+        async with database.acquire() as connection:
+            await refresh_statistics(connection)
     finally:
         await desk.stop()
         await writer.close()

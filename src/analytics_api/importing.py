@@ -24,6 +24,7 @@ from analytics_api.store.engine import Database
 from analytics_api.store.leases import owner_name
 from analytics_api.store.partitions import Partitions
 from analytics_api.store.projects import ensure_project
+from analytics_api.store.statistics import refresh_statistics
 
 COLLECT_AFTER = 200_000
 """Objects; a batch of 10,000 lines makes about 100,000 that stay."""
@@ -73,6 +74,8 @@ async def import_file(
             report = await importer.run(path, kind, mapping, show, again=again)
         # A running server counts by itself; then this finds nothing left to do.
         await reader.run_once()
+        async with database.acquire() as connection:
+            await refresh_statistics(connection)
     finally:
         await writer.close()
         await reader.disconnect()

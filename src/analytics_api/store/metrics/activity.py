@@ -107,11 +107,12 @@ async def user_churn(connection: AsyncConnection, span: Span) -> dict[date, Figu
             SELECT DISTINCT {span.bucket_sql()} AS bucket, person_id FROM person_days
             WHERE project_id = :project AND day >= :earlier AND day < :after AND {active_column(span)}
         ), base AS (
-            SELECT {span.following_sql("bucket")} AS bucket, person_id FROM visits
+            SELECT {span.following_sql("bucket")} AS bucket,
+                   lead(bucket) OVER (PARTITION BY person_id ORDER BY bucket) AS next_visit
+            FROM visits
         )
-        SELECT bucket, count(*) AS base, count(*) FILTER (WHERE visits.person_id IS NULL) AS churned
-        FROM base LEFT JOIN visits USING (bucket, person_id)
-        WHERE bucket < :after GROUP BY bucket
+        SELECT bucket, count(*) AS base, count(*) FILTER (WHERE next_visit IS DISTINCT FROM bucket) AS churned
+        FROM base WHERE bucket < :after GROUP BY bucket
     """
     rows = await fetch(connection, span.sql(sql), span.parameters(earlier=span.from_earlier(1).first))
     found = {row.bucket: ratio(row.churned, row.base) for row in rows}
