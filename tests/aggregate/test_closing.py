@@ -22,6 +22,7 @@ from analytics_api.store.engine import Database
 from analytics_api.store.ledger import Rate, Spend, save_rates, save_spend
 from analytics_api.store.log import next_chunk, safe_position
 from analytics_api.store.metrics import days
+from analytics_api.store.metrics.beginning import look_up
 from analytics_api.store.metrics.stored import RevisionFilter, revisions
 from tests.support.events import make_project, open_database, write_events
 from tests.support.figures import LATE_DAYS, at, event_on, payment_on, point, record, subscription_on, values
@@ -292,10 +293,9 @@ async def test_a_chunk_begun_before_days_were_closed_is_counted_again(
     await connection.close()
     await record(database, [])
     async with database.read() as reading:
-        assert await days.dirty_days(reading, project.id) == [
-            days.DirtyDay(date(2026, 3, 2), "late_events", 1)
-        ]
-        assert await days.first_day(reading, project.id) == date(2026, 3, 2)
+        beginning = await look_up(reading, project)
+    assert beginning.changed == [days.DirtyDay(date(2026, 3, 2), "late_events", 1)]
+    assert beginning.first_day == date(2026, 3, 2)
     assert await database.pool.fetchval("SELECT sum(events) FROM event_days") == 2
 
 

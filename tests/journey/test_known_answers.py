@@ -16,6 +16,8 @@ import pytest
 
 from tests.support.processes import ServerProcess, clean_environment
 
+LONGEST_WINDOW_DAYS = 366
+"""Of a funnel: what is to happen at any time is asked so where the data are no longer."""
 SETS = ["cdnow", "college_msg", "apache_logs", "cookie_cats", "ga_store", "ravenstack"]
 MAPS = {
     "ravenstack": [
@@ -80,6 +82,13 @@ def series(
     server: ServerProcess, project: str, metric: str, period: str, known: dict[str, Any]
 ) -> dict[str, float]:
     """The figures of all buckets from the first to the last event, by date."""
+    return {point["metric_date"]: point["value"] for point in points(server, project, metric, period, known)}
+
+
+def points(
+    server: ServerProcess, project: str, metric: str, period: str, known: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """The same with what explains them."""
     first, last = (known["totals"][name][:10] for name in ("first_ts", "last_ts"))
     answer = httpx.get(
         f"{server.url}/api/v1/analytics/metrics/aggregated",
@@ -94,7 +103,8 @@ def series(
         timeout=60,
     )
     assert answer.status_code == 200, answer.text
-    return {point["metric_date"]: point["value"] for point in answer.json()}
+    found: list[dict[str, Any]] = answer.json()
+    return found
 
 
 def every_day(known: dict[str, Any], figures: dict[str, float]) -> dict[str, float]:
@@ -152,10 +162,30 @@ def test_revenue(answers: tuple[str, dict[str, Any]], server: ServerProcess) -> 
     assert series(server, name, "revenue", "daily", known) == every_day(known, per_day)
 
 
+def test_payers(answers: tuple[str, dict[str, Any]], server: ServerProcess) -> None:
+    """Everybody pays for the first time once, so days add up to all payers, and revenue to what each has brought."""
+    name, known = answers
+    people = known.get("revenue", {}).get("identified_users")
+    if people is None:
+        return
+    payers, persons, revenue = (
+        sum(series(server, name, metric, "daily", known).values())
+        for metric in ("new_payers", "new_persons", "revenue")
+    )
+    assert (payers, persons) == (people["paying_users"], people["users"])
+    assert revenue / persons == pytest.approx(people["arpu"], abs=5e-7)
+    assert revenue / payers == pytest.approx(people["arppu"], abs=5e-7)
+
+
 def test_sessions(answers: tuple[str, dict[str, Any]], server: ServerProcess) -> None:
     name, known = answers
     days = series(server, name, "sessions", "daily", known)
-    assert sum(days.values()) == known["sessions_30min_ge"]["sessions"]
+    expected = known["sessions_30min_ge"]
+    assert sum(days.values()) == expected["sessions"]
+    parts = [point["metadata"] for point in points(server, name, "average_session_seconds", "daily", known)]
+    assert sum(part["denominator"] for part in parts) == expected["sessions"]
+    seconds = sum(part["numerator"] for part in parts)
+    assert seconds / expected["sessions"] == pytest.approx(expected["mean_duration_s"], abs=5e-4)
 
 
 def analysed(
@@ -217,10 +247,17 @@ def test_funnels(answers: tuple[str, dict[str, Any]], server: ServerProcess) -> 
             {"any_of": [{"event": ours.get(event, event)} for event in step["events"]]}
             for step in funnel["steps"]
         ]
-        windows = [key for key in funnel if key.startswith("window_")]
+        windows = {
+            key: int(key.removeprefix("window_").removesuffix("d"))
+            for key in funnel
+            if key.startswith("window_")
+        }
         assert windows
-        for window in windows:
-            seconds = int(window.removeprefix("window_").removesuffix("d")) * 86_400
+        first, last = (date.fromisoformat(known["totals"][each][:10]) for each in ("first_ts", "last_ts"))
+        if (last - first).days < LONGEST_WINDOW_DAYS:
+            windows["closed_any_time"] = LONGEST_WINDOW_DAYS
+        for window, days in windows.items():
+            seconds = days * 86_400
             found = analysed(server, name, known, "funnel", steps=steps, window_seconds=seconds)
             assert [step["count"] for step in found["steps"]] == funnel[window], window
 
@@ -280,6 +317,7 @@ MONTHLY = [
     ("churn_rate", lambda known: _next_month(known, "churn_rate")),
     ("monthly_lifecycle_dormant", lambda known: _next_month(known, "lost")),
     ("monthly_lifecycle_resurrected", lambda known: _next_month(known, "returned_next")),
+    ("monthly_payers", lambda known: known.get("revenue", {}).get("paying_users_per_month", {})),
     ("mrr", lambda known: {month: row["mrr"] for month, row in known.get("mrr_month_end", {}).items()}),
 ]
 
@@ -312,10 +350,16 @@ def test_signups_and_subscriptions_by_month(
     if "mrr_month_end" not in known:
         return
     assert sum(series(server, name, "new_registrations", "daily", known).values()) == 500
-    for metric, column in (("new_subscriptions", "started"), ("cancelled_subscriptions", "ended")):
+    running = dict.fromkeys(known["mrr_month_end"], 0.0)
+    for metric, column, sign in (
+        ("new_subscriptions", "started", 1),
+        ("cancelled_subscriptions", "ended", -1),
+    ):
         days = series(server, name, metric, "daily", known)
         for month, row in known["mrr_month_end"].items():
             assert sum(value for day, value in days.items() if day[:7] == month) == row[column], month
+            running[month] += sign * sum(value for day, value in days.items() if day[:7] <= month)
+    assert running == {month: row["active_subscriptions"] for month, row in known["mrr_month_end"].items()}
 
 
 def test_lifetime_value_by_cohort(answers: tuple[str, dict[str, Any]], server: ServerProcess) -> None:

@@ -15,6 +15,9 @@ from analytics_api.store.metrics.answer import Figures, Point
 from analytics_api.store.metrics.days import Lag, rollup_lag
 
 PERCENT = Decimal(100)
+_CONVERSION = "signup_to_payment_conversion"
+_MONTHS_BEFORE = 190
+"""Days before a month that hold all months which its figures look back on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,11 @@ async def dashboard(figures: Figures, *, include_bots: bool) -> dict[str, Any]:
     today = figures.today
     month = bucket_of(bucket_of(today, Period.MONTHLY) - timedelta(days=1), Period.MONTHLY)
 
+    conversion = _latest_cohort(figures)
+    earlier = month - timedelta(days=_MONTHS_BEFORE)
+    monthly = ("churn_rate", "ltv_cac_ratio", "ltv", "monthly_new_payers")
+    await figures.read_ahead({_CONVERSION: conversion, **dict.fromkeys(monthly, (earlier, month))})
+
     async def card(name: str, day: date, scale: Decimal = Decimal(1)) -> Card:
         point = await figures.point(METRICS_BY_NAME[name], day, include_bots=include_bots)
         value = point.figure.value
@@ -41,7 +49,10 @@ async def dashboard(figures: Figures, *, include_bots: bool) -> dict[str, Any]:
         "monthly_active_users": await card("mau_rolling", today),
         "new_registrations_today": await card("new_registrations", today),
         "revenue_today": await card("revenue", today),
-        "conversion_rate": await _conversion(figures),
+        # A person signs up for the first time on one day, so the month's cohort is the sum of its days'.
+        "conversion_rate": _pooled(
+            figures, await figures.points(METRICS_BY_NAME[_CONVERSION], *conversion, with_later=False)
+        ),
         "churn_rate": await card("churn_rate", month, PERCENT),
         "ltv_cac_ratio": await card("ltv_cac_ratio", month),
     }
@@ -72,15 +83,12 @@ def _freshness(figures: Figures, lag: Lag) -> dict[str, Any]:
     }
 
 
-async def _conversion(figures: Figures) -> Card:
-    """Conversion of the latest monthly signup cohort whose last member has had 30 days."""
-    metric = METRICS_BY_NAME["signup_to_payment_conversion"]
+def _latest_cohort(figures: Figures) -> tuple[date, date]:
+    """First and last day of the latest month whose last signups have had 30 days."""
     month = bucket_of(figures.today, Period.MONTHLY)
     while next_bucket(month, Period.MONTHLY) + timedelta(days=CONVERSION_WINDOW_DAYS) > figures.today:
         month = bucket_of(month - timedelta(days=1), Period.MONTHLY)
-    last = next_bucket(month, Period.MONTHLY) - timedelta(days=1)
-    # A person signs up for the first time on one day, so the month's cohort is the sum of its days'.
-    return _pooled(figures, await figures.points(metric, month, last, with_later=False))
+    return month, next_bucket(month, Period.MONTHLY) - timedelta(days=1)
 
 
 def _pooled(figures: Figures, points: Sequence[Point]) -> Card:

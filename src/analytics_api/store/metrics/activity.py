@@ -10,6 +10,9 @@ from analytics_api.domain.period import Period
 from analytics_api.store.metrics.figure import Figure, Span, count, counts, ratio
 from analytics_api.store.statements import fetch
 
+_LONGEST = 30
+"""Days of a rolling window."""
+
 
 def active_column(span: Span) -> str:
     """The column of `person_days` that says whether a person was active."""
@@ -66,21 +69,18 @@ async def _rolling_now(connection: AsyncConnection, span: Span, days: int) -> in
 
     None when somebody's last active day is still to come (a client's clock may be 5 minutes ahead at midnight).
     """
-    column = "persons_with_bots" if span.include_bots else "persons"
-    [row] = await fetch(
-        connection,
-        f"""
-        SELECT coalesce(sum({column}) FILTER (WHERE day <= :today), 0) AS within,
-               coalesce(sum({column}) FILTER (WHERE day > :today), 0) AS ahead
-        FROM last_active_days WHERE project_id = :project AND day >= :earliest
-        """,
-        {
-            "project": span.project.id,
-            "today": span.today,
-            "earliest": span.today - timedelta(days=days - 1),
-        },
-    )
-    return None if row.ahead else int(row.within)
+    memory = {} if span.memory is None else span.memory
+    key = "last active days", span.today
+    if key not in memory:
+        memory[key] = await fetch(
+            connection,
+            "SELECT day, persons, persons_with_bots FROM last_active_days WHERE project_id = :project AND day >= :earliest",
+            {"project": span.project.id, "earliest": span.today - timedelta(days=_LONGEST - 1)},
+        )
+    persons = 2 if span.include_bots else 1
+    if any(row[persons] for row in memory[key] if row.day > span.today):
+        return None
+    return int(sum(row[persons] for row in memory[key] if row.day > span.today - timedelta(days=days)))
 
 
 async def weekly_rolling(connection: AsyncConnection, span: Span) -> dict[date, Figure]:

@@ -5,22 +5,22 @@ Cards, charts and exports all ask here, so they cannot differ.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
-from typing import Self
+from typing import Any, Self
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics_api.domain.metrics import METRICS_BY_NAME, Metric, State
-from analytics_api.domain.period import bucket_of, buckets, local_day, next_bucket, start_of_day
+from analytics_api.domain.period import bucket_of, buckets, local_day, next_bucket
 from analytics_api.domain.project import Project
 from analytics_api.errors import Unprocessable
+from analytics_api.store.metrics.beginning import KeptStretch, Settled, first_day_in, look_up
 from analytics_api.store.metrics.calculate import calculate
 from analytics_api.store.metrics.conversion import paid_later
-from analytics_api.store.metrics.days import DirtyDay, SealedDays, dirty_days, sealed_days
+from analytics_api.store.metrics.days import DirtyDay, SealedDays, sealed_days
 from analytics_api.store.metrics.figure import Figure, Span
 from analytics_api.store.metrics.ltv import acquired_in, ratio_to_cost
 from analytics_api.store.metrics.reach import touched_buckets
@@ -52,16 +52,6 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
-    """Buckets whose points are all kept and untouched."""
-
-    first: date
-    last: date
-    key: Hashable
-    """All that their points are made of: with an equal key they are equal."""
-
-
-@dataclass(frozen=True, slots=True)
 class Figures:
     """Answers for one project from one snapshot of the database."""
 
@@ -76,6 +66,10 @@ class Figures:
     """The last day whose raw events are gone."""
     raw: bool = False
     """Whether the answer is for another zone than the project's, so that it is made from raw events."""
+    ahead: dict[str, KeptStretch] = field(default_factory=dict)
+    """Kept figures that were read ahead, by metric."""
+    memory: dict[Any, Any] = field(default_factory=dict)
+    """What several metrics share."""
 
     @classmethod
     async def of(
@@ -87,29 +81,28 @@ class Figures:
         zone: ZoneInfo | None = None,
     ) -> Self:
         """Look up once what every answer needs. `zone` is whose days are counted; None: the project's."""
-        row = (
-            await connection.execute(
-                text(
-                    """
-                    SELECT (SELECT min(day) FROM event_days WHERE project_id = :project) AS first_day,
-                           (SELECT min(day) FROM project_days WHERE project_id = :project) AS first_closed,
-                           (SELECT max(day) FROM project_days WHERE project_id = :project AND state = 'sealed')
-                               AS sealed_until
-                    """
-                ),
-                {"project": project.id},
-            )
-        ).one()
+        beginning = await look_up(connection, project)
         if zone is not None and zone.key != project.zone.key:
-            first_day = await _first_day_in(connection, project, row.first_day, zone)
+            first_day = await first_day_in(connection, project, beginning.first_day, zone)
             elsewhere = replace(project, zone=zone)
-            return cls(connection, elsewhere, now, late_days, first_day, [], row.sealed_until, raw=True)
-        changed = await dirty_days(connection, project.id)
-        if row.first_day is not None and row.first_closed is not None and row.first_day < row.first_closed:
-            # History came in before the first closed day and is not closed yet; kept figures do not know of it.
-            yesterday = row.first_closed - timedelta(days=1)
-            changed = [*changed, DirtyDay(row.first_day, "backfill", 0), DirtyDay(yesterday, "backfill", 0)]
-        return cls(connection, project, now, late_days, row.first_day, changed, row.sealed_until)
+            return cls(connection, elsewhere, now, late_days, first_day, [], beginning.sealed_until, raw=True)
+        return cls(
+            connection,
+            project,
+            now,
+            late_days,
+            beginning.first_day,
+            beginning.changed,
+            beginning.sealed_until,
+        )
+
+    async def read_ahead(self, wanted: Mapping[str, tuple[date, date]]) -> None:
+        """Read the kept figures of several metrics, each from a first to a last bucket, in one statement."""
+        if not self.raw:
+            stretches = {METRICS_BY_NAME[name]: stretch for name, stretch in wanted.items()}
+            found = await stored_figures(self.connection, self.project, stretches)
+            for metric, (first, last) in stretches.items():
+                self.ahead[metric.name] = KeptStretch(first, last, found[metric.name])
 
     @property
     def today(self) -> date:
@@ -141,6 +134,7 @@ class Figures:
             bucket_of(last, metric.period, week_start),
             self.now,
             bots,
+            memory=self.memory,
             raw=self.raw,
         )
         buckets = span.buckets()
@@ -158,7 +152,7 @@ class Figures:
         if missing:
             made = await self._make(
                 metric,
-                Span(self.project, metric.period, missing[0], missing[-1], self.now, bots, raw=self.raw),
+                replace(span, first=missing[0], last=missing[-1]),
             )
         found = {
             bucket: (kept[bucket].figure, kept[bucket].calculated_at)
@@ -238,7 +232,7 @@ class Figures:
         if next_bucket(buckets[0], metric.period) > self.today:
             # Nothing is kept of a bucket that is not over.
             return {}
-        stored = await stored_figures(self.connection, self.project, metric, buckets[0], buckets[-1])
+        stored = await self._stored(metric, buckets[0], buckets[-1])
         if not stored:
             return {}
         touched = touched_buckets(metric, self.changed, buckets, self.project.week_start)
@@ -249,6 +243,13 @@ class Figures:
             and (kept.zone == self.project.zone.key or sealed.holds(metric, bucket))
             and (not metric.matures_after_days or kept.state is State.FINAL)
         }
+
+    async def _stored(self, metric: Metric, first: date, last: date) -> dict[date, StoredFigure]:
+        ahead = self.ahead.get(metric.name)
+        if ahead is None or first < ahead.first or last > ahead.last:
+            found = await stored_figures(self.connection, self.project, {metric: (first, last)})
+            return found[metric.name]
+        return {bucket: kept for bucket, kept in ahead.figures.items() if first <= bucket <= last}
 
     def _point(
         self,
@@ -275,22 +276,3 @@ class Figures:
             sealed.late_in(metric, bucket),
             zone,
         )
-
-
-async def _first_day_in(
-    connection: AsyncConnection, project: Project, first_day: date | None, zone: ZoneInfo
-) -> date | None:
-    """The first day with an event, in another zone than the project's."""
-    if first_day is None:
-        return None
-    first: datetime | None = await connection.scalar(
-        text(
-            "SELECT min(occurred_at) FROM events WHERE project_id = :project AND occurred_at >= :lower AND occurred_at < :upper"
-        ),
-        {
-            "project": project.id,
-            "lower": start_of_day(first_day, project.zone) - timedelta(hours=2),
-            "upper": start_of_day(first_day + timedelta(days=1), project.zone) + timedelta(hours=2),
-        },
-    )
-    return first_day if first is None else local_day(first, zone)

@@ -54,7 +54,9 @@ async def _gone(connection: AsyncConnection, metric: Metric, span: Span) -> Mapp
         return {}
     kept = {}
     if not (span.raw or span.include_bots):
-        kept = await stored_figures(connection, span.project, metric, touched[0], touched[-1])
+        kept = (await stored_figures(connection, span.project, {metric: (touched[0], touched[-1])}))[
+            metric.name
+        ]
     return {bucket: kept[bucket].figure if bucket in kept else _UNKNOWN for bucket in touched}
 
 

@@ -138,18 +138,8 @@ class DirtyDay:
     events: int
 
 
-async def dirty_days(connection: AsyncConnection, project_id: int) -> list[DirtyDay]:
-    """Closed days whose figures are to be made again, oldest first."""
-    rows = await fetch(
-        connection,
-        "SELECT day, cause, events FROM dirty_days WHERE project_id = :project ORDER BY day, cause",
-        {"project": project_id},
-    )
-    return [DirtyDay(*row) for row in rows]
-
-
 async def take_dirty_days(connection: AsyncConnection, project_id: int) -> list[DirtyDay]:
-    """The same, and forget them; the caller makes their figures again in this transaction."""
+    """Closed days whose figures are to be made again, oldest first, and forget them; the caller makes their figures again in this transaction."""
     rows = await fetch(
         connection,
         "DELETE FROM dirty_days WHERE project_id = :project RETURNING day, cause, events",

@@ -32,29 +32,34 @@ class StoredFigure:
 
 
 async def stored_figures(
-    connection: AsyncConnection, project: Project, metric: Metric, first: date, last: date
-) -> dict[date, StoredFigure]:
-    """Kept figures of the buckets from `first` to `last` that were made by today's definition."""
+    connection: AsyncConnection, project: Project, wanted: Mapping[Metric, tuple[date, date]]
+) -> dict[str, dict[date, StoredFigure]]:
+    """Kept figures of each metric from a first to a last bucket that were made by today's definition, by name and bucket."""
     rows = await fetch(
         connection,
         """
-        SELECT metric_date, value, numerator, denominator, state, details::text, calculated_at, time_zone FROM aggregated_metrics
-        WHERE project_id = :project AND metric_type = :metric AND period = :period
-          AND metric_date >= :first AND metric_date <= :last
-          AND definition_version = :version AND stale IS NULL
+        SELECT metric_type, metric_date, value, numerator, denominator, kept.state, details::text, calculated_at, time_zone
+        FROM unnest(CAST(:metrics AS text[]), CAST(:periods AS text[]), CAST(:versions AS integer[]), CAST(:firsts AS date[]),
+                    CAST(:lasts AS date[])) AS wanted (metric, period, version, first, last)
+        JOIN aggregated_metrics kept ON kept.project_id = :project AND kept.metric_type = wanted.metric
+            AND kept.period = wanted.period AND kept.metric_date >= wanted.first AND kept.metric_date <= wanted.last
+        WHERE kept.definition_version = wanted.version AND kept.stale IS NULL
         """,
-        {**_key(project, metric), "first": first, "last": last},
+        {
+            "project": project.id,
+            "metrics": [metric.name for metric in wanted],
+            "periods": [metric.period.value for metric in wanted],
+            "versions": [metric.version for metric in wanted],
+            "firsts": [first for first, _ in wanted.values()],
+            "lasts": [last for _, last in wanted.values()],
+        },
     )
+    found: dict[str, dict[date, StoredFigure]] = {metric.name: {} for metric in wanted}
     # A chart has hundreds of these: unpacked at once, and what most of them share is made once.
-    return {
-        day: StoredFigure(
-            Figure(value, top, bottom, orjson.loads(details) if details != "{}" else {}),
-            _STATES[state],
-            calculated_at,
-            zone,
-        )
-        for day, value, top, bottom, state, details, calculated_at, zone in rows
-    }
+    for name, day, value, top, bottom, state, details, calculated_at, zone in rows:
+        figure = Figure(value, top, bottom, orjson.loads(details) if details != "{}" else {})
+        found[name][day] = StoredFigure(figure, _STATES[state], calculated_at, zone)
+    return found
 
 
 async def stored_version(
