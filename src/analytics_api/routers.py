@@ -42,6 +42,7 @@ from analytics_api.query.reports.product_routes import router as product_router
 from analytics_api.query.reports.routes import router as report_router
 from analytics_api.query.reports.web_routes import router as web_router
 from analytics_api.query.routes import router as query_router
+from analytics_api.show.view_routes import router as view_router
 
 ROUTERS: tuple[APIRouter, ...] = (
     query_router,
@@ -72,6 +73,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     audit_router,
     project_router,
     share_router,
+    view_router,
     alert_router,
     plan_router,
     quarantine_router,

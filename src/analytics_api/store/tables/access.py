@@ -16,6 +16,7 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    UniqueConstraint,
     Uuid,
     text,
 )
@@ -131,6 +132,31 @@ share_sessions = Table(
     Column("share_id", Integer, nullable=False),
     Column("token_hash", LargeBinary, nullable=False, unique=True),
     time("ends_at"),
+)
+
+saved_views = Table(
+    "saved_views",
+    metadata,
+    Column("id", Integer, Identity(always=False), primary_key=True),
+    Column("project_id", Integer, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("view", Text, nullable=False),
+    Column("created_by", Text, nullable=False),
+    time("created_at"),
+    UniqueConstraint("project_id", "name"),
+)
+
+chart_notes = Table(
+    "annotations",
+    metadata,
+    Column("id", Integer, Identity(always=False), primary_key=True),
+    Column("project_id", Integer, nullable=False),
+    time("at"),
+    Column("label", Text, nullable=False),
+    Column("url", Text),
+    Column("created_by", Text, nullable=False),
+    time("created_at"),
+    UniqueConstraint("project_id", "at", "label"),
 )
 
 login_attempts = Table(

@@ -1,4 +1,4 @@
-/* Made by make web-types from api/openapi.json, sha256 9d23247e30473195e0fd33c6dabea47169d2eb40bd1f78f0f843bfc684e2c992 */
+/* Made by make web-types from api/openapi.json, sha256 348bdd37c5391238b35c5e58d95399f91bf0a085091bd78be49549ddbfda7483 */
 
 export interface paths {
     "/alerts": {
@@ -297,46 +297,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/analysis/experiment": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post: {
-            parameters: {
-                query?: {
-                    project?: string | null;
-                };
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": components["schemas"]["ExperimentQuestion"];
-                };
-            };
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["ExperimentAnswer"];
-                    };
-                };
-            };
-        };
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/analysis/funnel": {
         parameters: {
             query?: never;
@@ -492,6 +452,112 @@ export interface paths {
             };
         };
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/annotations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: {
+            parameters: {
+                query?: {
+                    since?: string | null;
+                    until?: string | null;
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["AnnotationList"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["AnnotationBody"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["AnnotationItem"];
+                    };
+                };
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["AnnotationItem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/annotations/{annotation_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path: {
+                    annotation_id: number;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
         options?: never;
         head?: never;
         patch?: never;
@@ -1216,77 +1282,6 @@ export interface paths {
         };
         trace?: never;
     };
-    "/downloads": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: {
-            parameters: {
-                query?: {
-                    format?: string | null;
-                    version?: string | null;
-                    platform?: string | null;
-                    track_name?: string | null;
-                    days?: number;
-                    include_bots?: boolean;
-                    project?: string | null;
-                    filter?: string[];
-                };
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": Record<string, never>;
-                    };
-                };
-            };
-        };
-        put?: never;
-        post: {
-            parameters: {
-                query?: {
-                    project?: string | null;
-                };
-                header?: {
-                    "Idempotency-Key"?: string | null;
-                };
-                path?: never;
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": components["schemas"]["Download"];
-                };
-            };
-            responses: {
-                202: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            [key: string]: unknown;
-                        };
-                    };
-                };
-            };
-        };
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/events": {
         parameters: {
             query?: never;
@@ -1587,8 +1582,6 @@ export interface paths {
         get: {
             parameters: {
                 query?: {
-                    limit?: number;
-                    before?: number | null;
                     project?: string | null;
                 };
                 header?: never;
@@ -1761,8 +1754,6 @@ export interface paths {
         get: {
             parameters: {
                 query?: {
-                    limit?: number;
-                    after?: number;
                     project?: string | null;
                 };
                 header?: never;
@@ -1901,8 +1892,6 @@ export interface paths {
         get: {
             parameters: {
                 query?: {
-                    limit?: number;
-                    after?: string;
                     project?: string | null;
                 };
                 header?: never;
@@ -2137,44 +2126,6 @@ export interface paths {
                     };
                     content: {
                         "application/json": components["schemas"]["RevisionPage"];
-                    };
-                };
-            };
-        };
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/overall": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: {
-            parameters: {
-                query?: {
-                    days?: number;
-                    include_bots?: boolean;
-                    project?: string | null;
-                };
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": Record<string, never>;
                     };
                 };
             };
@@ -2424,7 +2375,6 @@ export interface paths {
                 query?: {
                     from?: string | null;
                     to?: string | null;
-                    limit?: number;
                     project?: string | null;
                 };
                 header?: never;
@@ -2637,8 +2587,6 @@ export interface paths {
         get: {
             parameters: {
                 query?: {
-                    limit?: number;
-                    before?: number | null;
                     project?: string | null;
                 };
                 header?: never;
@@ -2861,44 +2809,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/usage": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: {
-            parameters: {
-                query?: {
-                    days?: number;
-                    include_bots?: boolean;
-                    project?: string | null;
-                };
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": Record<string, never>;
-                    };
-                };
-            };
-        };
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/users": {
         parameters: {
             query?: never;
@@ -2934,6 +2844,102 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/views": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ViewList"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["ViewBody"];
+                };
+            };
+            responses: {
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ViewItem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/views/{view_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path: {
+                    view_id: number;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
         options?: never;
         head?: never;
         patch?: never;
@@ -3014,15 +3020,6 @@ export interface components {
             /** @default 24 */
             remind_hours: number | null;
         };
-        Against: {
-            degrees_of_freedom: number | null;
-            difference: number;
-            interval: components["schemas"]["Interval"] | null;
-            p_value: number | null;
-            relative: number | null;
-            statistic: number | null;
-            test: string;
-        };
         AlertItem: {
             acknowledged_at: string | null;
             ended_at: string | null;
@@ -3047,6 +3044,25 @@ export interface components {
         };
         /** @enum {string} */
         AlertState: "pending" | "firing" | "resolved";
+        AnnotationBody: {
+            at?: string | null;
+            label: string;
+            url?: string | null;
+        };
+        AnnotationItem: {
+            /** Format: date-time */
+            at: string;
+            /** Format: date-time */
+            created_at: string;
+            created_by: string;
+            id: number;
+            label: string;
+            url: string | null;
+        };
+        AnnotationList: {
+            annotations: components["schemas"]["AnnotationItem"][];
+            project: string;
+        };
         AskedWindow: {
             /** Format: date */
             end: string;
@@ -3286,19 +3302,6 @@ export interface components {
             text?: string | null;
             until?: string | null;
         };
-        Download: {
-            event_id?: string | null;
-            format?: string | null;
-            platform?: string | null;
-            python_version?: string | null;
-            session_id?: string | null;
-            /** @default true */
-            success: boolean;
-            timestamp?: string | number | null;
-            track_name: string;
-            user_hash?: string | null;
-            version?: string | null;
-        };
         DryRun: {
             destinations: string[];
             persons: number;
@@ -3376,66 +3379,12 @@ export interface components {
             /** @default [] */
             filters: Record<string, never>[];
         };
-        ExperimentAnswer: {
-            /** Format: date-time */
-            as_of: string;
-            control: string | null;
-            counted_as: string | null;
-            definition: string;
-            filters: string;
-            in_several: number;
-            include_bots: boolean;
-            lag: components["schemas"]["Lag"];
-            metrics: components["schemas"]["ExperimentMetric"][];
-            people: string;
-            sample_ratio: components["schemas"]["SampleRatio"] | null;
-            source: string;
-            state: string;
-            variant: string;
-            variants: components["schemas"]["VariantSize"][];
-            window: components["schemas"]["AskedWindow"];
-            zone: string;
-        };
-        ExperimentMetric: {
-            after_seconds: number;
-            before_seconds: number | null;
-            measure: string;
-            name: string;
-            pending: number;
-            results: components["schemas"]["VariantResult"][];
-        };
-        ExperimentQuestion: {
-            as_of?: string | null;
-            /** @default [] */
-            cohorts: number[];
-            control?: string | null;
-            end_date?: string | null;
-            exposure: components["schemas"]["Happening"];
-            /** @default [] */
-            filters: Record<string, never>[];
-            /** @default false */
-            include_bots: boolean;
-            metrics: components["schemas"]["OutcomeAsked"][];
-            /** @default [] */
-            not_cohorts: number[];
-            people?: {
-                [key: string]: unknown;
-            } | null;
-            shares?: {
-                [key: string]: number;
-            } | null;
-            start_date?: string | null;
-            /** @default event_data.variant */
-            variant: string;
-            zone?: string | null;
-        };
         FunnelAnswer: {
             /** Format: date-time */
             as_of: string;
             attempt: string;
             breakdown?: components["schemas"]["FunnelBreakdown"] | null;
             conversion: components["schemas"]["FunnelConversion"];
-            counted_as: string | null;
             definition: string;
             filters: string;
             include_bots: boolean;
@@ -3583,7 +3532,6 @@ export interface components {
         };
         InvitationList: {
             invitations: components["schemas"]["InvitationItem"][];
-            next: number | null;
             project: string;
         };
         InvitationOffer: {
@@ -3608,7 +3556,6 @@ export interface components {
         JourneyAnswer: {
             /** Format: date-time */
             as_of: string;
-            counted_as: string | null;
             definition: string;
             direction: string;
             filters: string;
@@ -3703,7 +3650,6 @@ export interface components {
         KeyKind: "write" | "server" | "read" | "admin";
         KeyList: {
             keys: components["schemas"]["KeyInfo"][];
-            next: number | null;
             project: string;
         };
         KindInfo: {
@@ -3755,7 +3701,6 @@ export interface components {
         };
         MemberList: {
             members: components["schemas"]["MemberItem"][];
-            next: string | null;
             project: string;
         };
         MetricDefinition: {
@@ -3833,23 +3778,6 @@ export interface components {
         Origins: {
             origins: string[];
         };
-        OutcomeAsked: {
-            /** @default 0 */
-            after_seconds: number;
-            /** @default [] */
-            any_of: components["schemas"]["Happening"][];
-            before_seconds?: number | null;
-            event?: string | null;
-            /** @default [] */
-            filters: Record<string, never>[];
-            /**
-             * @default conversion
-             * @enum {string}
-             */
-            measure: "conversion" | "mean";
-            name?: string | null;
-            property?: string | null;
-        };
         /** @enum {string} */
         Period: "daily" | "weekly" | "monthly";
         Person: {
@@ -3878,7 +3806,6 @@ export interface components {
         PointMetadata: {
             /** Format: date-time */
             calculated_at: string;
-            counted_as?: string | null;
             currency?: string | null;
             definition: string;
             definition_version: number;
@@ -4078,7 +4005,6 @@ export interface components {
             clock: string;
             cohorts: components["schemas"]["RetentionRow"][];
             columns: components["schemas"]["RetentionColumn"][];
-            counted_as: string | null;
             criterion: string;
             definition: string;
             filters: string;
@@ -4237,11 +4163,6 @@ export interface components {
             mapping: components["schemas"]["EventMapping"][];
             sample?: components["schemas"]["Sampling"] | null;
         };
-        SampleRatio: {
-            chi_square: number;
-            mismatch: boolean;
-            p_value: number;
-        };
         Sampling: {
             percent: number;
             /** @default  */
@@ -4305,7 +4226,6 @@ export interface components {
             view: string;
         };
         ShareList: {
-            next: number | null;
             project: string;
             shares: components["schemas"]["ShareItem"][];
         };
@@ -4398,7 +4318,6 @@ export interface components {
             /** Format: date-time */
             as_of: string;
             breakdown: string | null;
-            counted_as: string | null;
             definition: string;
             filters: string;
             formula: components["schemas"]["TrendFormula"] | null;
@@ -4488,19 +4407,21 @@ export interface components {
             second_factor: boolean;
             username: string;
         };
-        VariantResult: {
-            against_control: components["schemas"]["Against"] | null;
-            denominator: number;
-            interval?: components["schemas"]["Interval"] | null;
-            numerator: number;
-            small_sample: boolean;
-            standard_deviation?: number | null;
-            value: number | null;
-            variant: string;
+        ViewBody: {
+            name: string;
+            view: string;
         };
-        VariantSize: {
-            persons: number;
-            variant: string;
+        ViewItem: {
+            /** Format: date-time */
+            created_at: string;
+            created_by: string;
+            id: number;
+            name: string;
+            view: string;
+        };
+        ViewList: {
+            project: string;
+            views: components["schemas"]["ViewItem"][];
         };
         /** @enum {string} */
         VisitorIds: "off" | "daily" | "lifetime";

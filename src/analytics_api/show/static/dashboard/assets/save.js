@@ -1,0 +1,1 @@
+import{t as e}from"./rolldown-runtime.js";var t=e({save:()=>n,saveJson:()=>r});function n(e,t){let n=document.createElement(`a`);n.href=URL.createObjectURL(t),n.download=e,n.click(),setTimeout(()=>URL.revokeObjectURL(n.href),6e4)}function r(e,t){n(e,new Blob([`${JSON.stringify(t,null,2)}\n`],{type:`application/json`}))}export{r as n,t as r,n as t};
