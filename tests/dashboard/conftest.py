@@ -58,5 +58,13 @@ def living(
             "ANALYTICS__SANDBOX_MODE": "true",
             "ANALYTICS__SECRET_KEY": "a key for the tests only",
         }
-        with ServerProcess(env, tmp_path_factory.mktemp("living"), "run") as server:
+        folder = tmp_path_factory.mktemp("living")
+        subprocess.run(
+            [sys.executable, "-m", "analytics_api", "projects", "create", "empty"],
+            cwd=folder,
+            env=clean_environment(env),
+            capture_output=True,
+            check=True,
+        )
+        with ServerProcess(env, folder, "run") as server:
             yield Dashboard(browser, server.start(), project="default")

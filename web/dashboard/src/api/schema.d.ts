@@ -1,4 +1,4 @@
-/* Made by make web-types from api/openapi.json, sha256 348bdd37c5391238b35c5e58d95399f91bf0a085091bd78be49549ddbfda7483 */
+/* Made by make web-types from api/openapi.json, sha256 e7af0e5332cd57724597ec37742464420a47b6940bc82ad231252424bc579b4d */
 
 export interface paths {
     "/alerts": {
@@ -287,6 +287,46 @@ export interface paths {
                     };
                     content: {
                         "application/json": components["schemas"]["AlertItem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/analysis/experiment": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["ExperimentQuestion"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ExperimentAnswer"];
                     };
                 };
             };
@@ -1282,6 +1322,77 @@ export interface paths {
         };
         trace?: never;
     };
+    "/downloads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: {
+            parameters: {
+                query?: {
+                    format?: string | null;
+                    version?: string | null;
+                    platform?: string | null;
+                    track_name?: string | null;
+                    days?: number;
+                    include_bots?: boolean;
+                    project?: string | null;
+                    filter?: string[];
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": Record<string, never>;
+                    };
+                };
+            };
+        };
+        put?: never;
+        post: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: {
+                    "Idempotency-Key"?: string | null;
+                };
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["Download"];
+                };
+            };
+            responses: {
+                202: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            [key: string]: unknown;
+                        };
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/events": {
         parameters: {
             query?: never;
@@ -1582,6 +1693,8 @@ export interface paths {
         get: {
             parameters: {
                 query?: {
+                    limit?: number;
+                    before?: number | null;
                     project?: string | null;
                 };
                 header?: never;
@@ -1754,6 +1867,8 @@ export interface paths {
         get: {
             parameters: {
                 query?: {
+                    limit?: number;
+                    after?: number;
                     project?: string | null;
                 };
                 header?: never;
@@ -1892,6 +2007,8 @@ export interface paths {
         get: {
             parameters: {
                 query?: {
+                    limit?: number;
+                    after?: string;
                     project?: string | null;
                 };
                 header?: never;
@@ -2126,6 +2243,44 @@ export interface paths {
                     };
                     content: {
                         "application/json": components["schemas"]["RevisionPage"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/overall": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: {
+            parameters: {
+                query?: {
+                    days?: number;
+                    include_bots?: boolean;
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": Record<string, never>;
                     };
                 };
             };
@@ -2375,6 +2530,7 @@ export interface paths {
                 query?: {
                     from?: string | null;
                     to?: string | null;
+                    limit?: number;
                     project?: string | null;
                 };
                 header?: never;
@@ -2587,6 +2743,8 @@ export interface paths {
         get: {
             parameters: {
                 query?: {
+                    limit?: number;
+                    before?: number | null;
                     project?: string | null;
                 };
                 header?: never;
@@ -2809,6 +2967,44 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: {
+            parameters: {
+                query?: {
+                    days?: number;
+                    include_bots?: boolean;
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": Record<string, never>;
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/users": {
         parameters: {
             query?: never;
@@ -3019,6 +3215,15 @@ export interface components {
             };
             /** @default 24 */
             remind_hours: number | null;
+        };
+        Against: {
+            degrees_of_freedom: number | null;
+            difference: number;
+            interval: components["schemas"]["Interval"] | null;
+            p_value: number | null;
+            relative: number | null;
+            statistic: number | null;
+            test: string;
         };
         AlertItem: {
             acknowledged_at: string | null;
@@ -3302,6 +3507,19 @@ export interface components {
             text?: string | null;
             until?: string | null;
         };
+        Download: {
+            event_id?: string | null;
+            format?: string | null;
+            platform?: string | null;
+            python_version?: string | null;
+            session_id?: string | null;
+            /** @default true */
+            success: boolean;
+            timestamp?: string | number | null;
+            track_name: string;
+            user_hash?: string | null;
+            version?: string | null;
+        };
         DryRun: {
             destinations: string[];
             persons: number;
@@ -3379,12 +3597,66 @@ export interface components {
             /** @default [] */
             filters: Record<string, never>[];
         };
+        ExperimentAnswer: {
+            /** Format: date-time */
+            as_of: string;
+            control: string | null;
+            counted_as: string | null;
+            definition: string;
+            filters: string;
+            in_several: number;
+            include_bots: boolean;
+            lag: components["schemas"]["Lag"];
+            metrics: components["schemas"]["ExperimentMetric"][];
+            people: string;
+            sample_ratio: components["schemas"]["SampleRatio"] | null;
+            source: string;
+            state: string;
+            variant: string;
+            variants: components["schemas"]["VariantSize"][];
+            window: components["schemas"]["AskedWindow"];
+            zone: string;
+        };
+        ExperimentMetric: {
+            after_seconds: number;
+            before_seconds: number | null;
+            measure: string;
+            name: string;
+            pending: number;
+            results: components["schemas"]["VariantResult"][];
+        };
+        ExperimentQuestion: {
+            as_of?: string | null;
+            /** @default [] */
+            cohorts: number[];
+            control?: string | null;
+            end_date?: string | null;
+            exposure: components["schemas"]["Happening"];
+            /** @default [] */
+            filters: Record<string, never>[];
+            /** @default false */
+            include_bots: boolean;
+            metrics: components["schemas"]["OutcomeAsked"][];
+            /** @default [] */
+            not_cohorts: number[];
+            people?: {
+                [key: string]: unknown;
+            } | null;
+            shares?: {
+                [key: string]: number;
+            } | null;
+            start_date?: string | null;
+            /** @default event_data.variant */
+            variant: string;
+            zone?: string | null;
+        };
         FunnelAnswer: {
             /** Format: date-time */
             as_of: string;
             attempt: string;
             breakdown?: components["schemas"]["FunnelBreakdown"] | null;
             conversion: components["schemas"]["FunnelConversion"];
+            counted_as: string | null;
             definition: string;
             filters: string;
             include_bots: boolean;
@@ -3532,6 +3804,7 @@ export interface components {
         };
         InvitationList: {
             invitations: components["schemas"]["InvitationItem"][];
+            next: number | null;
             project: string;
         };
         InvitationOffer: {
@@ -3556,6 +3829,7 @@ export interface components {
         JourneyAnswer: {
             /** Format: date-time */
             as_of: string;
+            counted_as: string | null;
             definition: string;
             direction: string;
             filters: string;
@@ -3650,6 +3924,7 @@ export interface components {
         KeyKind: "write" | "server" | "read" | "admin";
         KeyList: {
             keys: components["schemas"]["KeyInfo"][];
+            next: number | null;
             project: string;
         };
         KindInfo: {
@@ -3701,6 +3976,7 @@ export interface components {
         };
         MemberList: {
             members: components["schemas"]["MemberItem"][];
+            next: string | null;
             project: string;
         };
         MetricDefinition: {
@@ -3778,6 +4054,23 @@ export interface components {
         Origins: {
             origins: string[];
         };
+        OutcomeAsked: {
+            /** @default 0 */
+            after_seconds: number;
+            /** @default [] */
+            any_of: components["schemas"]["Happening"][];
+            before_seconds?: number | null;
+            event?: string | null;
+            /** @default [] */
+            filters: Record<string, never>[];
+            /**
+             * @default conversion
+             * @enum {string}
+             */
+            measure: "conversion" | "mean";
+            name?: string | null;
+            property?: string | null;
+        };
         /** @enum {string} */
         Period: "daily" | "weekly" | "monthly";
         Person: {
@@ -3806,6 +4099,7 @@ export interface components {
         PointMetadata: {
             /** Format: date-time */
             calculated_at: string;
+            counted_as?: string | null;
             currency?: string | null;
             definition: string;
             definition_version: number;
@@ -4005,6 +4299,7 @@ export interface components {
             clock: string;
             cohorts: components["schemas"]["RetentionRow"][];
             columns: components["schemas"]["RetentionColumn"][];
+            counted_as: string | null;
             criterion: string;
             definition: string;
             filters: string;
@@ -4163,6 +4458,11 @@ export interface components {
             mapping: components["schemas"]["EventMapping"][];
             sample?: components["schemas"]["Sampling"] | null;
         };
+        SampleRatio: {
+            chi_square: number;
+            mismatch: boolean;
+            p_value: number;
+        };
         Sampling: {
             percent: number;
             /** @default  */
@@ -4226,6 +4526,7 @@ export interface components {
             view: string;
         };
         ShareList: {
+            next: number | null;
             project: string;
             shares: components["schemas"]["ShareItem"][];
         };
@@ -4318,6 +4619,7 @@ export interface components {
             /** Format: date-time */
             as_of: string;
             breakdown: string | null;
+            counted_as: string | null;
             definition: string;
             filters: string;
             formula: components["schemas"]["TrendFormula"] | null;
@@ -4406,6 +4708,20 @@ export interface components {
             owner_everywhere: boolean;
             second_factor: boolean;
             username: string;
+        };
+        VariantResult: {
+            against_control: components["schemas"]["Against"] | null;
+            denominator: number;
+            interval?: components["schemas"]["Interval"] | null;
+            numerator: number;
+            small_sample: boolean;
+            standard_deviation?: number | null;
+            value: number | null;
+            variant: string;
+        };
+        VariantSize: {
+            persons: number;
+            variant: string;
         };
         ViewBody: {
             name: string;

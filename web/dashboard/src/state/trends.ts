@@ -19,7 +19,7 @@ export interface Asked {
 }
 
 /** One series over time, or by the values of a property. */
-export function trend(asked: Asked, series: Counted, more: { breakdown?: string; limit?: number; compare?: boolean } = {}): Promise<Trend> {
+export function trend(asked: Asked, series: Counted, more: { breakdown?: string; limit?: number; compare?: boolean; period?: 'hourly' } = {}): Promise<Trend> {
   return ask('/analysis/trends', {
     query: { project: asked.project },
     body: {
@@ -29,7 +29,7 @@ export function trend(asked: Asked, series: Counted, more: { breakdown?: string;
       include_bots: asked.bots,
       series: [{ filters: [], any_of: [], ...series }],
       // Longer buckets would count whole weeks or months that the days only touch.
-      period: 'daily',
+      period: more.period ?? 'daily',
       breakdown: more.breakdown,
       breakdown_limit: more.limit ?? 10,
       compare: more.compare ?? false,

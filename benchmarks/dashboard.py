@@ -1,0 +1,86 @@
+"""How long the dashboard takes from a reload to painted numbers, with the made-up year of `analytics-api demo`, in Chromium.
+
+python -m benchmarks.dashboard [--days 365] [--rounds 7] [--url http://127.0.0.1:8000]
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from statistics import median
+
+from playwright.sync_api import Page
+
+from tests.support.browser import chromium
+from tests.support.processes import ServerProcess, clean_environment
+
+# Two frames after the last card has its number it is on the screen; the clock starts with the navigation.
+WATCH = """
+new MutationObserver((_, watching) => {
+  if (document.querySelectorAll('[data-metric][data-value]').length < 6) return
+  watching.disconnect()
+  requestAnimationFrame(() => requestAnimationFrame(() => { window.painted = performance.now() }))
+}).observe(document, {subtree: true, childList: true, attributes: true})
+"""
+FIRST_PAINT = "() => performance.getEntriesByName('first-contentful-paint')[0].startTime"
+SCRIPTS = (
+    "() => performance.getEntriesByType('resource').filter((each) => each.name.endsWith('.js'))"
+    ".reduce((sum, each) => sum + each.encodedBodySize, 0)"
+)
+
+
+@contextmanager
+def demo_server(days: int) -> Iterator[str]:
+    """A server with the made-up project: its URL."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        command = [sys.executable, "-m", "analytics_api", "demo", "--days", str(days)]
+        subprocess.run(command, cwd=folder, env=clean_environment({}), check=True)
+        with ServerProcess({"ANALYTICS__SANDBOX_MODE": "true"}, folder, "run") as server:
+            yield server.start().url
+            server.stop()
+
+
+def measured(page: Page, rounds: int) -> tuple[list[float], list[float]]:
+    """Milliseconds to the first paint and to the numbers, of each reload. The first load, with a cold cache, is not counted."""
+    first: list[float] = []
+    numbers: list[float] = []
+    for number in range(rounds + 1):
+        if number:
+            page.reload()
+        page.wait_for_function("window.painted")
+        if number:
+            first.append(page.evaluate(FIRST_PAINT))
+            numbers.append(page.evaluate("window.painted"))
+    return first, numbers
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--days", type=int, default=365, help="of made-up history")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--url", help="a running server with the project demo; default: one is started")
+    given = parser.parse_args()
+    with nullcontext(given.url) if given.url else demo_server(given.days) as url, chromium() as browser:
+        page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
+        page.add_init_script(WATCH)
+        page.goto(f"{url}/dashboard/p/demo/overview")
+        first, numbers = measured(page, given.rounds)
+        scripts = page.evaluate(SCRIPTS)
+    for name, times in (("first paint", first), ("numbers painted", numbers)):
+        print(
+            f"reload to {name}: {median(times):.0f} ms (median of {len(times)}, {min(times):.0f} to {max(times):.0f})"
+        )
+    print(f"ratio of the two: {median(numbers) / median(first):.2f}; {scripts / 1000:.1f} KB of JavaScript")
+
+
+if __name__ == "__main__":
+    main()
