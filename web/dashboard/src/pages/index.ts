@@ -19,6 +19,7 @@ export const GROUPS = ['Traffic', 'Product', 'Growth', 'Data'] as const
 export const PAGES: Page[] = [
   { name: 'overview', path: 'overview', title: 'Overview', icon: 'overview', group: 'Traffic', ranged: true, load: () => import('./Overview.vue') },
   { name: 'live', path: 'live', title: 'Live', icon: 'live', group: 'Traffic', load: () => import('./Live.vue') },
+  { name: 'events', path: 'events', title: 'Events', icon: 'events', group: 'Traffic', load: () => import('./Events.vue') },
   { name: 'users', path: 'users', title: 'Users', icon: 'users', group: 'Traffic', ranged: true, load: () => import('./Users.vue') },
   { name: 'person', path: 'users/:id', title: 'User', load: () => import('./Person.vue') },
   { name: 'funnels', path: 'funnels', title: 'Funnels', icon: 'funnels', group: 'Product', ranged: true, load: () => import('./Funnels.vue') },
