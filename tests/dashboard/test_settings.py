@@ -105,19 +105,24 @@ def test_the_privacy_policy_is_what_the_api_has_and_takes(dashboard: Dashboard) 
     with dashboard.open("settings?tab=privacy") as looked:
         page = looked.page
         with dashboard.api as api:
-            days = api.get("/config").json()["data_retention_days"]
+            days = api.get("/privacy/retention").json()["default_days"]
             before = api.get("/privacy/policy").json()
         assert page.locator("[data-retention]").get_attribute("data-value") == str(days)
         phones = page.get_by_label("Telephone numbers")
         expect(phones).to_have_value(before["modes"]["phone"])
         phones.select_option("drop")
         page.get_by_label("Global Privacy Control").check()
-        page.get_by_role("button", name="Save").click()
-        expect(page.get_by_role("button", name="Save")).to_be_disabled()
+        page.get_by_role("button", name="Save", exact=True).click()
+        expect(page.get_by_role("button", name="Save", exact=True)).to_be_disabled()
+        page.get_by_label("Of single types").fill("page_view=60")
+        page.get_by_role("button", name="Save the times").click()
+        expect(page.get_by_role("button", name="Save the times")).to_be_disabled()
         with dashboard.api as api:
             after = api.get("/privacy/policy").json()
             assert after["modes"] == {**before["modes"], "phone": "drop"}
             assert after["signals"] == ["gpc"]
+            assert api.get("/privacy/retention").json()["event_types"] == {"page_view": 60}
+            api.put("/privacy/retention", json={"days": None, "event_types": {}})
             api.put(
                 "/privacy/policy",
                 json={
