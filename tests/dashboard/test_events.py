@@ -54,7 +54,7 @@ def test_an_event_appears_while_somebody_looks(dashboard: Dashboard) -> None:
                 json={"event_type": "looked_at_live", "user_id": "eve", "event_data": {"colour": "teal"}},
             )
         assert sent.json()["accepted"] == 1
-        expect(page.locator("[data-event]").first).to_contain_text("colour: teal")
+        expect(page.locator("[data-event]").first).to_contain_text("colour: teal", timeout=30_000)
         assert looked.complaints == []
 
 
