@@ -43,21 +43,6 @@ def test_events_are_found_opened_and_followed_to_their_destination(dashboard: Da
         assert looked.complaints == []
 
 
-def test_an_event_appears_while_somebody_looks(dashboard: Dashboard) -> None:
-    with dashboard.open("events?type=looked_at_live") as looked:
-        page = looked.page
-        page.get_by_role("button", name="go live").click()
-        expect(page.get_by_role("button", name="live", exact=True)).to_be_visible()
-        with dashboard.api as api:
-            sent = api.post(
-                "/events",
-                json={"event_type": "looked_at_live", "user_id": "eve", "event_data": {"colour": "teal"}},
-            )
-        assert sent.json()["accepted"] == 1
-        expect(page.locator("[data-event]").first).to_contain_text("colour: teal", timeout=30_000)
-        assert looked.complaints == []
-
-
 def test_data_quality_shows_warnings_and_what_is_held_back(dashboard: Dashboard) -> None:
     with dashboard.open("quality") as looked:
         page = looked.page
