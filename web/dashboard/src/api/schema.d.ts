@@ -1,4 +1,4 @@
-/* Made by make web-types from api/openapi.json, sha256 e7af0e5332cd57724597ec37742464420a47b6940bc82ad231252424bc579b4d */
+/* Made by make web-types from api/openapi.json, sha256 c548a0af1284e4628fda83d726c5534c25f0760167c87e7358c4637bcf76ea4e */
 
 export interface paths {
     "/alerts": {
@@ -94,6 +94,68 @@ export interface paths {
             };
         };
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/alerts/channels/{channel_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path: {
+                    channel_id: number;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["SetChannel"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ChannelInfo"];
+                    };
+                };
+            };
+        };
+        post?: never;
+        delete: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path: {
+                    channel_id: number;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
         options?: never;
         head?: never;
         patch?: never;
@@ -883,6 +945,52 @@ export interface paths {
                     };
                     content: {
                         "application/json": components["schemas"]["Breakdown"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deliveries/dead-letters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: {
+            parameters: {
+                query?: {
+                    limit?: number;
+                    after?: string | null;
+                    project?: string | null;
+                    destination?: string | null;
+                    replay?: number | null;
+                    kind?: components["schemas"]["DeadKind"] | null;
+                    event_type?: string | null;
+                    text?: string | null;
+                    from?: string | null;
+                    until?: string | null;
+                    discarded?: boolean;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["DeadLetterPage"];
                     };
                 };
             };
@@ -2557,6 +2665,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/privacy/retention": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Retention"];
+                    };
+                };
+            };
+        };
+        put: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["PeriodsBody"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Retention"];
+                    };
+                };
+            };
+        };
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/project/origins": {
         parameters: {
             query?: never;
@@ -3420,6 +3588,27 @@ export interface components {
             groups: components["schemas"]["DeadLetterGroup"][];
             total: number;
         };
+        DeadLetterItem: {
+            attempts: number;
+            destination: string;
+            /** Format: date-time */
+            died_at: string;
+            discard_reason: string | null;
+            discarded_at: string | null;
+            /** Format: uuid */
+            event_id: string;
+            event_type: string;
+            kind: components["schemas"]["DeadKind"];
+            /** Format: date-time */
+            occurred_at: string;
+            reason: string;
+            replay: number | null;
+            seq: number;
+        };
+        DeadLetterPage: {
+            items: components["schemas"]["DeadLetterItem"][];
+            next: string | null;
+        };
         DeadLettersDiscarded: {
             discarded: number;
         };
@@ -3939,6 +4128,17 @@ export interface components {
             events: number;
             seconds: number;
         };
+        LastRun: {
+            blocked: {
+                [key: string]: string;
+            };
+            blocked_since: string | null;
+            events: number;
+            finished_at: string | null;
+            partitions: string[];
+            /** Format: date-time */
+            started_at: string;
+        };
         LogIn: {
             code?: string | null;
             /** Format: password */
@@ -4073,6 +4273,13 @@ export interface components {
         };
         /** @enum {string} */
         Period: "daily" | "weekly" | "monthly";
+        PeriodsBody: {
+            days?: number | null;
+            /** @default {} */
+            event_types: {
+                [key: string]: number;
+            };
+        };
         Person: {
             anonymous_id: string | null;
             /** Format: date-time */
@@ -4292,6 +4499,18 @@ export interface components {
         Resumed: {
             destination: string;
             resumed: boolean;
+        };
+        Retention: {
+            days?: number | null;
+            default_days: number;
+            /** @default {} */
+            event_types: {
+                [key: string]: number;
+            };
+            last_run: components["schemas"]["LastRun"] | null;
+            last_success: string | null;
+            least_days: number;
+            project: string;
         };
         RetentionAnswer: {
             /** Format: date-time */
