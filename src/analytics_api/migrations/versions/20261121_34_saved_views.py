@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from alembic import op
 
-revision = "0033_saved_views"
-down_revision = "0032_shares"
+revision = "0034_saved_views"
+down_revision = "0033_visitor_days"
 branch_labels = None
 depends_on = None
 
