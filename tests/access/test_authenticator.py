@@ -95,7 +95,7 @@ async def make_key(
     [
         (KeyKind.WRITE, {Right.SEND}),
         (KeyKind.SERVER, {Right.SEND, Right.TRUSTED}),
-        (KeyKind.READ, {Right.READ}),
+        (KeyKind.READ, {Right.READ, Right.FIGURES}),
         (KeyKind.ADMIN, set(Right)),
     ],
 )
@@ -349,4 +349,4 @@ async def test_in_the_sandbox_a_key_still_decides(
 ) -> None:
     key = await make_key(database, project, KeyKind.READ)
     caller = await sandbox.caller(connection(("x-api-key", key)))
-    assert caller.rights == {Right.READ}
+    assert caller.rights == {Right.READ, Right.FIGURES}
