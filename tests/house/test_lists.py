@@ -10,6 +10,7 @@ from analytics_api.settings import Settings
 BOUNDED = {
     "/alerts/channels": "alert.administration.MOST_CHANNELS",
     "/alerts/rules": "alert.administration.MOST_RULES",
+    "/annotations": "store.saved_views.MOST_ANNOTATIONS",
     "/auth/session": "projects, which are made on the command line only",
     "/cohorts": "store.cohorts.MOST_COHORTS",
     "/deliveries": "store.destinations.MOST_DESTINATIONS",
@@ -27,6 +28,7 @@ BOUNDED = {
     "/privacy/jobs/{job_id}": "destinations of one job",
     "/privacy/policy": "privacy.policy_routes.MOST_NAMES",
     "/project/origins": "access.cors.MOST_ORIGINS",
+    "/views": "store.saved_views.MOST_VIEWS",
 }
 """Lists without `limit`, and what bounds them."""
 
