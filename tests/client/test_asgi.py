@@ -92,7 +92,7 @@ async def test_exceptions_and_refused_fields_are_counted_without_their_values() 
     broken, refused = await notes(shop(), ("GET", "/broken"), ("POST", "/people?age=ada@example.org"))
     assert (broken["status"], broken["exception"]) == (500, "KeyError")
     assert (refused["status"], refused["errors"]) == (422, ["query.age: int_parsing"])
-    assert "ada" not in str(refused)
+    assert "example.org" not in str(refused)
 
 
 async def test_excluded_are_health_files_and_preflights() -> None:

@@ -165,14 +165,14 @@ async def test_anonymised_events_count_as_before_and_are_nobodys(database_url: s
                 project, f"2026-03-0{day}", user, anonymous_id=f"d-{user}", context={"city": "Ulm", "os": "X"}
             )
             for day in (3, 4, 4, 5)
-            for user in ("ada", "bob")
+            for user in ("ursula", "bob")
         ]
         await record(
-            database, [*events, event_on(project, "2026-03-05", "ada", "payment_completed", revenue="7")]
+            database, [*events, event_on(project, "2026-03-05", "ursula", "payment_completed", revenue="7")]
         )
         await close_due_days(database, NOW, late_days=LATE_DAYS)
         figures = (await state(database, project))["figures"]
-        job = await erased(database, project, Subject(user_id="ada", secret="s3cret"), JobKind.ANONYMISE)
+        job = await erased(database, project, Subject(user_id="ursula", secret="s3cret"), JobKind.ANONYMISE)
         await close_due_days(database, NOW, late_days=LATE_DAYS)
         assert (await state(database, project))["figures"] == figures
         before = await state(database, project)
@@ -184,11 +184,11 @@ async def test_anonymised_events_count_as_before_and_are_nobodys(database_url: s
         async with database.acquire() as connection:
             rows = await connection.fetch("SELECT e::text AS row FROM events e")
             assert len(rows) == 9
-            assert sum("ada" in row["row"] for row in rows) == 0
+            assert sum("ursula" in row["row"] for row in rows) == 0
             contexts = await connection.fetch("SELECT context::text AS c FROM events WHERE user_id IS NULL")
             assert {row["c"] for row in contexts} == {'{"os": "X"}', "{}"}
         assert "s3cret" not in json.dumps([job.subject, job.progress, job.report])
-        assert await write_events(database, [make_event(project, user_id="ada")]) == [True], (
+        assert await write_events(database, [make_event(project, user_id="ursula")]) == [True], (
             "they may come back"
         )
 
