@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import tempfile
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -125,11 +126,13 @@ async def fill(database: Database, size: Size) -> None:
     await connection.close()
 
 
-async def measure(url: str, size: Size, rounds: int) -> None:
-    """Fill, ask everything, print."""
+async def measure(url: str, size: Size, rounds: int, filled: Path) -> None:
+    """Fill unless the file says that this was done, ask everything, print."""
     database = Database(url)
     await database.open()
-    await fill(database, size)
+    if not filled.exists():
+        await fill(database, size)
+        filled.touch()
     app = FastAPI()
     app.include_router(router)
     app.state.database = database
@@ -177,16 +180,21 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=36)
     parser.add_argument("--persons", type=int, default=60_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--keep", type=Path, help="a folder in which the filled database stays for the next run"
+    )
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="analytics-bench-") as folder:
-        server = EmbeddedServer(Path(folder))
+    with ExitStack() as stack:
+        folder = given.keep or Path(
+            stack.enter_context(tempfile.TemporaryDirectory(prefix="analytics-bench-"))
+        )
+        folder.mkdir(parents=True, exist_ok=True)
+        server = EmbeddedServer(folder / "data")
         url = server.start()
-        try:
-            upgrade(url)
-            size = Size(given.events, given.days, given.persons)
-            asyncio.run(measure(url, size, given.rounds))
-        finally:
-            server.stop()
+        stack.callback(server.stop)
+        upgrade(url)
+        size = Size(given.events, given.days, given.persons)
+        asyncio.run(measure(url, size, given.rounds, folder / "filled"))
 
 
 if __name__ == "__main__":

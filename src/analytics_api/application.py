@@ -13,6 +13,7 @@ from analytics_api.errors import ConfigurationError, Unprocessable
 from analytics_api.ingest.front import IntakeFront
 from analytics_api.ingest.openapi import operation as intake_operation
 from analytics_api.query.live.hub import LiveHub
+from analytics_api.store.engine import request_limits
 
 PREFIX = "/api/v1/analytics"
 EVENTS = f"{PREFIX}/events"
@@ -40,7 +41,8 @@ class Application(FastAPI):
         ):
             await self.front(scope, receive, send)
         elif scope["type"] == "http":
-            await super().__call__(scope, _limited(receive), send)
+            with request_limits():
+                await super().__call__(scope, _limited(receive), send)
         else:
             await super().__call__(scope, receive, self._without_traceback(send))
 

@@ -153,6 +153,17 @@ async def test_answers_as_csv(server: Served, database_url: str) -> None:
     assert missing.status_code == 404
 
 
+async def test_an_empty_list_has_the_columns_of_a_full_one(server: Served, database_url: str) -> None:
+    """Of calls that are described by an example and of those with a schema."""
+    lists = {"/users": {"days": "366"}, "/keys": {}, "/sources": {"table": "channels"}}
+    empty = {path: (await get(server, path, format="csv", **more)).text for path, more in lists.items()}
+    await make_key(database_url, KeyKind.READ)
+    await fill(database_url, 1)
+    for path, head in empty.items():
+        full = (await get(server, path, format="csv", **lists[path])).text
+        assert head == full.splitlines(keepends=True)[0], path
+
+
 async def test_the_schema_tells_what_there_is(server: Served, database_url: str) -> None:
     await fill(database_url, 1)
     found = (await get(server, "/schema")).json()

@@ -132,3 +132,13 @@ async def test_the_name_of_a_file_is_kept_as_a_hash_only(server: Served, databas
     assert [(row["type"], row["size"]) for row in rows] == [("wav", 40), ("wav", 40), ("mp3", 40)]
     assert rows[0]["file"] == rows[1]["file"] != rows[2]["file"]
     assert "song" not in json.dumps(rows).lower()
+
+
+async def test_a_call_costs_one_event_of_the_keys_rate(database_url: str) -> None:
+    key = await make_key(database_url, KeyKind.WRITE, events_per_second=1)
+    async with api(database_url, sandbox_mode=False) as server:
+        sent = [
+            (await send(server, "/downloads", DOWNLOAD, **{"X-API-Key": key})).status_code for _ in range(8)
+        ]
+    # The bucket holds ten seconds' worth.
+    assert sent == [202] * 8

@@ -214,8 +214,6 @@ async def downloads(
 
 async def _take(event: dict[str, Any], request: Request, caller: Caller, key: str | None) -> dict[str, Any]:
     front: IntakeFront = request.app.front
-    front.rates.check(caller)
-    front.rates.charge(caller, 1)
     peer = request.client.host if request.client else None
     lines = request.scope["headers"]
     # Not orjson, which raises for what intake refuses by name: numbers without bounds, halves of surrogate pairs.

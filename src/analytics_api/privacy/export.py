@@ -25,6 +25,10 @@ In the CSV files a text that a spreadsheet would run as a formula begins with an
 _SPOOLED_BYTES = 4_000_000
 
 
+STATEMENT_MS = 300_000
+"""The longest step of an export: going through the log for events of a type or a range."""
+
+
 class _Sink:
     """What zipfile writes to: bytes that have not been sent yet."""
 
@@ -52,6 +56,7 @@ async def archive(database: Database, project: Project, scope: Scope) -> AsyncIt
         with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as packed:  # type: ignore[call-overload]
             packed.writestr("README.txt", README)
             async with connection.transaction(isolation="repeatable_read", readonly=True):
+                await connection.execute(f"SET LOCAL statement_timeout = {STATEMENT_MS}")
                 async for piece in _tables(packed, sink, connection, project, scope):
                     yield piece
         yield sink.taken()

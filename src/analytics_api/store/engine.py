@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from typing import Any, cast
 
 import asyncpg
@@ -26,6 +27,8 @@ QUERY_TIMEOUT_MS = 30_000
 """No dashboard query may hold a connection longer; figures come from rollups and take milliseconds."""
 
 logger = logging.getLogger(__name__)
+
+_for_request: ContextVar[bool] = ContextVar("for_request", default=False)
 
 _SSL_MODES = {"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
 
@@ -63,6 +66,16 @@ def _require_open(connection: DBAPIConnection, _record: object, _proxy: object) 
     """Raises DisconnectionError, at which the pool makes another connection."""
     if connection.driver_connection.is_closed():
         raise DisconnectionError
+
+
+@contextmanager
+def request_limits() -> Iterator[None]:
+    """Whatever acquires a connection of a pool within has its statements cut off after 30 s: somebody waits for the answer."""
+    token = _for_request.set(True)
+    try:
+        yield
+    finally:
+        _for_request.reset(token)
 
 
 class Database:
@@ -122,8 +135,11 @@ class Database:
 
     @asynccontextmanager
     async def acquire(self) -> AsyncIterator[asyncpg.Connection]:
-        """A pooled asyncpg connection, for the log and its readers."""
+        """A pooled asyncpg connection, for the log and its readers. Within `request_limits` statements are cut off after 30 s."""
         async with self.pool.acquire() as connection:
+            if _for_request.get():
+                # The pool resets it when the connection comes back.
+                await connection.execute(f"SET statement_timeout = {QUERY_TIMEOUT_MS}")
             yield cast(asyncpg.Connection, connection)
 
     @asynccontextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from urllib.parse import parse_qs
 
 import orjson
@@ -11,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from analytics_api.errors import Unprocessable
 from analytics_api.problems import response_to
+from analytics_api.query.export.described import described_columns
 from analytics_api.query.export.tables import as_csv
 
 
@@ -34,7 +37,9 @@ class CsvAnswers:
         exchange = _Exchange(send, query.get("table", [None])[0])
         await self.app(scope, receive, exchange.send)
         if exchange.is_json:
-            await exchange.answer()(scope, receive, send)
+            path = scope["path"].removeprefix(scope.get("root_path", ""))
+            described = partial(described_columns, scope["app"].openapi(), path)
+            await exchange.answer(described)(scope, receive, send)
 
 
 class _Exchange:
@@ -58,10 +63,10 @@ class _Exchange:
         elif message["type"] == "http.response.body":
             self._body += message.get("body", b"")
 
-    def answer(self) -> Response:
-        """The same as CSV."""
+    def answer(self, columns: Callable[[str], list[str]]) -> Response:
+        """The same as CSV. `columns`: of a list that is empty, by its path."""
         try:
-            table = as_csv(orjson.loads(self._body), self._table)
+            table = as_csv(orjson.loads(self._body), self._table, columns)
         except Unprocessable as error:
             return response_to(error)
         response = Response(table, media_type="text/csv; charset=utf-8")

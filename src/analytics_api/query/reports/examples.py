@@ -44,16 +44,16 @@ _LIVE = {
 }
 _PERSON = {
     "person_id": "0b2f3c1e-5d5c-5a52-8a1d-3c1f3c0b8c0f",
-    "user_id": "ada",
-    "anonymous_id": None,
+    "user_id": "user123",
+    "anonymous_id": "b1946ac9",
     "first_seen_at": "2026-03-01T08:00:00Z",
     "last_seen_at": "2026-03-20T11:58:00Z",
-    "sessions": 7,
-    "average_session_seconds": 310.5,
-    "events": 80,
-    "page_views": 41,
-    "shares": 2,
-    "recipients": 6,
+    "sessions": 14,
+    "average_session_seconds": 301.5,
+    "events": 120,
+    "page_views": 60,
+    "shares": 3,
+    "recipients": 9,
     **_ACTIONS,
 }
 
