@@ -10,7 +10,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from analytics_api import problems
 from analytics_api.errors import ConfigurationError, Unprocessable
-from analytics_api.ingest.front import IntakeFront
+from analytics_api.ingest.front import IntakeFront, Reply
 from analytics_api.ingest.openapi import operation as intake_operation
 from analytics_api.query.live.hub import LiveHub
 from analytics_api.store.engine import request_limits
@@ -33,18 +33,21 @@ class Application(FastAPI):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        if (
-            scope["type"] == "http"
-            and scope["path"] in self.intake
-            and scope["method"] == "POST"
-            and self.front is not None
-        ):
+        if self.front is not None and self.covers(scope):
             await self.front(scope, receive, send)
         elif scope["type"] == "http":
             with request_limits():
                 await super().__call__(scope, _limited(receive), send)
         else:
             await super().__call__(scope, receive, self._without_traceback(send))
+
+    def covers(self, scope: Scope) -> bool:
+        """Whether it is a request that brings events."""
+        return scope["type"] == "http" and scope["path"] in self.intake and scope["method"] == "POST"
+
+    def begin(self, scope: Scope, body: bytes, reply: Reply) -> bool:
+        """As `IntakeFront.begin`."""
+        return self.front is not None and self.front.begin(scope, body, reply)
 
     def leave(self) -> None:
         """The server is about to stop: streams, which have no end of their own, end."""

@@ -53,9 +53,6 @@ FIRST_FD = 3
 def run_server(settings: Settings, *, with_worker: bool, migrate: bool = True, banner: bool = False) -> None:
     """Serve until SIGINT or SIGTERM; then answer what was begun, write what was queued, and return."""
     telemetry.configure_logging(settings.log_level)
-    shared = Connections(
-        arriving_bytes=settings.intake_queue_bytes, most=max(_allow_files() - RESERVED_FILES, RESERVED_FILES)
-    )
     listener = _listen(settings.host, settings.port)
     port = listener.getsockname()[1]
     with _quiet_signals(), database_url(settings) as url:
@@ -63,6 +60,11 @@ def run_server(settings: Settings, *, with_worker: bool, migrate: bool = True, b
             upgrade(url)
         asyncio.run(_make_owner(settings, url))
         app = create_app(settings, url, with_worker=with_worker)
+        shared = Connections(
+            arriving_bytes=settings.intake_queue_bytes,
+            most=max(_allow_files() - RESERVED_FILES, RESERVED_FILES),
+            immediate=app,
+        )
         config = uvicorn.Config(
             app,
             http=partial(HttpProtocol, shared=shared),  # type: ignore[arg-type]

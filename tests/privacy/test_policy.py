@@ -59,13 +59,11 @@ async def test_all_processes_share_a_salt_which_is_destroyed_with_its_day(databa
             salts = []
             for desk in desks:
                 await desk.refresh()
-                salts.append(await desk.salt(project, desk.of(project.id), NOW))
+                salts.append(await desk.salt(project, NOW))
             assert salts[0] == salts[1] != None  # noqa: E711
             # 12:00 UTC is 01:00 of the next day in Auckland.
             assert await destroy_salts(connection, NOW + timedelta(hours=22)) == 0
-            assert (
-                await desks[0].salt(project, desks[0].of(project.id), NOW + timedelta(hours=23)) != salts[0]
-            )
+            assert await desks[0].salt(project, NOW + timedelta(hours=23)) != salts[0]
             assert await destroy_salts(connection, NOW + timedelta(hours=24, minutes=1)) == 1
             assert await connection.fetchval("SELECT count(*) FROM visitor_salts") == 1
             assert (await find_policy(connection, project.id)).version == 1

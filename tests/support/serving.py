@@ -6,11 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import httpx
 import uvicorn
 from starlette.types import ASGIApp
 
+from analytics_api.application import Application
+from analytics_api.http_connections import Connections
 from analytics_api.http_protocol import HttpProtocol
 
 
@@ -29,9 +32,10 @@ class Served:
 @asynccontextmanager
 async def served(app: ASGIApp, *, root_path: str = "") -> AsyncIterator[Served]:
     """Run an application until the block ends. With a root path uvicorn puts it before every path, as a proxy would."""
+    shared = Connections(immediate=app if isinstance(app, Application) else None)
     config = uvicorn.Config(
         app,
-        http=HttpProtocol,
+        http=partial(HttpProtocol, shared=shared),  # type: ignore[arg-type]
         host="127.0.0.1",
         port=0,
         root_path=root_path,

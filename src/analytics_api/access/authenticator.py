@@ -208,6 +208,13 @@ class Authenticator:
         self._projects.put(slug, found)
         return found
 
+    def known_holder(self, key: str) -> Caller | None:
+        """The holder of a key that was looked up lately."""
+        caller = self._callers.get(hash_key(key))
+        if caller is not None and caller.key_id is not None:
+            self._used[caller.key_id] = self._clock()
+        return caller
+
     async def _holder(self, key: str) -> Caller | None:
         if not _KEY.fullmatch(key):
             return None

@@ -20,6 +20,7 @@ from analytics_api.ingest.draft import Status
 from analytics_api.ingest.enrichment.addresses import client_address, edge_country
 from analytics_api.ingest.front import LONGEST_IDEMPOTENCY_KEY, IntakeFront
 from analytics_api.ingest.payloads import Body
+from analytics_api.ingest.service import Circumstances
 from analytics_api.ingest.steps.text import LONGEST_ID
 
 router = APIRouter(tags=["events"])
@@ -222,10 +223,12 @@ async def _take(event: dict[str, Any], request: Request, caller: Caller, key: st
     results = await front.intake.take(
         body,
         caller,
-        idempotency_key=key,
-        ip=client_address(peer, lines, front.proxies),
-        user_agent=request.headers.get("user-agent"),
-        edge_country=edge_country(peer, lines, front.proxies),
+        Circumstances(
+            idempotency_key=key,
+            ip=client_address(peer, lines, front.proxies),
+            user_agent=request.headers.get("user-agent"),
+            edge_country=edge_country(peer, lines, front.proxies),
+        ),
     )
     if results[0].status is Status.REJECTED:
         raise Unprocessable(f"The event was not taken: {results[0].reason}.")

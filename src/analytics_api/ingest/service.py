@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import msgspec
 
@@ -16,9 +17,10 @@ from analytics_api.domain.event import NewEvent
 from analytics_api.domain.plan import HeldEvent
 from analytics_api.domain.privacy import Refusal, Signal
 from analytics_api.domain.times import PUBLIC_REACH, clock_skew
+from analytics_api.errors import Unavailable
 from analytics_api.ingest.draft import Draft, Reception, Refused, Rejected, Result, Status
 from analytics_api.ingest.enrichment.visitors import Enricher, default_enricher
-from analytics_api.ingest.lane import KEPT_OUT
+from analytics_api.ingest.lane import KEPT_OUT, Outcome
 from analytics_api.ingest.payloads import Body
 from analytics_api.ingest.pipeline import draft_event, run_steps
 from analytics_api.ingest.plan.desk import PlanDesk
@@ -31,7 +33,17 @@ AT_ONCE = 20
 SLICE_SECONDS = 0.002
 """After so long of a larger one, everybody else's turn: 500 events take 30 ms, for which a chart of a year would wait."""
 
-_Checked = tuple[int, NewEvent, tuple[str, ...]]
+
+@dataclass(slots=True)
+class Circumstances:
+    """What a request says beside its body."""
+
+    idempotency_key: str | None = None
+    ip: str | None = None
+    user_agent: str | None = None
+    edge_country: str | None = None
+    signals: Collection[Signal] = ()
+    """What the browser says its user does not want."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +53,21 @@ class IntakeLimits:
     event_bytes: int = 65_536
     batch_events: int = 5_000
     batch_bytes: int = 5_242_880
+
+
+NOTHING_KNOWN = Circumstances()
+
+
+class _Checked:
+    """The events of a request, sorted: to be stored, to be held back, and results of those that are neither."""
+
+    __slots__ = ("events", "held", "reception", "results")
+
+    def __init__(self, reception: Reception, number: int) -> None:
+        self.reception = reception
+        self.results: list[Result | None] = [None] * number
+        self.events: list[tuple[int, NewEvent, tuple[str, ...]]] = []
+        self.held: list[tuple[int, HeldEvent, tuple[str, ...]]] = []
 
 
 class Intake:
@@ -68,22 +95,71 @@ class Intake:
         self._privacy = privacy
         self._clock = clock
         self._turn = asyncio.Lock()
+        self._settling: set[asyncio.Task[list[Result]]] = set()
 
     async def take(
+        self, body: Body, caller: Caller, circumstances: Circumstances = NOTHING_KNOWN
+    ) -> list[Result]:
+        """Check, clean and store the events of a body, and take them out of it. Raises Unavailable for all of them."""
+        if not self._enabled:
+            return _ignored(body)
+        reception = self._receive(body, caller, circumstances)
+        if self._privacy is not None:
+            reception.visitor_salt = await self._privacy.salt(caller.project, reception.received_at)
+        checked = _Checked(reception, len(body.events))
+        if len(body.events) <= AT_ONCE:
+            self._check_all(body.events, checked)
+        else:
+            # One after another: what is decoded and not counted by the queue yet stays as small as in one go.
+            async with self._turn:
+                pause = time.perf_counter() + SLICE_SECONDS
+                for index, raw in enumerate(body.events):
+                    self._check(index, raw, checked)
+                    if time.perf_counter() >= pause:
+                        await asyncio.sleep(0)
+                        pause = time.perf_counter() + SLICE_SECONDS
+        # What waits now is only what the queue counts: decoded, an event can take fifty times its size.
+        body.events.clear()
+        return await self._settle(checked)
+
+    def take_now(
         self,
         body: Body,
         caller: Caller,
-        *,
-        idempotency_key: str | None = None,
-        ip: str | None = None,
-        user_agent: str | None = None,
-        edge_country: str | None = None,
-        signals: Collection[Signal] = (),
-    ) -> list[Result]:
-        """Check, clean and store the events of a body, and take them out of it. Raises Unavailable for all of them.
-
-        `signals`: what the browser says its user does not want.
+        circumstances: Circumstances,
+        done: Callable[[list[Result] | Exception], None],
+    ) -> bool:
+        """As `take`, without waiting: `done` is told later, once, of the results or the error. False: only `take` can, and nothing
+        has happened.
         """
+        if not self._enabled or len(body.events) > AT_ONCE:
+            return False
+        reception = self._receive(body, caller, circumstances)
+        if self._privacy is not None:
+            try:
+                reception.visitor_salt = self._privacy.known_salt(caller.project, reception.received_at)
+            except LookupError:
+                return False
+        checked = _Checked(reception, len(body.events))
+        self._check_all(body.events, checked)
+        body.events.clear()
+        if not checked.events or checked.held or (self._privacy is not None and self._privacy.owes_consent):
+            self._settle_later(checked, done)
+            return True
+
+        def written(outcome: list[Outcome] | Unavailable) -> None:
+            try:
+                found = outcome if isinstance(outcome, Unavailable) else self._finish(checked, outcome)
+            except Exception as error:
+                # Whoever shares the group with this request is told all the same.
+                done(error)
+            else:
+                done(found)
+
+        self._writer.submit([event for _, event, _ in checked.events], written)
+        return True
+
+    def _receive(self, body: Body, caller: Caller, given: Circumstances) -> Reception:
         received_at = self._clock()
         trusted = caller.may(Right.TRUSTED)
         reception = Reception(
@@ -93,64 +169,63 @@ class Intake:
             skew=clock_skew(received_at, body.sent_at),
             reach=None if trusted else PUBLIC_REACH,
             keep_pii=self._keep_pii,
-            idempotency_key=idempotency_key,
-            ip=ip,
-            user_agent=user_agent,
-            edge_country=edge_country,
+            idempotency_key=given.idempotency_key,
+            ip=given.ip,
+            user_agent=given.user_agent,
+            edge_country=given.edge_country,
             enricher=self._enricher,
             plan=self._desk.plans.of(caller.project.id) if self._desk is not None else None,
         )
         if self._privacy is not None:
             rules = self._privacy.of(caller.project.id)
             reception.pii = rules.filter
-            if signals:
-                honoured = [signal for signal in rules.policy.signals if signal in signals]
+            if given.signals:
+                honoured = [signal for signal in rules.policy.signals if signal in given.signals]
                 reception.refusal = Refusal(honoured[0].value) if honoured else None
-            reception.visitor_salt = await self._privacy.salt(caller.project, rules, received_at)
-        if not self._enabled:
-            count_events(Status.IGNORED, len(body.events))
-            return [
-                Result(index, None, Status.IGNORED, "tracking is switched off")
-                for index in range(len(body.events))
-            ]
-        return await self._store(body.events, reception)
+        return reception
 
-    async def _store(self, raws: list[bytes | msgspec.Raw | str], reception: Reception) -> list[Result]:
-        results: list[Result | None] = [None] * len(raws)
-        events: list[_Checked] = []
-        held: list[tuple[int, HeldEvent, tuple[str, ...]]] = []
-        if len(raws) <= AT_ONCE:
-            for index, raw in enumerate(raws):
-                self._check(index, raw, reception, results, events, held)
-        else:
-            # One after another: what is decoded and not counted by the queue yet stays as small as in one go.
-            async with self._turn:
-                pause = time.perf_counter() + SLICE_SECONDS
-                for index, raw in enumerate(raws):
-                    self._check(index, raw, reception, results, events, held)
-                    if time.perf_counter() >= pause:
-                        await asyncio.sleep(0)
-                        pause = time.perf_counter() + SLICE_SECONDS
+    def _check_all(self, raws: Sequence[bytes | msgspec.Raw | str], checked: _Checked) -> None:
+        for index, raw in enumerate(raws):
+            self._check(index, raw, checked)
+
+    def _settle_later(self, checked: _Checked, done: Callable[[list[Result] | Exception], None]) -> None:
+        task = asyncio.create_task(self._settle(checked))
+        self._settling.add(task)
+
+        def settled(task: asyncio.Task[list[Result]]) -> None:
+            self._settling.discard(task)
+            if task.cancelled():
+                done(Unavailable("The server is stopping; send the same request again."))
+            else:
+                error = task.exception()
+                done(task.result() if error is None else cast(Exception, error))
+
+        task.add_done_callback(settled)
+
+    async def _settle(self, checked: _Checked) -> list[Result]:
         if self._privacy is not None:
             await self._privacy.keep_consent()
-        # What waits now is only what the queue counts: decoded, an event can take fifty times its size.
-        raws.clear()
-        outcomes = await self._writer.write([event for _, event, _ in events])
-        for (index, event, warnings), outcome in zip(events, outcomes, strict=True):
-            if outcome == KEPT_OUT:
-                results[index] = Result(index, event.event_id, Status.IGNORED, KEPT_OUT)
-                if self._privacy is not None:
-                    self._privacy.note_refused(reception.project, Refusal.ERASED, event.event_type)
-            elif isinstance(outcome, str):
-                results[index] = Result(index, event.event_id, Status.REJECTED, outcome)
-            elif outcome:
+        outcomes = await self._writer.write([event for _, event, _ in checked.events])
+        if self._desk is not None:
+            for result in await self._desk.hold(checked.held):
+                checked.results[result.index] = result
+        return self._finish(checked, outcomes)
+
+    def _finish(self, checked: _Checked, outcomes: list[Outcome]) -> list[Result]:
+        results = checked.results
+        for (index, event, warnings), outcome in zip(checked.events, outcomes, strict=True):
+            if outcome is True:
                 results[index] = Result(index, event.event_id, Status.ACCEPTED, None, warnings)
-            else:
+            elif outcome is False:
                 reason = "an event with this id is stored already"
                 results[index] = Result(index, event.event_id, Status.DUPLICATE, reason, warnings)
-        if self._desk is not None:
-            for result in await self._desk.hold(held):
-                results[result.index] = result
+            elif outcome == KEPT_OUT:
+                results[index] = Result(index, event.event_id, Status.IGNORED, KEPT_OUT)
+                if self._privacy is not None:
+                    project = checked.reception.project
+                    self._privacy.note_refused(project, Refusal.ERASED, event.event_type)
+            else:
+                results[index] = Result(index, event.event_id, Status.REJECTED, outcome)
         finished = [result for result in results if result is not None]
         if len(finished) == 1:
             count_events(finished[0].status)
@@ -163,12 +238,10 @@ class Intake:
         self,
         index: int,
         raw: bytes | msgspec.Raw | str,
-        reception: Reception,
-        results: list[Result | None],
-        events: list[_Checked],
-        held: list[tuple[int, HeldEvent, tuple[str, ...]]],
+        checked: _Checked,
     ) -> None:
-        """Take one event into `events` or `held`, or its refusal into `results`."""
+        """Take one event into its events or held ones, or its refusal into its results."""
+        reception, results = checked.reception, checked.results
         try:
             draft = draft_event(raw, index, self.limits.event_bytes)
             event = run_steps(draft, reception)
@@ -189,9 +262,9 @@ class Intake:
         if draft.warnings and self._desk is not None:
             self._desk.note(reception.project.id, draft)
         if draft.held is None:
-            events.append((index, event, warnings))
+            checked.events.append((index, event, warnings))
         else:
-            held.append((index, HeldEvent(event, draft.held), warnings))
+            checked.held.append((index, HeldEvent(event, draft.held), warnings))
 
     def _note_refused(self, draft: Draft, error: Refused, reception: Reception) -> None:
         if self._privacy is None:
@@ -206,6 +279,13 @@ class Intake:
         """Store events that the server makes itself. Raises Unavailable."""
         if self._enabled:
             await self._writer.write(events)
+
+
+def _ignored(body: Body) -> list[Result]:
+    count_events(Status.IGNORED, len(body.events))
+    return [
+        Result(index, None, Status.IGNORED, "tracking is switched off") for index in range(len(body.events))
+    ]
 
 
 def _told(draft: Draft) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from analytics_api.domain.event import NewEvent
@@ -29,12 +29,16 @@ LANE_ROWS = 250
 """Queued rows for which a lane beside the first sets out. Single events do better in one commit than in two halves."""
 
 
+Done = Callable[[list[Outcome] | Unavailable], None]
+"""Is told what became of events, or why none of them was stored. Raises nothing."""
+
+
 @dataclass(slots=True)
 class _Submission:
     project: int
     events: Sequence[NewEvent]
     size: int
-    done: asyncio.Future[list[Outcome]]
+    done: Done
 
 
 class Writer:
@@ -80,6 +84,22 @@ class Writer:
         """Store events; what returns is committed. Raises Unavailable when they were not, or not surely, stored."""
         if not events:
             return []
+        written: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
+
+        def done(outcome: list[Outcome] | Unavailable) -> None:
+            # A sender that hangs up cancels only its own answer: its events are in a group with others.
+            if written.done():
+                return
+            if isinstance(outcome, Unavailable):
+                written.set_exception(outcome)
+            else:
+                written.set_result(outcome)
+
+        self.submit(events, done)
+        return await written
+
+    def submit(self, events: Sequence[NewEvent], done: Done) -> None:
+        """As `write`, for at least one event: `done` is told later. Raises Unavailable when there is no room for them."""
         size = sum(event.size for event in events)
         if self._closing or not self.alive:
             raise Unavailable("The server is stopping; send the same request again.")
@@ -92,17 +112,14 @@ class Writer:
         self._held[project] = held + size
         self._held_bytes += size
         self._queued_rows += len(events)
-        submission = _Submission(project, events, size, asyncio.get_running_loop().create_future())
         queue = self._queues.get(project)
         if queue is None:
             queue = self._queues[project] = deque()
-        queue.append(submission)
+        queue.append(_Submission(project, events, size, done))
         self._wake[0].set()
         if self._queued_rows >= LANE_ROWS:
             for wake in self._wake[1:]:
                 wake.set()
-        # A sender that hangs up cancels only its own answer: its events are in a group with others.
-        return await submission.done
 
     async def _run(self, number: int) -> None:
         least = 1 if number == 0 else LANE_ROWS
@@ -156,15 +173,18 @@ class Writer:
         except Unavailable as error:
             _fail(group, error)
             return
-        at = 0
-        for submission in group:
-            end = at + len(submission.events)
-            if not submission.done.done():
-                submission.done.set_result(outcomes[at:end])
-            at = end
+        # Later: the next group is on its way to the database before the senders of this one are answered.
+        asyncio.get_running_loop().call_soon(_tell, group, outcomes)
+
+
+def _tell(group: Sequence[_Submission], outcomes: list[Outcome]) -> None:
+    at = 0
+    for submission in group:
+        end = at + len(submission.events)
+        submission.done(outcomes[at:end])
+        at = end
 
 
 def _fail(group: Sequence[_Submission], error: Unavailable) -> None:
     for submission in group:
-        if not submission.done.done():
-            submission.done.set_exception(error)
+        submission.done(error)

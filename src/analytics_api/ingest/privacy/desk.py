@@ -99,21 +99,30 @@ class PrivacyDesk:
                         made = PersonalDataFilter(stored.policy, stored.hash_key)
                         self._rules[project_id] = Rules(stored, made)
 
-    async def salt(self, project: Project, rules: Rules, now: datetime) -> bytes | None:
+    async def salt(self, project: Project, now: datetime) -> bytes | None:
         """The salt of visitor ids; None where none are made."""
+        try:
+            return self.known_salt(project, now)
+        except LookupError:
+            day = local_day(now, project.zone)
+            async with self._database.acquire() as connection:
+                salt = await find_salt(connection, project.id, day)
+            # The one of the day before is forgotten.
+            self._salts[project.id] = day, salt
+            return salt
+
+    def known_salt(self, project: Project, now: datetime) -> bytes | None:
+        """As `salt`, from memory. Raises LookupError when it is not there."""
+        rules = self.of(project.id)
         kind = rules.policy.visitor_ids
         if kind is VisitorIds.OFF:
             return None
         if kind is VisitorIds.LIFETIME:
             return rules.stored.hash_key
-        day = local_day(now, project.zone)
-        held = self._salts.get(project.id)
-        if held is None or held[0] != day:
-            async with self._database.acquire() as connection:
-                held = day, await find_salt(connection, project.id, day)
-            # The one of the day before is forgotten.
-            self._salts[project.id] = held
-        return held[1]
+        day, salt = self._salts[project.id]
+        if day != local_day(now, project.zone):
+            raise LookupError
+        return salt
 
     def note_removed(self, project: Project, removed: Iterable[Removal]) -> None:
         """Count what was taken out of an event."""
@@ -146,9 +155,14 @@ class PrivacyDesk:
         if self._consents.get(person) != consent:
             self._stated.append(Statement(person, at, project.id, consent, "event", self._clock()))
 
+    @property
+    def owes_consent(self) -> bool:
+        """Whether something that was noted is not stored yet."""
+        return bool(self._stated) or self._keeping.locked()
+
     async def keep_consent(self) -> None:
         """Store what was noted, before its senders are answered. Raises Unavailable."""
-        if not self._stated and not self._keeping.locked():
+        if not self.owes_consent:
             return
         # Another request may be storing what this one has noted.
         async with self._keeping:
