@@ -8,6 +8,9 @@ export interface Filter {
   value?: string | number | (string | number)[]
 }
 
+/** Requests to the API, the dashboard's own among them, would leave nothing else to see in a list of events. */
+export const NO_REQUESTS = 'event_type is_not api_request'
+
 export function useFilters() {
   const route = useRoute()
   const router = useRouter()
