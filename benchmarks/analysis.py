@@ -90,6 +90,11 @@ _ROLL_UP = (
     FROM events WHERE project_id = $1 GROUP BY 1
     """,
     """
+    INSERT INTO event_days (project_id, day, event_type, is_bot, events)
+    SELECT $1, (occurred_at AT TIME ZONE 'UTC')::date, event_type, is_bot, count(*)
+    FROM events WHERE project_id = $1 GROUP BY 2, 3, 4
+    """,
+    """
     INSERT INTO readers (project_id, name, position, updated_at)
     SELECT $1, 'rollups', max(seq), now() FROM events WHERE project_id = $1
     """,

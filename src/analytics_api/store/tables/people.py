@@ -73,6 +73,13 @@ person_days = Table(
         "day",
         postgresql_include=["person_id", "active", "active_with_bots"],
     ),
+    Index(
+        "person_days_idle",
+        "project_id",
+        "day",
+        postgresql_include=["person_id"],
+        postgresql_where=text("NOT active"),
+    ),
 )
 
 person_links = Table(
