@@ -36,12 +36,18 @@ ARGUMENTS = [
 PATIENCE_SECONDS = 60.0
 
 
-@contextmanager
-def chromium() -> Iterator[Browser]:
-    """The machine's Chromium without a window; the test is skipped where there is none."""
+def program() -> str:
+    """Where the machine's Chromium is; the test is skipped where there is none."""
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if path is None:
         pytest.skip("needs Chromium (Debian: apt install chromium)")
+    return path
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """The machine's Chromium without a window."""
+    path = program()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         try:
@@ -50,13 +56,23 @@ def chromium() -> Iterator[Browser]:
             browser.close()
 
 
+class Contents(dict[str, str | bytes]):
+    """What a web server for pages serves by path. Paths that it does not know get `/`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+        """Paths with their queries, as they were asked for."""
+
+
 @contextmanager
-def pages() -> Iterator[tuple[str, dict[str, str | bytes]]]:
-    """A web server for pages: its origin, and what it serves by path. Paths that it does not know get `/`."""
-    contents: dict[str, str | bytes] = {}
+def pages() -> Iterator[tuple[str, Contents]]:
+    """A web server for pages: its origin, and what it serves."""
+    contents = Contents()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            contents.asked.append(self.path)
             path = self.path.partition("?")[0]
             content = contents.get(path, contents.get("/", ""))
             body = content.encode() if isinstance(content, str) else content
@@ -93,7 +109,7 @@ class Site:
     key: str
     reader: str
     origin: str
-    contents: dict[str, str | bytes]
+    contents: Contents
     contexts: list[BrowserContext] = field(default_factory=list)
 
     def tag(self, **given: object) -> str:
@@ -160,6 +176,10 @@ class Site:
         rows = self.rows(event_type)
         assert len({row["event_id"] for row in rows}) == len(rows) == count
         return rows
+
+    def views(self, *paths: str) -> list[dict[str, Any]]:
+        """Views of these pages."""
+        return [row for row in self.rows("page_view") if row["event_data"]["path"] in paths]
 
     def close(self) -> None:
         """Close all visitors' windows."""

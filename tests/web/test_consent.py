@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import httpx
 from playwright.sync_api import BrowserContext, Page
 
-from tests.support.browser import Site
+from tests.support.browser import Site, make_key
 
 OURS = "Object.keys(localStorage).filter(name => name.startsWith('aa.')).sort()"
 
@@ -88,3 +91,29 @@ def test_identity_from_anonymous_to_known_and_back(site: Site) -> None:
     identified = site.rows("$identify")
     assert identified[0]["user_properties"] == {"$set": {"role": "admin"}}
     assert "ada@" not in str(rows) + str(identified)
+
+
+def test_rules_of_destinations_ask_for_what_the_visitor_agreed_to(site: Site, tmp_path: Path) -> None:
+    site.serve(consent="pending")
+    page = site.open()
+    track(page, "agreed", 1)
+    page.evaluate("analytics.optIn({purposes: {analytics: true, ads: false}})")
+    page.reload()
+    track(page, "agreed", 2)
+    undecided = site.open(path="/undecided")
+    track(undecided, "agreed", 3)
+    undecided.evaluate("analytics.optIn()")
+    rows = site.expect("agreed", 3)
+    by_number = {row["event_data"]["n"]: row["context"]["consent"] for row in rows}
+    assert by_number == {
+        1: {"analytics": True, "ads": False},
+        2: {"analytics": True, "ads": False},
+        3: {"analytics": True},
+    }
+    admin = make_key(site.dsn, tmp_path, "admin")
+    address = f"{site.server.url}/api/v1/analytics"
+    with httpx.Client(base_url=address, headers={"X-API-Key": admin}) as api:
+        for purpose, sent in (("analytics", 3), ("ads", 0)):
+            body = {"rules": {"consent": {"purposes": [purpose]}}, "event_type": "agreed"}
+            tried = api.post("/destinations/amplitude/dry-run", json=body).json()
+            assert (tried["send"], sum(tried["skip"].values())) == (sent, 3 - sent)

@@ -33,7 +33,8 @@ def test_page_views_of_a_single_page_application(site: Site) -> None:
     )
     page.wait_for_timeout(200)
     page.evaluate("history.back()")
-    views = site.expect("page_view", 3)
+    site.until(lambda: len(site.views("/start", "/old", "/new")) >= 3, "the page views")
+    views = site.views("/start", "/old", "/new")
     assert [view["event_data"]["path"] for view in views] == ["/start", "/new", "/start"]
     assert views[1]["event_data"]["title"] == "New"
     first, second = (view["context"]["page"] for view in views[:2])

@@ -17,7 +17,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext
 
-from tests.support.browser import Site, dsn_of, make_key
+from tests.support.browser import Contents, Site, dsn_of, make_key
 from tests.support.processes import ServerProcess, free_port
 
 ROOT = Path(__file__).parents[2]
@@ -141,7 +141,7 @@ def test_what_visitors_of_the_vue_app_do_is_in_the_figures(
 ) -> None:
     address, server = app
     reader = make_key(database_url, tmp_path, "read")
-    site = Site(browser, browser.new_page(), server, dsn_of(database_url), "", reader, address, {})
+    site = Site(browser, browser.new_page(), server, dsn_of(database_url), "", reader, address, Contents())
     refusing = site.visitor()
     page = refusing.new_page()
     page.goto(address)

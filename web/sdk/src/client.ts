@@ -7,13 +7,12 @@ import type {
   AnyEvents,
   Client,
   Consent,
-  Context,
   EventInput,
   EventMap,
   Host,
   Options,
-  Plugin,
   Properties,
+  Purposes,
 } from './types.js'
 
 const DEFAULTS = {
@@ -36,6 +35,9 @@ interface Identity {
   /** Properties that every event carries. */
   registered?: Properties
 }
+
+/** A document that may have been prepared before anybody asked for it. */
+type Prepared = Document & { prerendering?: boolean }
 
 let latest: unknown = null
 
@@ -81,9 +83,11 @@ function createClient(options: Options & typeof DEFAULTS): Client<AnyEvents> {
       return action()
     } catch (error) {
       warn(error)
-      return undefined
     }
   }
+  const tell = <T>(listeners: Set<(value: T) => void>, value: T) =>
+    listeners.forEach((listener) => safely(() => listener(value)))
+  const granted = () => consent === 'granted' && !signal.aborted
   const delivery =
     inPage && options.enabled !== false
       ? createDelivery(
@@ -92,35 +96,40 @@ function createClient(options: Options & typeof DEFAULTS): Client<AnyEvents> {
           store,
           `${options.storagePrefix}event.`,
           warn,
+          granted,
         )
       : undefined
 
-  const decided = () => {
-    const stored = store.get(CONSENT) as Consent | null
-    return stored ?? (refusesTracking(options) ? 'denied' : options.consent)
+  const read = <T>(name: string) => safely(() => JSON.parse(store.get(name)!) as T | null)
+  /** Stored of a decision is `denied`, or what was agreed to. */
+  const agreed = () => read<Purposes>(CONSENT)
+  const consentNow = () => {
+    if (store.get(CONSENT) === 'denied') return 'denied'
+    const now = agreed() ? 'granted' : refusesTracking(options) ? 'denied' : options.consent
+    // Nothing is counted for a page that was prepared and never looked at.
+    return now === 'granted' && (document as Prepared).prerendering ? 'pending' : now
   }
-  const persist = () => store.persist(consent === 'granted' && options.persistence !== 'memory')
 
-  const apply = (decision: Consent, erase = true) => {
-    if (decision === consent) return
+  /** Follow what was decided, wherever that was. */
+  const apply = (erase = true) => {
+    const next = consentNow()
+    if (next === consent) return
     const held = pending
-    consent = decision
+    consent = next
     pending = []
-    persist()
+    store.persist(granted() && options.persistence !== 'memory')
     if (consent === 'denied') {
       delivery?.clear()
       if (erase) reset()
     }
-    if (consent === 'granted') held.forEach(emit)
-    for (const listener of consentListeners) safely(() => listener(consent))
+    if (granted()) held.forEach(emit)
+    tell(consentListeners, consent)
   }
-  const decide = (decision: Consent, erase?: boolean) => {
+  const decide = (said: string, erase?: boolean) => {
     if (!delivery) return
-    apply(decision, erase)
     // This one thing is stored whatever it says: a refusal that is forgotten would be asked for again.
-    store.persist(true)
-    store.set(CONSENT, decision)
-    persist()
+    store.set(CONSENT, said, true)
+    apply(erase)
   }
 
   const hasOptedOut = () => consent === 'denied'
@@ -130,7 +139,7 @@ function createClient(options: Options & typeof DEFAULTS): Client<AnyEvents> {
     return identity
   }
   const identityNow = (): Identity => {
-    const stored = safely(() => JSON.parse(store.get(IDENTITY)!) as Identity | null)
+    const stored = read<Identity>(IDENTITY)
     return stored?.anonymous_id ? stored : save({ anonymous_id: uuid7() })
   }
   const reset = () => {
@@ -153,28 +162,21 @@ function createClient(options: Options & typeof DEFAULTS): Client<AnyEvents> {
     referrer: filter.url(referrer || document.referrer),
   })
 
-  const emit = (made: AnalyticsEvent) => {
-    const event = options.beforeSend ? options.beforeSend(made) : made
-    if (!event) return
-    for (const listener of eventListeners) safely(() => listener(event))
-    if (options.sandbox) console.info('[analytics]', event)
-    delivery?.add(event)
-  }
+  const emit = (made: AnalyticsEvent) =>
+    safely(() => {
+      made.context.consent = agreed() ?? undefined
+      const event = options.beforeSend ? options.beforeSend(made) : made
+      if (!event) return
+      tell(eventListeners, event)
+      if (options.sandbox) console.info('[analytics]', event)
+      delivery?.add(event)
+    })
 
   const send = (event_type: string, properties?: object, user_properties?: Properties) =>
     safely(() => {
       if (hasOptedOut() || signal.aborted) return
       const now = Date.now()
       const { anonymous_id, user_id, registered } = identityNow()
-      const context: Context = {
-        page: pageNow(),
-        seq: ++seq,
-        locale: navigator.language,
-        time_zone: Intl.DateTimeFormat().resolvedOptions().timeZone,
-        screen: `${screen.width}x${screen.height}`,
-        sdk: 'browser 0.1.0',
-      }
-      if (navigator.webdriver) context.webdriver = true
       const event: AnalyticsEvent = {
         event_id: uuid7((ids = Math.max(now, ids + 1))),
         event_type,
@@ -184,15 +186,23 @@ function createClient(options: Options & typeof DEFAULTS): Client<AnyEvents> {
         anonymous_id,
         session_id: sessionAt(now),
         timestamp: now,
-        context,
+        context: {
+          page: pageNow(),
+          seq: ++seq,
+          locale: navigator.language,
+          time_zone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+          screen: `${screen.width}x${screen.height}`,
+          sdk: 'browser 0.1.0',
+          webdriver: navigator.webdriver || undefined,
+        },
       }
-      if (consent === 'granted') emit(event)
+      if (granted()) emit(event)
       else if (pending.push(event) > options.maxQueue) pending.shift()
     })
 
   const hide = (leaving: boolean) => {
-    for (const listener of hideListeners) safely(() => listener(leaving))
-    if (consent === 'granted') delivery?.hide()
+    tell(hideListeners, leaving)
+    delivery?.hide()
   }
   const listen = <E extends Event>(target: EventTarget, types: string, listener: (event: E) => void) => {
     for (const type of types.split(' '))
@@ -224,10 +234,10 @@ function createClient(options: Options & typeof DEFAULTS): Client<AnyEvents> {
       const identity = identityNow()
       save({ ...identity, registered: { ...identity.registered, ...properties } })
     },
-    trackFeatureUsage: (feature_name, properties) => void send('feature_used', { feature_name, ...properties }),
+    trackFeatureUsage: (feature_name, properties) => send('feature_used', { feature_name, ...properties }),
     trackFormInteraction: (form_name, action, properties) =>
       void send('form_interaction', { form_name, action, ...properties }),
-    optIn: () => decide('granted'),
+    optIn: (given) => decide(JSON.stringify(given?.purposes ?? { analytics: true })),
     optOut: (given) => decide('denied', given?.erase),
     hasOptedOut,
     getConsent: () => consent,
@@ -236,42 +246,35 @@ function createClient(options: Options & typeof DEFAULTS): Client<AnyEvents> {
     onEvent: (listener) => subscribe(eventListeners, listener),
     onHide: (listener) => subscribe(hideListeners, listener),
     listen,
-    use(plugin) {
-      if (delivery) safely(() => plugin(client as unknown as Host))
-    },
+    use: (plugin) => delivery && safely(() => plugin(client as unknown as Host)),
     async flush() {
-      if (consent === 'granted') await delivery?.flush()
+      await delivery?.flush()
     },
     shutdown() {
       hide(true)
       ended.abort()
-      delivery?.stop()
     },
     sandbox: !!options.sandbox,
   }
 
   const start = () => {
-    const wake = () => {
-      if (consent === 'granted') delivery?.wake()
-    }
-    listen(document, 'visibilitychange', () => (document.hidden ? hide(false) : wake()))
+    const wake = () => delivery?.wake()
+    apply()
+    listen(window, 'visibilitychange', () => (document.hidden ? hide(false) : wake()))
     listen(window, 'pagehide', () => hide(true))
     listen(window, 'online pageshow', wake)
     // A decision in one tab holds for all of them.
     listen<StorageEvent>(window, 'storage', ({ key }) => {
-      if (key === CONSENT) apply(decided())
+      if (key === CONSENT) apply()
     })
     wake()
-    options.plugins?.forEach((plugin: Plugin) => client.use(plugin))
+    options.plugins?.forEach(client.use)
   }
 
   if (inPage) latest = client
   if (delivery) {
-    consent = decided()
-    persist()
-    // Nothing is counted for a page that was prepared and never looked at.
-    if ((document as Document & { prerendering?: boolean }).prerendering)
-      listen(document, 'prerenderingchange', start)
+    apply()
+    if ((document as Prepared).prerendering) listen(document, 'prerenderingchange', start)
     else start()
   }
   return client

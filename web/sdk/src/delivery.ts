@@ -26,7 +26,6 @@ export interface Delivery {
   wake(): void
   /** Forget every event that is waiting. */
   clear(): void
-  stop(): void
 }
 
 type Batch = [name: string, event: string][]
@@ -38,6 +37,8 @@ export function createDelivery(
   /** Start of the names of waiting events; also the name of the lock. */
   queue: string,
   warn: (...words: unknown[]) => void,
+  /** Whether anything may be sent at present. */
+  granted: () => boolean,
 ): Delivery {
   /** Names of this page's events that nobody has confirmed. */
   const own = new Set<string>()
@@ -52,12 +53,11 @@ export function createDelivery(
   let most = MOST_EVENTS
   let fresh = 0
   let running: Promise<void> | undefined
-  let stopped = false
 
   const schedule = (delay: number) => {
     const at = Math.max(Date.now() + delay, notBefore)
     // A later deadline never replaces an earlier one.
-    if (stopped || at >= due) return
+    if (at >= due) return
     clearTimeout(timer)
     due = at
     timer = setTimeout(() => void drain(), at - Date.now())
@@ -80,7 +80,7 @@ export function createDelivery(
         const kept = at < maxQueue && size <= maxQueueBytes && name > oldest
         if (!kept) {
           forget(name)
-          warn('full or old')
+          warn('dropped', name)
         }
         return kept
       })
@@ -94,7 +94,7 @@ export function createDelivery(
     const batch: Batch = []
     let size = 0
     for (const name of names) {
-      const event = underWay.has(name) ? undefined : store.get(name)
+      const event = granted() && !underWay.has(name) && store.get(name)
       if (!event) continue
       size += sizeOf(event) + 1
       if (batch.length && (batch.length >= most || size > LARGEST)) break
@@ -127,7 +127,7 @@ export function createDelivery(
     }
     for (const [name] of batch) underWay.delete(name)
     if (status === 413 && batch[1]) {
-      most = Math.ceil(batch.length / 2)
+      most = batch.length >> 1
       return true
     }
     if (/^(0|408|429|5..)$/.test(`${status}`)) {
@@ -144,14 +144,11 @@ export function createDelivery(
   }
 
   const sendAll = async () => {
-    for (let sent = 0; ; sent++) {
-      const batch = batchOf(waiting())
-      if (!batch[0] || stopped || !(await send(batch))) {
-        // Other tabs learn a little later what was removed; before that they must not get the lock.
-        if (sent) await new Promise((resolve) => setTimeout(resolve, SETTLING))
-        return
-      }
-    }
+    let batch
+    let sent
+    while ((batch = batchOf(waiting()))[0] && (await send(batch))) sent = true
+    // Other tabs learn a little later what was removed; before that they must not get the lock.
+    if (sent) await new Promise((resolve) => setTimeout(resolve, SETTLING))
   }
 
   const drain = () => {
@@ -179,7 +176,7 @@ export function createDelivery(
     add(event) {
       const name = queue + event.event_id
       const text = JSON.stringify(event)
-      if (sizeOf(text) > LARGEST) return warn('too large')
+      if (sizeOf(text) > LARGEST) return warn('dropped', name)
       store.set(name, text)
       own.add(name)
       waiting()
@@ -204,10 +201,6 @@ export function createDelivery(
     },
     clear() {
       for (const name of store.names(queue)) forget(name)
-    },
-    stop() {
-      stopped = true
-      clearTimeout(timer)
     },
   }
 }

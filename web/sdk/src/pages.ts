@@ -15,7 +15,7 @@ export function pageViews({ query, hash }: PageViewOptions = {}): Plugin {
     let timer: ReturnType<typeof setTimeout> | undefined
 
     const send = () => {
-      if (timer === undefined) return
+      if (!timer) return
       clearTimeout(timer)
       timer = undefined
       host.page()

@@ -38,7 +38,7 @@ const client = new AnalyticsClient({
 })
 
 const page = window as unknown as { analytics?: unknown }
-const early = page.analytics
+const early = page.analytics as Partial<Pick<Call[], 'forEach'>> | undefined
 const run = ([method, ...given]: Call) => (client as unknown as Callable)[method]?.(...given)
 page.analytics = Object.assign(client, { push: run })
-if (Array.isArray(early)) (early as Call[]).forEach(run)
+early?.forEach?.(run)

@@ -1,7 +1,8 @@
 /** Names and texts, on the device where that is allowed and works, else in memory. Never throws. */
 export interface Store {
   get(name: string): string | null
-  set(name: string, value: string): void
+  /** `device` says whether on the device; default is what `persist` said. */
+  set(name: string, value: string, device?: boolean): void
   remove(name: string): void
   /** All names that start so, sorted. */
   names(start: string): string[]
@@ -21,9 +22,9 @@ export function createStore(inPage: boolean): Store {
       return null
     }
   }
-  const set = (name: string, value: string) => {
+  const set = (name: string, value: string, device = persistent) => {
     memory.set(name, value)
-    if (persistent)
+    if (device)
       disk((storage) => {
         storage.setItem(name, value)
         memory.delete(name)

@@ -35,7 +35,9 @@ export interface Context {
   sdk: string
   /** Vendors to which this page has handed the event itself; the server does not send it there again. */
   forwarded?: string[]
-  webdriver?: true
+  webdriver?: boolean | undefined
+  /** What the visitor agreed to, once they decided. */
+  consent?: Purposes | undefined
   [name: string]: unknown
 }
 
@@ -54,6 +56,9 @@ export interface AnalyticsEvent {
 }
 
 export type Consent = 'pending' | 'granted' | 'denied'
+
+/** What a visitor agreed to, as in `{analytics: true, ads: false}`; rules of destinations ask for purposes by these names. */
+export type Purposes = Record<string, boolean>
 
 /** The part of the client that plugins see, without its event types. */
 export interface Host {
@@ -140,8 +145,11 @@ export interface Client<Events extends EventMap<Events> = AnyEvents> {
   /** Send `form_interaction`. Give no values that somebody typed. */
   trackFormInteraction(form: string, action: string, properties?: Properties): void
 
-  /** The visitor agrees: what was held back is sent, and the decision is remembered. */
-  optIn(): void
+  /**
+   * The visitor agrees: what was held back is sent, and the decision is remembered. From now on every event says in
+   * `context.consent` to what; default `{analytics: true}`.
+   */
+  optIn(options?: { purposes?: Purposes }): void
   /** The visitor refuses: nothing is sent any more, and what is stored is erased (`erase: false` keeps the ids). */
   optOut(options?: { erase?: boolean }): void
   hasOptedOut(): boolean

@@ -167,3 +167,56 @@ test('switched off, nothing is stored or sent', async () => {
   await client.flush()
   expect([collector.bodies.length, localStorage.length]).toEqual([0, 0])
 })
+
+test('events say what the visitor agreed to, also those from before; without a decision nothing', async () => {
+  const client = make()
+  client.track('undecided')
+  client.optIn()
+  client.track('usual')
+  client.optIn({ purposes: { analytics: true, ads: false } })
+  client.track('chosen')
+  const later = make({ consent: 'pending' })
+  later.track('remembered')
+  const asking = make({ consent: 'pending', storagePrefix: 'asking.' })
+  asking.track('held')
+  // As a handler of a click it is given an event, which is no list of purposes.
+  asking.optIn(new Event('click') as object)
+  await Promise.all([client.flush(), later.flush(), asking.flush()])
+  const said = Object.fromEntries(collector.events.map(({ event_type, context }) => [event_type, context.consent]))
+  expect(said).toEqual({
+    undecided: undefined,
+    usual: { analytics: true },
+    chosen: { analytics: true, ads: false },
+    remembered: { analytics: true, ads: false },
+    held: { analytics: true },
+  })
+})
+
+test('in memory alone, nothing but the decision is on the device', async () => {
+  const client = make({ persistence: 'memory' })
+  client.track('before')
+  client.optIn()
+  client.track('after')
+  expect(Object.keys(localStorage)).toEqual(['aa.consent'])
+  await client.flush()
+  expect(collector.events.map((event) => event.event_type)).toEqual(['before', 'after'])
+})
+
+test('a decision that cannot be read is none', async () => {
+  localStorage.setItem('aa.consent', '{half')
+  const client = make({ consent: 'pending' })
+  client.track('held')
+  await client.flush()
+  expect([client.getConsent(), collector.bodies.length]).toEqual(['pending', 0])
+})
+
+test('after shutdown nothing is sent', async () => {
+  const client = make({ flushInterval: 60_000 })
+  client.track('before')
+  client.shutdown()
+  client.track('after')
+  await client.flush()
+  // The first one went out with a beacon and waits for the next page, as beacons have no answer.
+  expect(collector.bodies).toEqual([])
+  expect(Object.keys(localStorage).filter((name) => name.startsWith('aa.event.')).length).toBe(1)
+})

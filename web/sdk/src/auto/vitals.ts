@@ -52,7 +52,7 @@ export function webVitals(): Plugin {
       if (id) slowest.set(id, Math.max(slowest.get(id) ?? 0, duration))
     })
     const unhide = host.onHide(() => {
-      const inp = [...slowest.values()].sort((a, b) => b - a)[Math.floor(slowest.size / 50)]
+      const inp = [...slowest.values()].sort((a, b) => b - a)[(slowest.size / 50) | 0]
       if (inp) vitals.inp = inp
       unhide()
       for (const observer of observers) observer.disconnect()
