@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.support.dashboard import MODES, Dashboard, settle, violations
@@ -36,8 +37,14 @@ def trends(dashboard: Dashboard, **question: Any) -> Any:
 
 def test_a_panel_is_saved_as_a_file_with_the_figures_of_the_api(dashboard: Dashboard, tmp_path: Path) -> None:
     with dashboard.open("overview?range=7d&compare=off") as looked:
+        listed = looked.page.get_by_role("list", name="Countries", exact=True).locator("[data-row]").all()
+        shown = {
+            str(row.get_attribute("data-row")): int(row.get_attribute("data-value") or "-1") for row in listed
+        }
         countries = saved(looked.page, "Countries as CSV", tmp_path)
         figures = saved(looked.page, "Key figures as CSV", tmp_path)
+    assert len(shown) == 9
+    assert shown.items() <= {row["value"]: int(row["total"]) for row in countries}.items()
     series = [{"event": "page_view", "of": "persons"}]
     answer = trends(dashboard, series=series, breakdown="context.country", breakdown_limit=50)
     values = answer["series"][0]["values"]
@@ -51,6 +58,48 @@ def test_a_panel_is_saved_as_a_file_with_the_figures_of_the_api(dashboard: Dashb
     assert {row["date"]: float(row["value"]) for row in figures if row["metric"] == "sessions"} == {
         point["metric_date"]: point["value"] for point in points
     }
+
+
+@pytest.mark.parametrize(("comparison", "step"), [("previous", 5), ("weekday", 7)])
+def test_the_comparison_shows_the_figures_of_the_days_before(
+    dashboard: Dashboard, tmp_path: Path, comparison: str, step: int
+) -> None:
+    last = datetime.now(UTC).date() - timedelta(days=1)
+    first = last - timedelta(days=4)
+    address = f"overview?from={first}&to={last}&compare={comparison}&metric=sessions"
+
+    def points(metric: str, back: int) -> dict[str, float]:
+        days = {"start_date": first - timedelta(days=back), "end_date": last - timedelta(days=back)}
+        with dashboard.api as api:
+            found = api.get("/metrics/aggregated", params={"metric_type": metric, **days}).json()
+        return {point["metric_date"]: point["value"] for point in found}
+
+    with dashboard.open(address) as looked:
+        page = looked.page
+        before = {
+            str(each.get_attribute("data-before")): float(each.get_attribute("data-value") or "nan")
+            for each in page.locator("[data-before]").all()
+        }
+        card = page.locator(".card", has=page.locator("[data-metric=sessions]")).inner_text()
+        chart = page.get_by_role("group", name=re.compile("^Sessions, "))
+        lines = [
+            [int(cell.replace(",", "")) for cell in row.locator("td").all_inner_texts()]
+            for row in page.get_by_role("table", name=re.compile("^Sessions, ")).locator("tbody tr").all()
+        ]
+        chart.focus()
+        chart.press("Home")
+        expect(chart.locator("[aria-live]")).to_have_text(re.compile(f": {lines[0][1]:,}$"))
+        figures = saved(page, "Key figures as CSV", tmp_path)
+        assert looked.complaints == []
+    now, then = points("sessions", 0), points("sessions", step)
+    assert len(then) == 5
+    assert lines == [list(pair) for pair in zip(now.values(), then.values(), strict=True)]
+    assert f"{sum(then.values()):,.0f} before" in card
+    for metric in ("sessions", "page_views", "new_registrations", "revenue"):
+        assert before[metric] == pytest.approx(sum(points(metric, step).values()))
+    people = points("dau", step)
+    assert before["dau"] == pytest.approx(sum(people.values()) / len(people))
+    assert [float(row["before"]) for row in figures if row["metric"] == "sessions"] == list(then.values())
 
 
 def test_a_file_runs_nothing_in_a_spreadsheet(living: Dashboard, tmp_path: Path) -> None:

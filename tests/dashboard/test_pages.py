@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.dashboard import MODES, Dashboard, violations
+from tests.support.dashboard import MODES, Dashboard, scroll_through, violations
 
 LIST = Path(__file__).parents[2] / "web" / "dashboard" / "src" / "pages" / "index.ts"
 PAGES = [path for path in re.findall(r"path: '([^']+)'", LIST.read_text()) if ":" not in path]
@@ -22,6 +22,7 @@ def test_a_page_is_accessible_fits_and_complains_about_nothing(
 ) -> None:
     with dashboard.open(path, **MODES[mode]) as looked:
         page = looked.page
+        scroll_through(page)
         # The window itself grows with what does not fit on a phone.
         width = MODES[mode]["viewport"]["width"]
         assert page.evaluate("document.documentElement.scrollWidth") <= width

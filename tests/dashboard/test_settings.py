@@ -10,7 +10,7 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
-from tests.support.dashboard import Dashboard, settle
+from tests.support.dashboard import Dashboard, settle, until, violations
 
 
 def keys(dashboard: Dashboard) -> dict[int, dict[str, Any]]:
@@ -129,4 +129,76 @@ def test_the_privacy_policy_is_what_the_api_has_and_takes(dashboard: Dashboard) 
                     name: before[name] for name in before if name not in ("project", "version", "updated_at")
                 },
             )
+        assert looked.complaints == []
+
+
+def test_the_origins_that_are_set_are_those_that_may_send(guarded: Dashboard) -> None:
+    with guarded.api as api:
+        key = api.post("/keys", json={"kind": "write", "name": "Page"}).json()["key"]
+
+    def sent_from(origin: str) -> int:
+        return httpx.post(
+            f"{guarded.server.url}/api/v1/analytics/events",
+            json={"event_type": "origin_tried"},
+            headers={"Authorization": f"Bearer {key}", "Origin": origin},
+            timeout=60,
+        ).status_code
+
+    assert sent_from("https://other.example") == 202
+    with guarded.open("settings") as looked:
+        page = looked.page
+        origins = page.get_by_label(re.compile("^Origins"))
+        save = page.get_by_role("button", name="Save", exact=True)
+        origins.fill("https://shop.example/cart")
+        save.click()
+        expect(page.get_by_role("status")).to_contain_text("origin")
+        origins.fill("https://shop.example")
+        save.click()
+        expect(save).to_be_disabled()
+        with guarded.api as api:
+            assert api.get("/project/origins").json()["origins"] == ["https://shop.example"]
+        # Who a key belongs to is remembered for some seconds.
+        until(page, lambda: sent_from("https://other.example") == 403, "the refusal of another origin")
+        assert sent_from("https://shop.example") == 202
+        origins.fill("")
+        save.click()
+        expect(save).to_be_disabled()
+        until(page, lambda: sent_from("https://other.example") == 202, "another origin may send again")
+        assert len(looked.complaints) == 1  # The browser notes the answer 422 to the address with a path.
+
+
+def test_who_is_invited_enters_with_the_role_and_leaves_when_removed(guarded: Dashboard) -> None:
+    with guarded.open("settings?tab=members") as looked:
+        page = looked.page
+        page.get_by_role("button", name="Invite").click()
+        sheet = page.get_by_role("dialog")
+        sheet.get_by_label("As").select_option("viewer")
+        sheet.get_by_role("button", name="Make the link").click()
+        link = sheet.get_by_label("The link", exact=True).inner_text()
+        sheet.get_by_role("button", name="Done").click()
+
+        guest = guarded.browser.new_context().new_page()
+        guest.goto(link)
+        expect(guest.get_by_text("As viewer.")).to_be_visible()
+        assert violations(guest) == []
+        guest.get_by_label("User name").fill("grace")
+        guest.get_by_label("Password").fill("four words with spaces")
+        guest.get_by_role("button", name="Join").click()
+        expect(guest.get_by_role("heading", name="Overview")).to_be_visible()
+        guest.goto(f"{guarded.server.url}/dashboard/p/default/goals")
+        settle(guest)
+        expect(guest.get_by_role("button", name="Set a goal")).to_have_count(0)
+
+        page.reload()
+        page.get_by_label("Role of grace").select_option("editor")
+        expect(page.get_by_role("status")).to_contain_text("grace is editor now.")
+        guest.reload()
+        expect(guest.get_by_role("button", name="Set a goal")).to_be_visible()
+
+        page.get_by_role("button", name="Remove grace").click()
+        page.get_by_role("dialog").get_by_role("button", name="Remove", exact=True).click()
+        expect(page.locator("[data-member=grace]")).to_be_hidden()
+        guest.reload()
+        expect(guest.get_by_role("heading", name="Goals")).to_have_count(0)
+        guest.context.close()
         assert looked.complaints == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, StorageState
 
 from tests.support.processes import ServerProcess
 
@@ -43,19 +43,26 @@ class Dashboard:
     browser: Browser
     server: ServerProcess
     project: str = "demo"
+    key: str = ""
+    """An admin key, where the server asks for one."""
+    login: StorageState | None = None
+    """What a browser keeps of a login, where the server asks for one."""
 
     @property
     def api(self) -> httpx.Client:
         """The same figures, asked for directly."""
         return httpx.Client(
-            base_url=f"{self.server.url}/api/v1/analytics", params={"project": self.project}, timeout=60
+            base_url=f"{self.server.url}/api/v1/analytics",
+            params={"project": self.project},
+            headers={"X-API-Key": self.key} if self.key else {},
+            timeout=60,
         )
 
     @contextmanager
     def open(self, path: str, **options: Any) -> Iterator[Looked]:
         """A page of the project once it has loaded; console errors and policy violations are kept."""
         options.setdefault("viewport", {"width": 1440, "height": 900})
-        context: BrowserContext = self.browser.new_context(**options)
+        context: BrowserContext = self.browser.new_context(storage_state=self.login, **options)
         try:
             context.add_init_script(_WATCH)
             looked = Looked(context.new_page())
@@ -75,6 +82,25 @@ def settle(page: Page) -> None:
     """Wait until nothing is loading."""
     page.wait_for_selector("main > *", timeout=60_000)
     page.wait_for_selector(".skeleton, [aria-busy=true]", state="detached", timeout=60_000)
+
+
+def scroll_through(page: Page) -> None:
+    """Down to the end and up again: what is below the fold is loaded when somebody comes near it."""
+    page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 100)))")
+    settle(page)
+    page.evaluate("scrollTo(0, 0)")
+
+
+def until(page: Page, condition: Callable[[], bool], what: str, *, refresh: bool = False) -> None:
+    """Wait until a condition holds, bringing the page's figures anew meanwhile if asked to; fails after a minute."""
+    for _ in range(300):
+        if condition():
+            return
+        if refresh:
+            page.keyboard.press("r")
+        page.wait_for_timeout(200)
+    raise AssertionError(f"waited for {what}")
 
 
 def violations(page: Page) -> list[str]:

@@ -43,6 +43,12 @@ export function duration(seconds: number): string {
   return `${Math.floor(seconds / size)}${name}${next && rest ? ` ${rest}${next[1]}` : ''}`
 }
 
+/** How long something took: 201 ms, 2.05 s, 3m 34s. */
+export function latency(milliseconds: number): string {
+  if (milliseconds >= 60_000) return duration(milliseconds / 1000)
+  return milliseconds < 1000 ? `${whole.format(milliseconds)} ms` : `${fine.format(milliseconds / 1000)} s`
+}
+
 export function bytes(value: number): string {
   const units = ['B', 'KB', 'MB', 'GB', 'TB']
   const power = value > 0 ? Math.min(units.length - 1, Math.floor(Math.log(value) / Math.log(1000))) : 0
@@ -55,7 +61,7 @@ export function figure(value: number | null | undefined, unit: string = 'count',
   if (unit === 'fraction') return share(value)
   if (unit === 'currency') return money(value, currency ?? undefined, short)
   if (unit === 'seconds') return duration(value)
-  if (unit === 'milliseconds') return duration(value / 1000)
+  if (unit === 'milliseconds') return latency(value)
   if (unit === 'bytes') return bytes(value)
   if (unit === 'months') return `${fine.format(value)} mo`
   return count(value, short)
@@ -132,6 +138,6 @@ export function ago(instant: string | number | Date, now = Date.now()): string {
 /** signup_completed as people write it: Signup completed. */
 export function words(name: string): string {
   const text = name.replace(/[_.-]+/g, ' ').trim()
-  const short = text.replace(/^(ai|api)\b/, (word) => word.toUpperCase())
+  const short = text.replace(/^(ai|api|pii)\b/, (word) => word.toUpperCase())
   return short.charAt(0).toUpperCase() + short.slice(1)
 }

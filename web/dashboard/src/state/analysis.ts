@@ -1,0 +1,41 @@
+/* Questions to /analysis about funnels, retention and journeys. */
+import { ask, type Answer } from '../api/client'
+import { count } from '../format'
+import type { Asked } from './trends'
+
+export type Funnel = Answer<'/analysis/funnel', 'post'>
+export type Retention = Answer<'/analysis/retention', 'post'>
+export type Journeys = Answer<'/analysis/journeys', 'post'>
+export const PERIODS = { daily: 'Day', weekly: 'Week', monthly: 'Month' }
+export type Period = keyof typeof PERIODS
+export type Order = 'ordered' | 'strict' | 'any'
+export const STEPS = ['page_view', 'signup_started', 'signup_completed', 'generation_completed', 'payment_completed']
+export const WINDOW = 1_209_600
+
+const always = (asked: Asked) => ({ start_date: asked.days.first, end_date: asked.days.last, filters: asked.filters as unknown as Record<string, never>[], include_bots: asked.bots, cohorts: [], not_cohorts: [] })
+
+/** How far people get along some steps, each within so many seconds of the first. */
+export const funnel = (asked: Asked, steps = STEPS, window_seconds = WINDOW, order: Order = 'ordered'): Promise<Funnel> =>
+  ask('/analysis/funnel', {
+    query: { project: asked.project },
+    body: { ...always(asked), steps: steps.map((event) => ({ event, filters: [], any_of: [] })), window_seconds, order, attempt: 'best', unit: 'person', grace_seconds: 0, exclusions: [], breakdown_limit: 10 },
+  })
+
+/** By how many days a matrix goes in days, weeks or months. */
+export const periodOf = (days: number): Period => (days > 120 ? 'monthly' : days > 13 ? 'weekly' : 'daily')
+
+/** Who comes back with an event, after another; null is any activity. */
+export const retention = (asked: Asked, period: Period, birth: string | null = null, returning: string | null = null): Promise<Retention> =>
+  ask('/analysis/retention', {
+    query: { project: asked.project },
+    body: { ...always(asked), birth: { event: birth, filters: [] }, returning: { event: returning, filters: [] }, mode: 'first_ever', criterion: 'on', clock: 'calendar', period, columns: 9 },
+  })
+
+/** What comes after an event, or before it: pages, or events of any type. */
+export const journeys = (asked: Asked, anchor = 'page_view', direction: 'after' | 'before' = 'after', node: 'event_type' | 'event_data.path' = 'event_data.path'): Promise<Journeys> =>
+  ask('/analysis/journeys', {
+    query: { project: asked.project },
+    body: { ...always(asked), anchor: { event: anchor, filters: [] }, direction, steps: 4, node, nodes: node === 'event_type' ? [] : [{ event: 'page_view', filters: [] }], unit: 'session', window_seconds: 86_400, collapse: true, limit: 7, paths: 8 },
+  })
+
+export const visits = (answer?: Journeys): string => (answer ? `${count(answer.journeys)} visits of ${count(answer.persons)} people` : '')
