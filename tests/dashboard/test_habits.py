@@ -69,9 +69,10 @@ def test_the_comparison_shows_the_figures_of_the_days_before(
     address = f"overview?from={first}&to={last}&compare={comparison}&metric=sessions"
 
     def points(metric: str, back: int) -> dict[str, float]:
-        days = {"start_date": first - timedelta(days=back), "end_date": last - timedelta(days=back)}
+        start, end = (day - timedelta(days=back) for day in (first, last))
+        days = {"metric_type": metric, "start_date": start.isoformat(), "end_date": end.isoformat()}
         with dashboard.api as api:
-            found = api.get("/metrics/aggregated", params={"metric_type": metric, **days}).json()
+            found = api.get("/metrics/aggregated", params=days).json()
         return {point["metric_date"]: point["value"] for point in found}
 
     with dashboard.open(address) as looked:

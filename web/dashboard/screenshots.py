@@ -77,7 +77,9 @@ def shots(url: str, project: str) -> list[Shot]:
     """All pages, each tab of the settings, a person, what is seen without a login, and the sheets. Makes a share link for one."""
     api = httpx.Client(base_url=f"{url}/api/v1/analytics", params={"project": project}, timeout=60)
     user = api.get("/users", params={"days": 30, "limit": 1}).json()["users"][0]["user_id"]
-    link = api.post("/shares", json={"view": "overview", "name": "Screenshots", "password": "four words with spaces"})
+    link = api.post(
+        "/shares", json={"view": "overview", "name": "Screenshots", "password": "four words with spaces"}
+    )
     token = link.json()["token"] if link.is_success else ""
     pages = [Shot(_file_name(path), path) for path in page_paths()]
     tabs = [Shot(f"settings-{tab}", f"settings?tab={tab}") for tab in ("keys", "members", "privacy")]
