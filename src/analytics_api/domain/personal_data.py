@@ -44,9 +44,9 @@ class Mode(StrEnum):
 
 # Looking at the raw JSON of an event first: nearly always it rules everything out, for half a microsecond.
 
-_SHAPES = bytes.maketrans(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ", b"0000000000AAAAAAAAAAAAAAAAAAAAAAAAAA")
-_INTERNATIONAL = re.compile(rb"\+0[0 ./()\-]{2,}0")
-_AMERICAN = re.compile(rb"(?:000[ \-]|000\) ?)000[ \-]0000")
+_SHAPES = bytes.maketrans(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ ", b"0000000000AAAAAAAAAAAAAAAAAAAAAAAAAA-")
+_INTERNATIONAL = re.compile(rb"\+0[0./()\-]{2,}0")
+_AMERICAN = re.compile(rb"(?:000-|000\)-?)000-0000")
 
 AT, PHONE, DIGITS, CAPITALS, TOKEN, PARAMETER = 1, 2, 4, 8, 16, 32
 EVERYTHING = 63
@@ -70,11 +70,11 @@ def hints(raw: bytes) -> int:
     # `+00:00` is the zone of a time, and 000-0000 may be in a UUID.
     if (
         (b"+" in raw and _INTERNATIONAL.search(shape))
-        or ((b"000-0000" in shape or b"000 0000" in shape) and _AMERICAN.search(shape))
+        or (b"000-0000" in shape and _AMERICAN.search(shape))
         or (escaped and b"%2B" in raw)
     ):
         found |= PHONE
-    if b"0000000000000" in shape.translate(None, b" -"):
+    if b"0000000000000" in shape.translate(None, b"-"):
         found |= DIGITS
     if b"AA00" in shape:
         found |= CAPITALS
