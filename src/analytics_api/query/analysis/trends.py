@@ -11,7 +11,6 @@ from typing import Any
 from analytics_api.domain.analysis.calendar import Calendar, Step
 from analytics_api.domain.analysis.formula import Formula
 from analytics_api.domain.filters import Path
-from analytics_api.domain.measures import Of
 from analytics_api.domain.metrics import State
 from analytics_api.domain.period import local_day, start_of_day
 from analytics_api.errors import Unprocessable
@@ -19,13 +18,11 @@ from analytics_api.query.analysis.asking import day_state, explained, wanted_day
 from analytics_api.query.analysis.questions import LETTERS, SeriesAsked, TrendQuestion
 from analytics_api.query.metrics import as_number, as_utc
 from analytics_api.store.analysis.scope import Scope, check
-from analytics_api.store.analysis.trends import Key, Series, Split, Stretch, nothing, numbers, top_values
+from analytics_api.store.analysis.trends import Series, Split, Stretch, nothing, numbers, top_values
 
 MOST_HOURS = 31
 """Days that can be told by the hour."""
 MOST_NUMBERS = 20_000
-SUMS = (Of.EVENTS, Of.SUM)
-"""What is of all buckets the sum of what is of each."""
 DEFINITION = "Numbers of each {period} period that touches the window of days. `total` is of all of it at once, so that persons are counted once."
 
 
@@ -56,7 +53,7 @@ async def trend_answer(scope: Scope, question: TrendQuestion, late_days: int) ->
     split = None
     if question.breakdown is not None:
         path = Path.parse(question.breakdown)
-        whole = Stretch(*scope.stretch(begin, end))
+        whole = Stretch(*scope.stretch(begin, end), calendar.step)
         values = await top_values(scope, series[0], whole, path, question.breakdown_limit)
         split = Split(path, values)
     chart = await _chart(scope, series, calendar, split)
@@ -109,27 +106,15 @@ async def _chart(scope: Scope, series: Sequence[Series], calendar: Calendar, spl
         name for name, start in zip(calendar.names(), calendar.starts(), strict=True) if start <= scope.as_of
     ]
     lines: dict[tuple[int, int | None], Line] = {}
+    places = (None,) if split is None else (None, *range(len(split.values) + 1))
     for number, each in enumerate(series):
-        for part in (None, split) if split is not None else (None,):
-            points = await numbers(scope, each, stretch, part)
-            if each.of in SUMS:
-                totals = _summed(points)
-            else:
-                totals = await numbers(scope, each, replace(stretch, step=None), part)
-            for place in (None,) if part is None else range(len(part.values) + 1):
-                lines[number, place] = Line(
-                    [points.get((name, place), nothing(each)) for name in names],
-                    totals.get((None, place), nothing(each)),
-                )
+        found = await numbers(scope, each, stretch, split)
+        for place in places:
+            lines[number, place] = Line(
+                [found.get((name, place), nothing(each)) for name in names],
+                found.get((None, place), nothing(each)),
+            )
     return Chart(calendar, lines)
-
-
-def _summed(points: Mapping[Key, Decimal | None]) -> dict[Key, Decimal | None]:
-    """What the buckets of each place come to."""
-    found: dict[Key, Decimal | None] = {}
-    for (_, place), value in points.items():
-        found[None, place] = (found.get((None, place)) or Decimal(0)) + (value or 0)
-    return found
 
 
 async def _before(scope: Scope, series: Sequence[Series], calendar: Calendar, split: Split | None) -> Chart:

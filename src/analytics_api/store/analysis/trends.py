@@ -16,7 +16,6 @@ from analytics_api.store.statements import fetch
 
 _AGGREGATES = {
     Of.EVENTS: "count(*)",
-    Of.PERSONS: "count(*)",
     Of.SUM: "coalesce(sum(number), 0)",
     Of.AVERAGE: "avg(number)",
     Of.MINIMUM: "min(number)",
@@ -45,15 +44,16 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """From an instant up to another, in buckets or, without a step, as a whole."""
+    """From an instant up to another, in buckets."""
 
     since: datetime
     until: datetime
-    step: Step | None = None
+    step: Step
 
 
 Key = tuple[date | datetime | None, int | None]
-"""First day of the bucket, or instant at which its hour begins, and the place of the value in the split: len(values) for all others; None where not asked for."""
+"""First day of the bucket, or instant at which its hour begins; None for all of them at once. And the place of the value in the split:
+len(values) for all others, None for all values at once."""
 
 
 def _statement(scope: Scope, series: Series, stretch: Stretch) -> Statement:
@@ -66,11 +66,11 @@ def _statement(scope: Scope, series: Series, stretch: Stretch) -> Statement:
 async def numbers(
     scope: Scope, series: Series, stretch: Stretch, split: Split | None = None
 ) -> dict[Key, Decimal | None]:
-    """The numbers of all buckets and values that have any event."""
+    """The numbers of all buckets and values that have any event, each by itself and together. Reads the events once."""
     statement = _statement(scope, series, stretch)
     columns = {
         "bucket": _bucket(scope, statement, stretch.step),
-        "place": "NULL::int" if split is None else _place(statement, split),
+        "place": "0" if split is None else _place(statement, split),
         "number": "NULL::numeric" if series.number is None else number_of(statement, series.number),
     }
     if series.of is Of.PERSONS:
@@ -78,15 +78,26 @@ async def numbers(
     listed = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
     distinct = "DISTINCT" if series.of is Of.PERSONS else ""
     share = {} if series.percentile is None else {"share": series.percentile / 100}
+    ways = [["bucket", "place"], ["place"], ["bucket"], []] if split is not None else [["bucket"], []]
     rows = await fetch(
         scope.connection,
         f"""
-        SELECT bucket, place, {_AGGREGATES[series.of]} AS value
-        FROM (SELECT {distinct} {listed} {statement.source()}) AS chosen GROUP BY bucket, place
+        WITH chosen AS MATERIALIZED (SELECT {distinct} {listed} {statement.source()})
+        {" UNION ALL ".join(_aggregated(series.of, way) for way in ways)}
         """,
         statement.parameters(**share),
     )
     return {(row.bucket, row.place): None if row.value is None else Decimal(row.value) for row in rows}
+
+
+def _aggregated(of: Of, way: Sequence[str]) -> str:
+    """Numbers of what was chosen, by bucket, by place, by both or by neither."""
+    names = ", ".join(name if name in way else f"NULL AS {name}" for name in ("bucket", "place"))
+    by = ", ".join(way) or "()"
+    if of is not Of.PERSONS:
+        return f"SELECT {names}, {_AGGREGATES[of]} AS value FROM chosen GROUP BY {by}"
+    persons = ", ".join((*way, "person"))
+    return f"SELECT {names}, count(*) AS value FROM (SELECT DISTINCT {persons} FROM chosen) AS once GROUP BY {by}"
 
 
 def nothing(series: Series) -> Decimal | None:
@@ -94,9 +105,7 @@ def nothing(series: Series) -> Decimal | None:
     return Decimal(0) if series.of in ADDITIVE else None
 
 
-def _bucket(scope: Scope, statement: Statement, step: Step | None) -> str:
-    if step is None:
-        return "NULL::date"
+def _bucket(scope: Scope, statement: Statement, step: Step) -> str:
     zone = statement.binds.bind(scope.zone.key, "text")
     if step is Step.HOURLY:
         return f"date_trunc('hour', e.occurred_at, {zone})"
