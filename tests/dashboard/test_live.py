@@ -68,7 +68,7 @@ def test_a_project_without_events_says_how_to_send_one_and_sees_it_come(
     living: Dashboard,
 ) -> None:
     empty = replace(living, project="empty")
-    for mode in ("desk-dark", "phone-light"):
+    for mode in MODES:
         with empty.open("overview", **MODES[mode]) as looked:
             page = looked.page
             expect(page.get_by_text("This page notices the first event by itself.")).to_be_visible()

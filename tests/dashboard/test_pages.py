@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.support.dashboard import MODES, Dashboard, scroll_through, violations
 
@@ -27,6 +28,58 @@ def test_a_page_is_accessible_fits_and_complains_about_nothing(
         width = MODES[mode]["viewport"]["width"]
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert violations(page) == []
+        assert looked.complaints == []
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_what_is_seen_without_a_login_is_accessible(guarded: Dashboard, mode: str) -> None:
+    with guarded.api as api:
+        body = {"view": "overview", "name": mode, "password": "four words with spaces"}
+        token = api.post("/shares", json=body).json()["token"]
+    context = guarded.browser.new_context(**MODES[mode])
+    page = context.new_page()
+    for path, heading in (
+        ("login", "Sign in"),
+        ("invitation#none", "An invitation"),
+        (f"share#{token}", "A shared view"),
+    ):
+        page.goto(f"{guarded.server.url}/dashboard/{path}")
+        page.reload()  # Only the part behind the # differs from the page before.
+        expect(page.get_by_role("heading", name=heading)).to_be_visible()
+        page.wait_for_load_state("networkidle")
+        assert page.evaluate("document.documentElement.scrollWidth") <= MODES[mode]["viewport"]["width"]
+        assert violations(page) == [], path
+    context.close()
+
+
+SHEETS = {
+    "overview": ["About People a day", "Notes", "key f", "key ?", "key /"],
+    "goals": ["Set a goal"],
+    "alerts": ["Add a rule", "Add"],
+    "destinations": ["Add a destination", "Send again…"],
+    "events?type=signup_completed": ["Signup completed"],
+    "settings?tab=keys": ["Make a key"],
+    "settings?tab=members": ["Invite"],
+}
+
+
+@pytest.mark.parametrize("mode", ["desk-light", "phone-dark"])
+@pytest.mark.parametrize("path", SHEETS)
+def test_sheets_are_accessible(dashboard: Dashboard, path: str, mode: str) -> None:
+    with dashboard.open(path, **MODES[mode]) as looked:
+        page = looked.page
+        for opener in SHEETS[path]:
+            if opener.startswith("key "):
+                page.keyboard.press(opener.removeprefix("key "))
+            else:
+                page.get_by_role("button", name=opener, exact=opener == "Add").first.click()
+            sheet = page.locator("dialog[open]")
+            expect(sheet).to_be_visible()
+            page.wait_for_selector("[aria-busy=true]", state="detached")
+            assert sheet.evaluate("(sheet) => sheet.scrollWidth <= innerWidth"), opener
+            assert violations(page) == [], opener
+            page.keyboard.press("Escape")
+            expect(sheet).to_have_count(0)
         assert looked.complaints == []
 
 

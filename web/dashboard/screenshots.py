@@ -45,6 +45,15 @@ def demo_server() -> Iterator[str]:
             server.stop()
 
 
+@contextmanager
+def guarded_server() -> Iterator[str]:
+    """A server that asks for a login: its URL."""
+    env = {"ANALYTICS__SANDBOX_MODE": "false", "ANALYTICS__ADMIN_PASSWORD": "four words with spaces"}
+    with tempfile.TemporaryDirectory() as folder, ServerProcess(env, Path(folder), "run") as server:
+        yield server.start().url
+        server.stop()
+
+
 @dataclass(frozen=True)
 class Shot:
     """A picture: where, and what is pressed there first (a key, or the name of a button)."""
@@ -54,6 +63,7 @@ class Shot:
     press: str = ""
 
 
+LOGIN = Shot("login", "/dashboard/login")
 SHEETS = [
     Shot("sheet-figure", "overview", "About People a day"),
     Shot("sheet-notes", "overview", "Notes"),
@@ -92,7 +102,6 @@ def shots(url: str, project: str) -> list[Shot]:
         Shot("person", f"users/{user}"),
         Shot("person-erase", f"users/{user}", "Erase…"),
         Shot("onboarding", "/dashboard/p/default/overview"),
-        Shot("login", "/dashboard/login"),
         Shot("invitation", "/dashboard/invitation#none"),
         Shot("share-password", f"/dashboard/share#{token}"),
         *SHEETS,
@@ -172,6 +181,9 @@ def main() -> None:
     def run(url: str) -> None:
         base = f"{url}/dashboard/p/{given.project}"
         with chromium() as browser:
+            if not given.only or LOGIN.name in given.only:
+                with guarded_server() as other:
+                    take(browser, f"{other}/dashboard", LOGIN, given.out, whole=False, modes=given.modes)
             for shot in shots(url, given.project):
                 if not given.only or shot.name in given.only:
                     take(browser, base, shot, given.out, whole=not given.screen, modes=given.modes)

@@ -138,6 +138,6 @@ export function ago(instant: string | number | Date, now = Date.now()): string {
 /** signup_completed as people write it: Signup completed. */
 export function words(name: string): string {
   const text = name.replace(/[_.-]+/g, ' ').trim()
-  const short = text.replace(/^(ai|api|pii)\b/, (word) => word.toUpperCase())
+  const short = text.replace(/^(ai|api|pii|url|dau|wau|mau|mrr|arr|arpu|ltv|cac|nrr)\b/, (word) => word.toUpperCase())
   return short.charAt(0).toUpperCase() + short.slice(1)
 }
