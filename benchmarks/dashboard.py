@@ -54,7 +54,7 @@ def measured(page: Page, rounds: int) -> tuple[list[float], list[float]]:
     for number in range(rounds + 1):
         if number:
             page.reload()
-        painted = page.wait_for_selector("html[data-painted]").get_attribute("data-painted")
+        painted = page.locator("html[data-painted]").get_attribute("data-painted")
         if number:
             first.append(page.evaluate(FIRST_PAINT))
             numbers.append(float(painted or "nan"))
