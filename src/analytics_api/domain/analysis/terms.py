@@ -39,3 +39,12 @@ class Criterion(StrEnum):
     """In the k-th or any later one."""
     ON_OR_BEFORE = "on_or_before"
     """In one of the first to the k-th; in column 0 in their own."""
+
+
+class LifecycleStage(StrEnum):
+    """What a bucket is in somebody's life."""
+
+    NEW = "new"
+    CURRENT = "current"
+    RESURRECTED = "resurrected"
+    DORMANT = "dormant"

@@ -147,6 +147,25 @@ class RetentionAnswer(Explained):
     cohorts: list[RetentionRow]
 
 
+class LifecyclePoint(BaseModel):
+    """One bucket."""
+
+    date: date
+    state: str
+    new: int
+    current: int
+    resurrected: int
+    dormant: int
+    active: int = Field(description="new + current + resurrected.")
+
+
+class LifecycleAnswer(Explained):
+    """The buckets that touch the days asked for."""
+
+    period: str
+    points: list[LifecyclePoint]
+
+
 class JourneyNode(BaseModel):
     """A node."""
 

@@ -8,13 +8,14 @@ from uuid import UUID
 
 from pydantic import Field
 
-from analytics_api.domain.analysis.terms import MOST_STEPS
+from analytics_api.domain.analysis.terms import MOST_STEPS, LifecycleStage
 from analytics_api.query.analysis.asking import NO_NUL, Asked, Question
 from analytics_api.query.analysis.questions import (
     MOST_COLUMNS,
     ExperimentQuestion,
     FunnelQuestion,
     JourneyQuestion,
+    LifecycleQuestion,
     RetentionQuestion,
     TrendQuestion,
 )
@@ -126,5 +127,15 @@ class PeopleQuestion(Asked):
     of: FunnelPeople | RetentionPeople | JourneyPeople | TrendPeople | ExperimentPeople | PersonPeople = (
         Field(discriminator="analysis")
     )
+    limit: int = Field(100, ge=1, le=1000)
+    cursor: UUID | None = Field(None, description="`next_cursor` of the page before.")
+
+
+class LifecyclePeopleQuestion(Asked):
+    """Which number, and which page of the people behind it."""
+
+    question: LifecycleQuestion
+    date: date
+    stage: LifecycleStage
     limit: int = Field(100, ge=1, le=1000)
     cursor: UUID | None = Field(None, description="`next_cursor` of the page before.")

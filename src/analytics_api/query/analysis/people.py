@@ -30,14 +30,20 @@ from analytics_api.store.analysis.scope import Scope
 
 async def people_answer(scope: Scope, asked: PeopleQuestion) -> dict[str, Any]:
     """A page of the persons, in the order of their ids. Raises Unprocessable."""
-    people, numbers = await _chosen(scope, asked)
-    rest = numbers if asked.cursor is None else _behind(people, numbers, asked.cursor)
-    page = people.uuids(rest[: asked.limit])
+    return await people_page(scope, *await _chosen(scope, asked), asked.limit, asked.cursor)
+
+
+async def people_page(
+    scope: Scope, people: People, numbers: Ints, limit: int, cursor: UUID | None
+) -> dict[str, Any]:
+    """A page of some persons, in the order of their ids."""
+    rest = numbers if cursor is None else _behind(people, numbers, cursor)
+    page = people.uuids(rest[:limit])
     rows = await described(scope.connection, page)
     return {
         "total": len(numbers),
         "persons": [person_answer(row) for row in rows],
-        "next_cursor": str(page[-1]) if len(rest) > asked.limit else None,
+        "next_cursor": str(page[-1]) if len(rest) > limit else None,
     }
 
 

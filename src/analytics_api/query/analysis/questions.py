@@ -101,6 +101,13 @@ class RetentionQuestion(Question):
         return self
 
 
+class LifecycleQuestion(Question):
+    """Who is new, stays, comes back and goes."""
+
+    activity: Happening = Field(Happening(), description="What counts as being there.")
+    period: Period = Period.WEEKLY
+
+
 class JourneyQuestion(Question):
     """What comes after, or before, an event."""
 

@@ -13,17 +13,19 @@ from analytics_api.access.dependencies import DatabaseOf, FiguresCaller, ReadCal
 from analytics_api.query.analysis.answers import (
     FunnelAnswer,
     JourneyAnswer,
+    LifecycleAnswer,
     PeoplePage,
     RetentionAnswer,
     TrendAnswer,
 )
 from analytics_api.query.analysis.asking import opened
-from analytics_api.query.analysis.cells import PeopleQuestion
+from analytics_api.query.analysis.cells import LifecyclePeopleQuestion, PeopleQuestion
 from analytics_api.query.analysis.experiment_answers import ExperimentAnswer
 from analytics_api.query.analysis.questions import (
     ExperimentQuestion,
     FunnelQuestion,
     JourneyQuestion,
+    LifecycleQuestion,
     RetentionQuestion,
     TrendQuestion,
 )
@@ -52,6 +54,17 @@ async def retention(
 
     async with opened(database, caller, rules, question) as scope:
         return await retention_answer(scope, question, rules.late_days)
+
+
+@router.post("/lifecycle", summary="Who is new, stays, comes back and goes", response_model=LifecycleAnswer)
+async def lifecycle(
+    caller: FiguresCaller, database: DatabaseOf, rules: Rules, question: LifecycleQuestion
+) -> dict[str, Any]:
+    """Persons of each day, week or month by what they did before: new, current, resurrected; and who is dormant."""
+    from analytics_api.query.analysis.lifecycle import lifecycle_answer
+
+    async with opened(database, caller, rules, question) as scope:
+        return await lifecycle_answer(scope, question, rules.late_days)
 
 
 @router.post("/journeys", summary="What comes before and after", response_model=JourneyAnswer)
@@ -96,3 +109,15 @@ async def people(
 
     async with opened(database, caller, rules, question.of.question) as scope:
         return await people_answer(scope, question)
+
+
+@router.post("/lifecycle/people", summary="Who is in a stage", response_model=PeoplePage)
+async def lifecycle_people(
+    caller: ReadCaller, database: DatabaseOf, rules: Rules, asked: LifecyclePeopleQuestion
+) -> dict[str, Any]:
+    """The persons that a number of `POST /analysis/lifecycle` counts."""
+    from analytics_api.query.analysis import lifecycle, people
+
+    async with opened(database, caller, rules, asked.question) as scope:
+        found, numbers = await lifecycle.lifecycle_people(scope, asked)
+        return await people.people_page(scope, found, numbers, asked.limit, asked.cursor)

@@ -67,7 +67,7 @@ def is_signup(scope: Scope, kind: Kind) -> bool:
 
 async def only_first(scope: Scope, kind: Kind, first: date, rows: Rows) -> Rows:
     """Of the marks since a local day the earliest of each person, of those alone who have none before."""
-    before = await _earlier(scope, kind, first, rows)
+    before = await earlier_people(scope, kind, first, rows)
     _, [person, earlier] = numbered_people(rows, before)
     order = np.lexsort((rows["at"], rows["day"], person))
     firsts = order[first_of_each(person[order])]
@@ -98,7 +98,7 @@ async def signups(scope: Scope, first: date, last: date) -> Rows:
     )
 
 
-async def _earlier(scope: Scope, kind: Kind, first: date, rows: Rows) -> Rows:
+async def earlier_people(scope: Scope, kind: Kind, first: date, rows: Rows) -> Rows:
     """Who of those with a mark did it before a local day, and perhaps others.
 
     Any active event is asked of the rollups, which keep what retention removes; of other kinds nothing is kept by person.
