@@ -94,13 +94,15 @@ class Database:
         event.listen(self.engine.sync_engine, "checkout", _require_open)
         self._pool_size = pool_size
         self._pool: asyncpg.Pool | None = None
+        self._limited: set[int] = set()
+        """Server processes of connections whose statements are cut off for a request."""
 
     async def open(self) -> None:
         """Connect and check the server. Raises ConfigurationError in one sentence when it cannot be used."""
         where = self.url.render_as_string(hide_password=True).replace("+asyncpg", "")
         try:
             self._pool = await asyncpg.create_pool(
-                **self.asyncpg_arguments(), min_size=1, max_size=self._pool_size
+                **self.asyncpg_arguments(), min_size=1, max_size=self._pool_size, reset=self._reset
             )
             async with self._pool.acquire() as connection:
                 version = int(await connection.fetchval("SHOW server_version_num"))
@@ -138,9 +140,18 @@ class Database:
         """A pooled asyncpg connection, for the log and its readers. Within `request_limits` statements are cut off after 30 s."""
         async with self.pool.acquire() as connection:
             if _for_request.get():
-                # The pool resets it when the connection comes back.
+                self._limited.add(connection.get_server_pid())
                 await connection.execute(f"SET statement_timeout = {QUERY_TIMEOUT_MS}")
             yield cast(asyncpg.Connection, connection)
+
+    async def _reset(self, connection: asyncpg.Connection) -> None:
+        """Undo what `acquire` has set, and nobody else may set anything for longer than a transaction.
+
+        asyncpg's own way, which undoes whatever a session can have, is a round trip at the end of every use.
+        """
+        if connection.get_server_pid() in self._limited:
+            self._limited.discard(connection.get_server_pid())
+            await connection.execute("RESET statement_timeout")
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:

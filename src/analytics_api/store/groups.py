@@ -12,6 +12,7 @@ import asyncpg
 
 from analytics_api.domain.event import NewEvent
 from analytics_api.store.partitions import Partitions
+from analytics_api.store.suppression import suppressed_among
 
 WRITERS_LOCK = 0x6576656E  # "even"
 
@@ -177,7 +178,8 @@ async def _write_small(
 async def _write(
     connection: asyncpg.Connection, partitions: Partitions, events: Sequence[NewEvent]
 ) -> list[Stored]:
-    kept_out = await _kept_out(connection, events)
+    # Whoever erases waits for the transactions that began before.
+    kept_out = await suppressed_among(connection, {event.person_id for event in events})
     admitted = [event for event in events if event.person_id not in kept_out] if kept_out else events
     if not admitted:
         return [None] * len(events)
@@ -189,17 +191,6 @@ async def _write(
         await _note_group(connection, partitions, fresh, after_seq)
     outcomes = iter(stored)
     return [None if event.person_id in kept_out else next(outcomes) for event in events]
-
-
-async def _kept_out(connection: asyncpg.Connection, events: Sequence[NewEvent]) -> set[UUID]:
-    """Those of the events' persons who have been erased. Whoever erases waits for the transactions that began before."""
-    if not await connection.fetchval("SELECT EXISTS (SELECT FROM suppressed_persons)"):
-        return set()
-    rows = await connection.fetch(
-        "SELECT person_id FROM suppressed_persons WHERE person_id = ANY ($1::uuid[])",
-        list({event.person_id for event in events}),
-    )
-    return {row["person_id"] for row in rows}
 
 
 async def ensure_partitions(

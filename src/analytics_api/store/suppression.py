@@ -51,6 +51,9 @@ async def lift_of_job(connection: asyncpg.Connection, job_id: int) -> None:
 
 async def suppressed_among(connection: asyncpg.Connection, persons: Iterable[UUID]) -> set[UUID]:
     """Those of the persons who are kept out."""
+    # Mostly nobody is, and to ask that takes a quarter of the time that hundred ids do.
+    if not await connection.fetchval("SELECT EXISTS (SELECT FROM suppressed_persons)"):
+        return set()
     rows = await connection.fetch(
         "SELECT person_id FROM suppressed_persons WHERE person_id = ANY ($1::uuid[])", list(persons)
     )
