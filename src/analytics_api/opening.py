@@ -10,7 +10,7 @@ from starlette.requests import HTTPConnection
 from analytics_api import control
 from analytics_api.access.authenticator import Authenticator
 from analytics_api.access.logins import Logins
-from analytics_api.application import PREFIX, Application
+from analytics_api.application import EVENTS, PREFIX, Application
 from analytics_api.domain.api_request import ApiRequest
 from analytics_api.domain.clock import system_clock
 from analytics_api.domain.project import KeyKind
@@ -32,6 +32,7 @@ from analytics_api.privacy.periods import RetentionRules
 from analytics_api.query.live.hub import LiveHub
 from analytics_api.query.metrics import FigureRules
 from analytics_api.settings import Settings
+from analytics_api.show.self_tracking import self_tracking
 from analytics_api.store.engine import Database
 from analytics_api.store.partitions import Partitions, make_ahead
 from analytics_api.store.projects import DEFAULT, ensure_project
@@ -56,6 +57,7 @@ async def open_rooms(
         )
     app.state.database = database
     app.state.partitions = partitions
+    app.state.dashboard_scripts = await _dashboard_scripts(settings, database)
     app.state.authenticator = _open_access(settings, database, stack)
     client = await stack.enter_async_context(make_client())
     services = make_services(settings, database, client, partitions=partitions)
@@ -76,6 +78,19 @@ async def open_rooms(
         worker = Worker(services)
         worker.start()
         stack.push_async_callback(worker.stop)
+
+
+async def _dashboard_scripts(settings: Settings, database: Database) -> bytes:
+    if not settings.track_dashboard:
+        return b""
+    async with database.write() as connection:
+        return await self_tracking(
+            connection,
+            script=settings.browser_script_path,
+            endpoint=settings.collect_path or EVENTS,
+            time_zone=settings.time_zone,
+            currency=settings.currency,
+        )
 
 
 def _open_access(settings: Settings, database: Database, stack: AsyncExitStack) -> Authenticator:

@@ -110,6 +110,7 @@ class Settings(BaseSettings):
     # Pages. Both names are free, because content blockers know the usual ones.
     browser_script_path: str = Field("/sdk/a.js", pattern=PATH)
     collect_path: str | None = Field(None, pattern=PATH)
+    track_dashboard: bool = False
 
     @field_validator(
         "database_url",

@@ -19,7 +19,9 @@ from analytics_api.errors import NotFound
 
 PATH = "/dashboard"
 LOGIN = f"{PATH}/login"
-OPEN = frozenset({LOGIN, f"{PATH}/invitation", f"{PATH}/share"})
+SHARED = frozenset({f"{PATH}/invitation", f"{PATH}/share"})
+"""Pages whose address lets somebody in."""
+OPEN = SHARED | {LOGIN}
 """Pages for people who are not logged in."""
 VERSIONED = "public, max-age=31536000, immutable"
 
@@ -91,17 +93,15 @@ def dashboard_router() -> APIRouter:
     async def page(request: Request) -> Response:
         authenticator: Authenticator = request.app.state.authenticator
         path = request.url.path
-        if (
-            path not in OPEN
-            and not authenticator.is_open_to(request)
-            and not await authenticator.login(request)
-            and not await authenticator.shares.find(request)
-        ):
+        known = path == LOGIN or authenticator.is_open_to(request) or bool(await authenticator.login(request))
+        if path not in OPEN and not known and not await authenticator.shares.find(request):
             # Known here, it costs the browser nothing; known there, the files of two pages.
             query = request.url.query
             wanted = quote(f"{path}?{query}" if query else path, safe="")
             return RedirectResponse(f"{LOGIN}?next={wanted}", 303, headers={"Cache-Control": "no-store"})
-        return Response(built.page, media_type="text/html", headers=_PAGE_HEADERS)
+        scripts: bytes = request.app.state.dashboard_scripts if known and path not in SHARED else b""
+        body = built.page.replace(b"</body>", scripts + b"</body>")
+        return Response(body, media_type="text/html", headers=_PAGE_HEADERS)
 
     async def entrance(request: Request) -> Response:
         query = request.url.query

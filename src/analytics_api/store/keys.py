@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
 from sqlalchemy import insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from analytics_api.domain.project import KeyKind
+from analytics_api.domain.project import KeyKind, Project
 from analytics_api.store.tables.access import api_keys
 
 _MARKS = {KeyKind.WRITE: "wk", KeyKind.SERVER: "sk", KeyKind.READ: "rk", KeyKind.ADMIN: "ak"}
@@ -99,6 +101,28 @@ async def add_key(
         .returning(*_COLUMNS)
     )
     return key, _api_key(row.one())
+
+
+async def ensure_page_key(connection: AsyncConnection, project: Project, *, name: str, now: datetime) -> str:
+    """A write key for pages that this server makes itself, the same in every process and after every start; made now if there is none.
+
+    Its text follows from the project's namespace, which is random and known to the database alone. When it was revoked it stays so.
+    """
+    digest = hashlib.sha256(b"page key " + name.encode() + project.namespace.bytes).digest()
+    key = f"{_MARKS[KeyKind.WRITE]}_{urlsafe_b64encode(digest).decode().rstrip('=')}"
+    await connection.execute(
+        upsert(api_keys)
+        .values(
+            project_id=project.id,
+            kind=KeyKind.WRITE.value,
+            name=name,
+            prefix=key[:9],
+            key_hash=hash_key(key),
+            created_at=now,
+        )
+        .on_conflict_do_nothing(index_elements=["key_hash"])
+    )
+    return key
 
 
 async def rotate_key(
