@@ -13,7 +13,7 @@ from analytics_api.access.headers import SecurityHeaders
 from analytics_api.application import EVENTS, PREFIX, Application, names_without_nul
 from analytics_api.errors import ConfigurationError
 from analytics_api.opening import open_rooms, request_sink
-from analytics_api.query.export.answers import CsvAnswers
+from analytics_api.query.export.answers import TableAnswers
 from analytics_api.routers import ROUTERS
 from analytics_api.settings import Settings
 from analytics_api.show.browser import script_endpoint, script_router
@@ -62,7 +62,7 @@ def create_app(settings: Settings, url: str, *, with_worker: bool = False) -> Ap
     app.include_router(health.router)
     app.add_route("/docs", reference, include_in_schema=False)
     _serve_pages(app, settings)
-    app.add_middleware(CsvAnswers, prefix=PREFIX)
+    app.add_middleware(TableAnswers, prefix=PREFIX)
     app.add_middleware(
         ApiTrackingMiddleware,
         sink=request_sink(app, settings),

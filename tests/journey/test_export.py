@@ -153,6 +153,43 @@ async def test_answers_as_csv(server: Served, database_url: str) -> None:
     assert missing.status_code == 404
 
 
+async def test_answers_in_every_form(server: Served, database_url: str) -> None:
+    """Of reports and of analyses: the same rows as in JSON; what changes something stays as it is."""
+    await fill(database_url, 3)
+    trend = {
+        "series": [{"event": "noted"}, {"event": "many"}],
+        "start_date": "2026-03-09",
+        "end_date": "2026-03-11",
+    }
+    points = (await get(server, "/users", days=366)).json()["users"]
+    lifecycle = {"start_date": "2026-03-09", "end_date": "2026-03-11", "period": "daily"}
+    stages = (await server.client.post(f"{BASE}/analysis/lifecycle", json=lifecycle)).json()["points"]
+    calls = [("GET", "/users?days=366", None, points), ("POST", "/analysis/lifecycle?", lifecycle, stages)]
+    for method, path, body, expected in calls:
+        assert expected
+        lines = await server.client.request(method, f"{BASE}{path}&format=jsonl", json=body)
+        assert lines.headers["content-type"] == "application/x-ndjson"
+        rows = [json.loads(line) for line in lines.text.splitlines()]
+        assert [
+            {name: row[name] for name in each if name in row}
+            for row, each in zip(rows, expected, strict=True)
+        ] == [
+            {name: value for name, value in each.items() if not isinstance(value, dict)} for each in expected
+        ]
+        file = await server.client.request(
+            method, f"{BASE}{path}", json=body, headers={"Accept": "application/vnd.apache.parquet"}
+        )
+        table = pyarrow.parquet.read_table(io.BytesIO(file.content)).to_pylist()
+        assert [{name: row[name] for name in each} for row, each in zip(table, rows, strict=True)] == rows
+    several = await server.client.post(f"{BASE}/analysis/trends?format=csv", json=trend)
+    rows = list(csv.DictReader(io.StringIO(several.text, newline="")))
+    assert [(row["letter"], float(row["total"])) for row in rows] == [("A", len(NASTY)), ("B", 3)]
+    wrong = await server.client.post(f"{BASE}/analysis/trends?format=csv", json={})
+    assert (wrong.status_code, wrong.headers["content-type"]) == (422, "application/problem+json")
+    kept = await server.client.post(f"{BASE}/process-events?format=csv")
+    assert kept.headers["content-type"] == "application/json"
+
+
 async def test_an_empty_list_has_the_columns_of_a_full_one(server: Served, database_url: str) -> None:
     """Of calls that are described by an example and of those with a schema."""
     lists = {"/users": {"days": "366"}, "/keys": {}, "/sources": {"table": "channels"}}

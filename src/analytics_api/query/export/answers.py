@@ -1,4 +1,4 @@
-"""`format=csv`, or `Accept: text/csv`, on any call that answers JSON."""
+"""`format=csv`, `jsonl` or `parquet`, or the media type in `Accept`, on any call that answers JSON and changes nothing."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from analytics_api.errors import Unprocessable
 from analytics_api.problems import response_to
 from analytics_api.query.export.described import described_columns
-from analytics_api.query.export.tables import as_csv
+from analytics_api.query.export.formats import MEDIA_TYPES, Format
+from analytics_api.query.export.tables import as_table
 
 
-class CsvAnswers:
-    """Turns JSON answers to GET below `prefix` into CSV when that is asked for; errors stay what they are."""
+class TableAnswers:
+    """Turns JSON answers to GET below `prefix`, and to analyses, into tables when that is asked for; errors stay what they are."""
 
     def __init__(self, app: ASGIApp, prefix: str) -> None:
         self.app = app
@@ -26,29 +27,44 @@ class CsvAnswers:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        if scope["type"] != "http" or scope["method"] != "GET" or not scope["path"].startswith(self._prefix):
+        kind = _wanted(scope) if scope["type"] == "http" and self._answers(scope) else None
+        if kind is None:
             await self.app(scope, receive, send)
             return
         query = parse_qs(scope["query_string"].decode("latin-1"))
-        accepted = Headers(scope=scope).get("accept", "").lstrip().lower()
-        if query.get("format") != ["csv"] and not accepted.startswith("text/csv"):
-            await self.app(scope, receive, send)
-            return
-        exchange = _Exchange(send, query.get("table", [None])[0])
+        exchange = _Exchange(send, query.get("table", [None])[0], kind)
         await self.app(scope, receive, exchange.send)
         if exchange.is_json:
             path = scope["path"].removeprefix(scope.get("root_path", ""))
-            described = partial(described_columns, scope["app"].openapi(), path)
+            described = partial(described_columns, scope["app"].openapi(), scope["method"].lower(), path)
             await exchange.answer(described)(scope, receive, send)
+
+    def _answers(self, scope: Scope) -> bool:
+        path: str = scope["path"]
+        method: str = scope["method"]
+        return path.startswith(self._prefix) and (
+            method == "GET" or (method == "POST" and path.startswith(f"{self._prefix}analysis/"))
+        )
+
+
+def _wanted(scope: Scope) -> Format | None:
+    """In which form a table is asked for; None: JSON."""
+    given = parse_qs(scope["query_string"].decode("latin-1")).get("format")
+    accepted = Headers(scope=scope).get("accept", "").lstrip().lower()
+    for kind, media_type in MEDIA_TYPES.items():
+        if given == [kind.value] or (not given and accepted.startswith(media_type.partition(";")[0])):
+            return kind
+    return None
 
 
 class _Exchange:
     """Holds a JSON answer back, passes anything else on."""
 
-    def __init__(self, send: Send, table: str | None) -> None:
+    def __init__(self, send: Send, table: str | None, kind: Format) -> None:
         self.is_json = False
         self._send = send
         self._table = table
+        self._kind = kind
         self._start: Message = {}
         self._body = b""
 
@@ -64,12 +80,12 @@ class _Exchange:
             self._body += message.get("body", b"")
 
     def answer(self, columns: Callable[[str], list[str]]) -> Response:
-        """The same as CSV. `columns`: of a list that is empty, by its path."""
+        """The same as a table. `columns`: of a list that is empty, by its path."""
         try:
-            table = as_csv(orjson.loads(self._body), self._table, columns)
+            table = as_table(orjson.loads(self._body), self._table, columns).written(self._kind)
         except Unprocessable as error:
             return response_to(error)
-        response = Response(table, media_type="text/csv; charset=utf-8")
+        response = Response(table, media_type=MEDIA_TYPES[self._kind])
         kept = [
             (name, value)
             for name, value in self._start["headers"]

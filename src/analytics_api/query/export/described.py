@@ -9,12 +9,12 @@ from typing import Any
 from analytics_api.query.export.tables import columns_of
 
 
-def described_columns(document: Mapping[str, Any], path: str, table: str) -> list[str]:
-    """Columns of a list in the answer to GET `path`, by its example or else its schema; none when neither tells.
+def described_columns(document: Mapping[str, Any], method: str, path: str, table: str) -> list[str]:
+    """Columns of a list in the answer to a call, by its example or else its schema; none when neither tells.
 
     `table` is the list's path in the answer, as in `sources.channels`; "" is the answer itself.
     """
-    answer = _operation(document["paths"], path).get("responses", {}).get("200", {})
+    answer = _operation(document["paths"], method, path).get("responses", {}).get("200", {})
     content = answer.get("content", {}).get("application/json", {})
     names = table.split(".") if table else []
     if "example" in content:
@@ -29,10 +29,10 @@ def described_columns(document: Mapping[str, Any], path: str, table: str) -> lis
     return _columns(_resolved(schema.get("items", {}), schemas), schemas)
 
 
-def _operation(paths: Mapping[str, Any], path: str) -> Mapping[str, Any]:
+def _operation(paths: Mapping[str, Any], method: str, path: str) -> Mapping[str, Any]:
     for template in (path, *paths):
         if re.fullmatch(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(template)), path) and template in paths:
-            found: Mapping[str, Any] = paths[template].get("get", {})
+            found: Mapping[str, Any] = paths[template].get(method, {})
             return found
     return {}
 

@@ -62,6 +62,18 @@ class Writer(Protocol):
         ...
 
 
+def require_arrow() -> Any:
+    """pyarrow, which is large and optional. Raises Unprocessable when it is not there."""
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise Unprocessable(
+            "format: Parquet needs pyarrow on the server: pip install 'analytics-api[parquet]'."
+        ) from None
+    return pyarrow
+
+
 def make_writer(kind: Format) -> Writer:
     """Raises Unprocessable when Parquet is asked for and pyarrow is not there."""
     if kind is Format.CSV:
@@ -135,14 +147,7 @@ class ParquetWriter:
     """Compressed with zstd. Decimals are texts, times are UTC in microseconds."""
 
     def __init__(self) -> None:
-        try:
-            import pyarrow
-            import pyarrow.parquet
-        except ImportError:
-            raise Unprocessable(
-                "format: Parquet needs pyarrow on the server: pip install 'analytics-api[parquet]'."
-            ) from None
-        self._arrow = pyarrow
+        self._arrow = pyarrow = require_arrow()
         types = {
             "integer": pyarrow.int64(),
             "boolean": pyarrow.bool_(),
