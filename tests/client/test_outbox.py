@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import cast
 
+import asyncpg
+import httpx
 import pytest
 from analytics_client.decorators import AnalyticsTracker, SyncAnalyticsTracker
 from analytics_client.testing import RecordingClient
@@ -14,7 +18,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
 
+from analytics_api.store.log import safe_position
 from tests.client.conftest import Stored
+from tests.support.browser import dsn_of
 from tests.support.processes import ServerProcess
 
 
@@ -29,10 +35,10 @@ async def engine(server: ServerProcess, server_database: str) -> AsyncIterator[A
     await made.dispose()
 
 
-async def wait_for(stored: Stored, event_type: str) -> list[str]:
-    """Users of the events of a type, once there are any."""
+async def wait_for(stored: Stored, event_type: str, count: int = 1) -> list[str]:
+    """Users of the events of a type, once there are so many."""
     async with asyncio.timeout(30):
-        while not (rows := await stored(event_type)):
+        while len(rows := await stored(event_type)) < count:
             await asyncio.sleep(0.05)
     return [row["user_id"] for row in rows]
 
@@ -66,21 +72,46 @@ async def test_commit_and_rollback(engine: AsyncEngine, stored: Stored) -> None:
     assert client.events == []
 
 
-async def test_a_transaction_that_stays_open_delays_nobody(engine: AsyncEngine, stored: Stored) -> None:
-    async with AsyncSession(engine) as slow, AsyncSession(engine) as quick:
+async def test_a_transaction_that_stays_open_delays_nobody(
+    engine: AsyncEngine, stored: Stored, server: ServerProcess, server_database: str
+) -> None:
+    """Two seconds stand for a minute: each round of the relay and of the readers behind it takes a fraction of one."""
+    others = 0
+    async with AsyncSession(engine) as slow, httpx.AsyncClient(base_url=server.url) as direct:
         await AnalyticsTracker(RecordingClient(), slow).track_subscription(
             "slow", "created", amount=Decimal("9.99")
         )
-        await AnalyticsTracker(RecordingClient(), quick).track_payment(
-            "quick", Decimal("19.99"), "EUR", "completed", payment_id="p"
-        )
-        await quick.commit()
-        assert await wait_for(stored, "payment_completed") == ["quick"]
+        began = await moment(engine)
+        while await moment(engine) - began < timedelta(seconds=2):
+            async with AsyncSession(engine) as quick:
+                await AnalyticsTracker(RecordingClient(), quick).track_payment(
+                    f"quick{others}", Decimal("19.99"), "EUR", "completed", payment_id=str(others)
+                )
+                await quick.commit()
+            body = {"event_type": "directly", "user_id": f"quick{others}", "event_data": {"n": others}}
+            assert (await direct.post("/api/v1/analytics/events", json=body)).status_code == 202
+            others += 1
+            # Each is there before the next one is sent, with the transaction still open.
+            assert len(await wait_for(stored, "payment_completed", others)) == others
+            assert len(await wait_for(stored, "directly", others)) == others
+        # Readers of the log, such as figures and destinations, need not wait for that transaction either.
+        connection = await asyncpg.connect(dsn_of(server_database))
+        try:
+            assert await safe_position(connection) >= (await stored("directly"))[-1]["seq"]
+        finally:
+            await connection.close()
         assert await stored("subscription_created") == []
-        (payment,) = await stored("payment_completed")
+        payment = (await stored("payment_completed"))[0]
         assert (payment["revenue"], payment["trusted"]) == (Decimal("19.99"), True)
         await slow.commit()
     assert await wait_for(stored, "subscription_created") == ["slow"]
+    assert others > 1
+
+
+async def moment(engine: AsyncEngine) -> datetime:
+    """The database's time."""
+    async with engine.connect() as connection:
+        return cast("datetime", await connection.scalar(text("SELECT clock_timestamp()")))
 
 
 async def test_what_goes_wrong_leaves_the_callers_transaction_alone(
