@@ -98,4 +98,4 @@ def opt_out() -> str:
 
 
 if __name__ == "__main__":
-    app.run(port=8012)
+    app.run(port=int(os.environ.get("PORT", "8012")))

@@ -56,4 +56,4 @@ def draw(text: str) -> str:
 
 
 if __name__ == "__main__":
-    app.run(port=8011)
+    app.run(port=int(os.environ.get("PORT", "8011")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -95,4 +96,4 @@ async def payments(payment: Payment) -> dict[str, str]:
 if __name__ == "__main__":
     import uvicorn
 
-    uvicorn.run(app, port=8010)
+    uvicorn.run(app, port=int(os.environ.get("PORT", "8010")))
