@@ -179,7 +179,7 @@ async def _write(
     connection: asyncpg.Connection, partitions: Partitions, events: Sequence[NewEvent]
 ) -> list[Stored]:
     # Whoever erases waits for the transactions that began before.
-    kept_out = await suppressed_among(connection, {event.person_id for event in events})
+    kept_out = await suppressed_among(connection, (event.person_id for event in events))
     admitted = [event for event in events if event.person_id not in kept_out] if kept_out else events
     if not admitted:
         return [None] * len(events)

@@ -55,7 +55,7 @@ async def suppressed_among(connection: asyncpg.Connection, persons: Iterable[UUI
     if not await connection.fetchval("SELECT EXISTS (SELECT FROM suppressed_persons)"):
         return set()
     rows = await connection.fetch(
-        "SELECT person_id FROM suppressed_persons WHERE person_id = ANY ($1::uuid[])", list(persons)
+        "SELECT person_id FROM suppressed_persons WHERE person_id = ANY ($1::uuid[])", list(set(persons))
     )
     return {row["person_id"] for row in rows}
 
