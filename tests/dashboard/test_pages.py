@@ -35,13 +35,16 @@ def test_a_page_is_accessible_fits_and_complains_about_nothing(
 def test_what_is_seen_without_a_login_is_accessible(guarded: Dashboard, mode: str) -> None:
     with guarded.api as api:
         body = {"view": "overview", "name": mode, "password": "four words with spaces"}
-        token = api.post("/shares", json=body).json()["token"]
+        shared = api.post("/shares", json=body).json()["token"]
+        invited = api.post("/invitations", json={"role": "viewer"}).json()["token"]
     context = guarded.browser.new_context(**MODES[mode])
     page = context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda line: complaints.append(line.text) if line.type == "error" else None)
     for path, heading in (
         ("login", "Sign in"),
-        ("invitation#none", "An invitation"),
-        (f"share#{token}", "A shared view"),
+        (f"invitation#{invited}", "Join"),
+        (f"share#{shared}", "A shared view"),
     ):
         page.goto(f"{guarded.server.url}/dashboard/{path}")
         page.reload()  # Only the part behind the # differs from the page before.
@@ -49,6 +52,7 @@ def test_what_is_seen_without_a_login_is_accessible(guarded: Dashboard, mode: st
         page.wait_for_load_state("networkidle")
         assert page.evaluate("document.documentElement.scrollWidth") <= MODES[mode]["viewport"]["width"]
         assert violations(page) == [], path
+    assert complaints == []
     context.close()
 
 

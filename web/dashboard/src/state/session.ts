@@ -1,21 +1,33 @@
 /* Who looks, and which projects they may see. */
 import { computed, shallowRef } from 'vue'
 
-import { get, setToken, type Answer } from '../api/client'
+import { get, Problem, setToken, type Answer } from '../api/client'
 
 export type Session = Answer<'/auth/session'>
 
 export const session = shallowRef<Session>()
 export const projects = computed(() => session.value?.projects ?? [])
 
+const BEEN = 'been-in'
+/** Whether this browser was in and has not left: else a page that needs no login does not ask, and no refusal stands in the console. */
+export const mayBeIn = () => localStorage.getItem(BEEN) !== null
+export const forgetVisit = () => localStorage.removeItem(BEEN)
+
 export function enter(found: Session): void {
+  localStorage.setItem(BEEN, '1')
   session.value = found
   setToken(found.csrf_token ?? null)
 }
 
 /** The session, asked for once. Throws a Problem with 401 when nobody is logged in. */
 export async function loadSession(): Promise<Session> {
-  if (!session.value) enter(await get('/auth/session'))
+  if (!session.value)
+    enter(
+      await get('/auth/session').catch((problem: unknown) => {
+        if (problem instanceof Problem && problem.status === 401) forgetVisit()
+        throw problem
+      }),
+    )
   return session.value!
 }
 
