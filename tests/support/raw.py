@@ -6,7 +6,7 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -122,6 +122,8 @@ async def connected(port: int, *, receive_buffer: int | None = None) -> AsyncIte
         yield client
     finally:
         client.hang_up()
+        with suppress(OSError):
+            await writer.wait_closed()
 
 
 async def ask(port: int, data: bytes) -> list[Answer]:
