@@ -40,6 +40,26 @@ test('both forms of track', async () => {
   expect(JSON.parse(collector.bodies[0]!)).toMatchObject({ key: 'wk_1', sent_at: expect.any(Number) as number })
 })
 
+test('Do Not Track is a refusal where it is to be respected, until the visitor says otherwise', async () => {
+  vi.stubGlobal('navigator', Object.create(navigator, { doNotTrack: { value: '1' } }))
+  try {
+    const heedless = make()
+    heedless.track('seen')
+    await heedless.flush()
+    expect(collector.of('seen')).toHaveLength(1)
+    const heeding = make({ respectDnt: true })
+    heeding.track('seen')
+    await heeding.flush()
+    expect(collector.of('seen')).toHaveLength(1)
+    heeding.optIn()
+    heeding.track('seen')
+    await heeding.flush()
+    expect(collector.of('seen')).toHaveLength(2)
+  } finally {
+    vi.unstubAllGlobals()
+  }
+})
+
 test('the event map types names and properties', () => {
   interface MyEvents {
     signup: { plan: 'free' | 'pro' }
