@@ -32,7 +32,7 @@ def test_a_key_is_shown_once_replaced_and_revoked(dashboard: Dashboard) -> None:
     with dashboard.open("settings?tab=keys") as looked:
         page = looked.page
         before = keys(dashboard)
-        assert page.locator("[data-key]").count() == len(before)
+        expect(page.locator("[data-key]")).to_have_count(len(before))
         page.get_by_role("button", name="Make a key").click()
         sheet = page.get_by_role("dialog")
         sheet.get_by_label("Kind").select_option("write")

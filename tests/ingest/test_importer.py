@@ -277,6 +277,8 @@ async def test_a_database_that_goes_away_stops_the_import_where_it_can_go_on(
         await run_import(database, project, path)
     monkeypatch.setattr(Database, "connect", real)
     monkeypatch.setattr(Writer, "write", write)
+    # The command that is run again is another process, and has none of the connections that were cut.
+    await database.engine.dispose()
     report = await run_import(database, project, path)
     assert (report.resumed_after, counts(report)) == (150, (500, 500, 0, 0))
     assert [str(event_id) for event_id in await event_ids(database)] == ids
