@@ -55,8 +55,13 @@ ELEMENTS = """
 
 def test_attributes_links_and_errors(site: Site) -> None:
     site.serve(ELEMENTS, auto_track=True, outbound=True, downloads=True, errors=True)
-    page = site.open()
+    visitor = site.visitor()
+    sent: list[dict[str, str]] = []
+    visitor.on("request", lambda one: sent.append(one.headers) if one.method == "POST" else None)
+    page = site.open(visitor)
+    page.evaluate("addEventListener('click', (event) => (window.prevented = event.defaultPrevented))")
     page.click("b")
+    assert page.evaluate("prevented") is False
     page.fill("[name=message]", "something secret")
     page.click("#send")
     page.fill("[name=email]", "ada@example.com")
@@ -79,6 +84,12 @@ def test_attributes_links_and_errors(site: Site) -> None:
     assert [form["event_data"]["action"] for form in forms] == ["start", "error", "submit"]
     assert forms[2]["event_data"]["fields"][:2] == ["message", "send"]
     assert "secret" not in str(forms) and "ada@" not in str(forms)
+    # What a browser sends to another origin without asking first: this type, and no header of ours.
+    assert sent
+    assert all(headers["content-type"].startswith("text/plain") for headers in sent)
+    assert not [
+        name for headers in sent for name in headers if name.startswith("x-") or name == "authorization"
+    ]
 
 
 def test_a_form_that_is_left(site: Site) -> None:
