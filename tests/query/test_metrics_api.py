@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import event
 
 from analytics_api.aggregate.closing import close_due_days
 from analytics_api.domain.metrics import METRICS
 from analytics_api.domain.project import Project
 from analytics_api.store.engine import Database
+from analytics_api.store.ledger import Spend, save_spend
 from tests.query.api import NOW, Api
 from tests.support.events import make_event, make_project, write_events
 from tests.support.figures import LATE_DAYS, at, event_on, payment_on, record, subscription_on
@@ -237,6 +240,45 @@ async def test_dashboard_in_the_shape_of_the_guide(api: Api, database: Database,
                 details[name]
             ), name
         await close_due_days(database, NOW, late_days=LATE_DAYS)
+
+
+async def test_the_dashboard_needs_two_statements(api: Api, database: Database, project: Project) -> None:
+    """Once days are closed: one for what every answer begins with, one for all that its cards show."""
+    days = [date(2025, 12, 1) + timedelta(days=number) for number in range(0, 110, 5)]
+    await record(
+        database,
+        [
+            *(event_on(project, day, f"p{number}", "signup_completed") for number, day in enumerate(days)),
+            *(payment_on(project, day, f"p{number}", "10", payment_id=f"{day}") for number, day in enumerate(days)),
+            *(subscription_on(project, day, f"p{number}", "created", "10") for number, day in enumerate(days)),
+            subscription_on(project, "2026-02-20", "p3", "cancelled"),
+            event_on(
+                project, "2026-02-10", None, "payment_refunded",
+                event_data={"payment_id": "2026-02-04", "amount": "10", "currency": "USD"},
+            ),
+            event_on(project, "2026-03-20", "p1"),
+        ],
+    )  # fmt: skip
+    async with database.write() as connection:
+        spend = Spend(date(2025, 12, 1), date(2026, 2, 28), "ads", "", Decimal(900), "USD")
+        await save_spend(connection, project, [spend], NOW)
+    fresh = await api.get("/metrics/dashboard")
+    await close_due_days(database, NOW, late_days=LATE_DAYS)
+    statements: list[str] = []
+
+    def watch(connection: Any, _record: object, _proxy: object) -> None:
+        connection.driver_connection.add_query_logger(lambda logged: statements.append(logged.query))
+
+    first = await api.get("/metrics/dashboard")
+    event.listen(database.engine.sync_engine, "checkout", watch)
+    kept = await api.get("/metrics/dashboard")
+    event.remove(database.engine.sync_engine, "checkout", watch)
+    assert len([sql for sql in statements if "_days" in sql or "payments" in sql or "metrics" in sql]) == 2
+    assert kept == first
+    names = [name for name in fresh if name != "details"]
+    assert {name: kept[name] for name in names} == {name: fresh[name] for name in names}
+    # 7 in December, 6 in January, 5 in February; one of them had it back.
+    assert kept["details"]["ltv_cac_ratio"]["basis"]["new_payers"] == 17
 
 
 async def test_dashboard_without_any_event(api: Api) -> None:

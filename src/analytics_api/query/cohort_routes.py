@@ -16,9 +16,10 @@ from analytics_api.domain.period import Period, bucket_of, buckets, local_day, n
 from analytics_api.errors import Unprocessable
 from analytics_api.query.metrics import as_number, wanted_range
 from analytics_api.query.routes import EndDate, IncludeBots, Rules, StartDate
+from analytics_api.store.metrics.acquisition import Acquisition, acquisition
 from analytics_api.store.metrics.cohorts import Cohort, observed
 from analytics_api.store.metrics.figure import Span
-from analytics_api.store.metrics.ltv import FEW_PAYERS, MARGIN, Acquisition, acquisition
+from analytics_api.store.metrics.ltv import FEW_PAYERS, MARGIN
 
 router = APIRouter(tags=["metrics"])
 

@@ -11,8 +11,15 @@ from typing import Any
 from analytics_api.domain.metrics import CONVERSION_WINDOW_DAYS, METRICS_BY_NAME, State
 from analytics_api.domain.period import Period, bucket_of, next_bucket
 from analytics_api.query.metrics import as_number, as_utc, certainty, explanation
+from analytics_api.store.metrics.acquisition import spend_asked, undone_asked
+from analytics_api.store.metrics.activity import last_active_asked
 from analytics_api.store.metrics.answer import Figures, Point
-from analytics_api.store.metrics.days import Lag, rollup_lag
+from analytics_api.store.metrics.days import Lag, lag_asked
+from analytics_api.store.metrics.figure import Span
+from analytics_api.store.metrics.ltv import acquired_in
+from analytics_api.store.metrics.people import registrations_asked
+from analytics_api.store.metrics.revenue import revenue_asked
+from analytics_api.store.statements import Asked
 
 PERCENT = Decimal(100)
 _CONVERSION = "signup_to_payment_conversion"
@@ -36,7 +43,10 @@ async def dashboard(figures: Figures, *, include_bots: bool) -> dict[str, Any]:
     conversion = _latest_cohort(figures)
     earlier = month - timedelta(days=_MONTHS_BEFORE)
     monthly = ("churn_rate", "ltv_cac_ratio", "ltv", "monthly_new_payers")
-    await figures.read_ahead({_CONVERSION: conversion, **dict.fromkeys(monthly, (earlier, month))})
+    await figures.read_ahead(
+        {_CONVERSION: conversion, **dict.fromkeys(monthly, (earlier, month))},
+        _not_kept(figures, month, include_bots=include_bots),
+    )
 
     async def card(name: str, day: date, scale: Decimal = Decimal(1)) -> Card:
         point = await figures.point(METRICS_BY_NAME[name], day, include_bots=include_bots)
@@ -59,11 +69,28 @@ async def dashboard(figures: Figures, *, include_bots: bool) -> dict[str, Any]:
     for name in ("conversion_rate", "churn_rate"):
         cards[name].details["unit_of_field"] = "percent"
     counted = ("daily_active_users", "monthly_active_users", "new_registrations_today")
-    lag = await rollup_lag(figures.connection, figures.project.id)
+    lag = await figures.lag()
     return {
         **{name: _field(card.value, whole=name in counted) for name, card in cards.items()},
         "details": {**_freshness(figures, lag), **{name: card.details for name, card in cards.items()}},
     }
+
+
+def _not_kept(figures: Figures, month: date, *, include_bots: bool) -> list[Asked]:
+    """What the cards ask beside kept figures: of today, and of the last month as long as refunds may change it."""
+
+    def of(name: str, day: date) -> Span:
+        return figures.span(METRICS_BY_NAME[name], day, day, include_bots=include_bots)
+
+    acquired = acquired_in(of("ltv_cac_ratio", month))
+    return [
+        last_active_asked(of("dau", figures.today)),
+        registrations_asked(of("new_registrations", figures.today)),
+        revenue_asked(of("revenue", figures.today)),
+        spend_asked(acquired),
+        undone_asked(acquired),
+        lag_asked(figures.project.id),
+    ]
 
 
 def _field(value: Decimal | None, *, whole: bool) -> float | int | None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections import namedtuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -41,6 +44,47 @@ async def fetch(connection: AsyncConnection, sql: str, parameters: Mapping[str, 
         return await driver.fetch(numbered, *[parameters[name] for name in names], record_class=Row)
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
         raise DBAPIError(sql, None, error, connection_invalidated=driver.is_closed()) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A statement as `fetch` takes it, to be asked together with others."""
+
+    sql: str
+    parameters: Mapping[str, Any]
+    columns: tuple[str, ...]
+    """What it selects, in that order."""
+
+
+async def fetch_together(connection: AsyncConnection, asked: Sequence[Asked]) -> list[list[Any]]:
+    """The rows of several statements in one round trip. Raises DBAPIError."""
+    parameters = {
+        f"q{place}_{name}": value
+        for place, each in enumerate(asked)
+        for name, value in each.parameters.items()
+    }
+    [found] = await fetch(connection, _together(tuple(each.sql for each in asked)), parameters)
+    return [
+        [_row_type(each.columns)(*row) for row in rows or ()] for each, rows in zip(asked, found, strict=True)
+    ]
+
+
+_NAME = re.compile(r"(?<![:\w]):(?=[a-z])")
+
+
+@lru_cache(256)
+def _together(statements: tuple[str, ...]) -> str:
+    """A statement with one column for each of some, which holds all its rows. Their parameters get the names q0_..., q1_..."""
+    parts = [
+        f"(SELECT array_agg(r) FROM ({_NAME.sub(f':q{place}_', sql)}) AS r) AS a{place}"
+        for place, sql in enumerate(statements)
+    ]
+    return f"SELECT {', '.join(parts)}"
+
+
+@lru_cache(256)
+def _row_type(columns: tuple[str, ...]) -> Any:
+    return namedtuple("Row", columns)
 
 
 @lru_cache(1024)

@@ -7,8 +7,8 @@ from datetime import date, timedelta
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics_api.domain.period import Period
-from analytics_api.store.metrics.figure import Figure, Span, count, counts, ratio
-from analytics_api.store.statements import fetch
+from analytics_api.store.metrics.figure import Figure, Span, count, counts, ratio, rows_of
+from analytics_api.store.statements import Asked, fetch
 
 _LONGEST = 30
 """Days of a rolling window."""
@@ -64,6 +64,15 @@ async def rolling(connection: AsyncConnection, span: Span, days: int) -> dict[da
     return await counts(connection, span, sql, days=days, earliest=earliest, last=span.last)
 
 
+def last_active_asked(span: Span) -> Asked:
+    """The statement behind windows that end today."""
+    return Asked(
+        "SELECT day, persons, persons_with_bots FROM last_active_days WHERE project_id = :project AND day >= :earliest",
+        {"project": span.project.id, "earliest": span.today - timedelta(days=_LONGEST - 1)},
+        ("day", "persons", "persons_with_bots"),
+    )
+
+
 async def _rolling_now(connection: AsyncConnection, span: Span, days: int) -> int | None:
     """The window that ends today, from the histogram of last active days: at most `days` rows whatever the traffic.
 
@@ -72,11 +81,7 @@ async def _rolling_now(connection: AsyncConnection, span: Span, days: int) -> in
     memory = {} if span.memory is None else span.memory
     key = "last active days", span.today
     if key not in memory:
-        memory[key] = await fetch(
-            connection,
-            "SELECT day, persons, persons_with_bots FROM last_active_days WHERE project_id = :project AND day >= :earliest",
-            {"project": span.project.id, "earliest": span.today - timedelta(days=_LONGEST - 1)},
-        )
+        memory[key] = await rows_of(connection, span.memory, last_active_asked(span))
     persons = 2 if span.include_bots else 1
     if any(row[persons] for row in memory[key] if row.day > span.today):
         return None

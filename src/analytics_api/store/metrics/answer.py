@@ -5,7 +5,7 @@ Cards, charts and exports all ask here, so they cannot differ.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Self
@@ -20,12 +20,19 @@ from analytics_api.errors import Unprocessable
 from analytics_api.store.metrics.beginning import KeptStretch, Settled, first_day_in, look_up
 from analytics_api.store.metrics.calculate import calculate
 from analytics_api.store.metrics.conversion import paid_later
-from analytics_api.store.metrics.days import DirtyDay, SealedDays, sealed_days
-from analytics_api.store.metrics.figure import Figure, Span
+from analytics_api.store.metrics.days import DirtyDay, Lag, SealedDays, lag_asked, lag_in, sealed_days
+from analytics_api.store.metrics.figure import READ_AHEAD, Figure, Span, rows_of
 from analytics_api.store.metrics.ltv import acquired_in, ratio_to_cost
 from analytics_api.store.metrics.reach import touched_buckets
-from analytics_api.store.metrics.stored import StoredFigure, stored_figures, stored_version
+from analytics_api.store.metrics.stored import (
+    StoredFigure,
+    stored_asked,
+    stored_figures,
+    stored_in,
+    stored_version,
+)
 from analytics_api.store.metrics.view import first_answerable
+from analytics_api.store.statements import Asked, fetch_together
 
 _CONVERSION = METRICS_BY_NAME["signup_to_payment_conversion"]
 _LTV, _RATIO = METRICS_BY_NAME["ltv"], METRICS_BY_NAME["ltv_cac_ratio"]
@@ -96,13 +103,34 @@ class Figures:
             beginning.sealed_until,
         )
 
-    async def read_ahead(self, wanted: Mapping[str, tuple[date, date]]) -> None:
-        """Read the kept figures of several metrics, each from a first to a last bucket, in one statement."""
-        if not self.raw:
-            stretches = {METRICS_BY_NAME[name]: stretch for name, stretch in wanted.items()}
-            found = await stored_figures(self.connection, self.project, stretches)
-            for metric, (first, last) in stretches.items():
-                self.ahead[metric.name] = KeptStretch(first, last, found[metric.name])
+    async def read_ahead(self, wanted: Mapping[str, tuple[date, date]], asked: Sequence[Asked]) -> None:
+        """Read the kept figures of several metrics, each from a first to a last bucket, and what statements give, at once."""
+        if self.raw:
+            return
+        stretches = {METRICS_BY_NAME[name]: stretch for name, stretch in wanted.items()}
+        kept, *rows = await fetch_together(self.connection, [stored_asked(self.project, stretches), *asked])
+        found = stored_in(stretches, kept)
+        for metric, (first, last) in stretches.items():
+            self.ahead[metric.name] = KeptStretch(first, last, found[metric.name])
+        self.memory[READ_AHEAD] = list(zip(asked, rows, strict=True))
+
+    async def lag(self) -> Lag:
+        """How far the figures are behind the log."""
+        [row] = await rows_of(self.connection, self.memory, lag_asked(self.project.id))
+        return lag_in(row)
+
+    def span(self, metric: Metric, first: date, last: date, *, include_bots: bool = False) -> Span:
+        """The buckets of a metric that touch the days from `first` to `last`."""
+        return Span(
+            self.project,
+            metric.period,
+            bucket_of(first, metric.period, self.project.week_start),
+            bucket_of(last, metric.period, self.project.week_start),
+            self.now,
+            include_bots and metric.takes_bots,
+            memory=self.memory,
+            raw=self.raw,
+        )
 
     @property
     def today(self) -> date:
@@ -125,18 +153,7 @@ class Figures:
         last = min(last, self.today)
         if first > last:
             return []
-        week_start = self.project.week_start
-        bots = include_bots and metric.takes_bots
-        span = Span(
-            self.project,
-            metric.period,
-            bucket_of(first, metric.period, week_start),
-            bucket_of(last, metric.period, week_start),
-            self.now,
-            bots,
-            memory=self.memory,
-            raw=self.raw,
-        )
+        span = self.span(metric, first, last, include_bots=include_bots)
         buckets = span.buckets()
         if self.raw and self.sealed_until is not None and buckets[0] < first_answerable(self.sealed_until):
             raise Unprocessable(
@@ -146,14 +163,11 @@ class Figures:
         sealed = SealedDays()
         if self.sealed_until is not None and buckets[0] <= self.sealed_until:
             sealed = await sealed_days(self.connection, self.project.id, buckets[0], self.sealed_until)
-        kept = {} if bots or self.raw else await self._kept(metric, buckets, sealed)
+        kept = {} if span.include_bots or self.raw else await self._kept(metric, buckets, sealed)
         missing = [bucket for bucket in buckets if bucket not in kept]
         made: dict[date, Figure] = {}
         if missing:
-            made = await self._make(
-                metric,
-                replace(span, first=missing[0], last=missing[-1]),
-            )
+            made = await self._make(metric, replace(span, first=missing[0], last=missing[-1]))
         found = {
             bucket: (kept[bucket].figure, kept[bucket].calculated_at)
             if bucket in kept

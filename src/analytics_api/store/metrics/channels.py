@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics_api.domain.project import Project
-from analytics_api.store.metrics.ltv import payers_parameters, payers_sql, spend_sql
+from analytics_api.store.metrics.acquisition import payers_parameters, payers_sql, spend_sql
 from analytics_api.store.statements import fetch
 
 Key = tuple[str | None, ...]

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -13,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from analytics_api.domain.metrics import Metric
 from analytics_api.domain.period import next_bucket
 from analytics_api.store.engine import Database
-from analytics_api.store.statements import fetch
+from analytics_api.store.statements import Asked, fetch
 
 ROLLUP_READER = "rollups"
 SPEND = "spend"
@@ -202,10 +203,9 @@ class Lag:
     """Arrival of the oldest of them, as far as it is known."""
 
 
-async def rollup_lag(connection: AsyncConnection, project_id: int) -> Lag:
-    """What the rollup reader of a project has not counted yet."""
-    [row] = await fetch(
-        connection,
+def lag_asked(project_id: int) -> Asked:
+    """The statement behind `rollup_lag`: one row."""
+    return Asked(
         """
         WITH reader AS (
             SELECT coalesce(max(position), 0) AS position FROM readers
@@ -221,5 +221,17 @@ async def rollup_lag(connection: AsyncConnection, project_id: int) -> Lag:
         ) AS waiting
         """,
         {"project": project_id, "reader": ROLLUP_READER},
+        ("events", "since"),
     )
+
+
+async def rollup_lag(connection: AsyncConnection, project_id: int) -> Lag:
+    """What the rollup reader of a project has not counted yet."""
+    asked = lag_asked(project_id)
+    [row] = await fetch(connection, asked.sql, asked.parameters)
+    return lag_in(row)
+
+
+def lag_in(row: Any) -> Lag:
+    """What the row of `lag_asked` says."""
     return Lag(int(row.events), row.since)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from analytics_api.domain.period import Period, bucket_of, buckets, local_day, next_bucket
 from analytics_api.domain.project import Project
 from analytics_api.store.metrics.view import in_view, view_parameters
-from analytics_api.store.statements import fetch
+from analytics_api.store.statements import Asked, fetch
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +102,30 @@ class Span:
         return in_view(statement) if self.raw else statement
 
 
+READ_AHEAD = "read ahead"
+"""Where the memory of a span has statements that were asked together, each with its rows."""
+
+
+async def rows_of(connection: AsyncConnection, memory: Mapping[Any, Any] | None, asked: Asked) -> list[Any]:
+    """The rows of a statement; those in the memory of a span where it was read ahead."""
+    for known, rows in (memory or {}).get(READ_AHEAD, ()):
+        if known == asked:
+            found: list[Any] = rows
+            return found
+    return await fetch(connection, asked.sql, asked.parameters)
+
+
 Compute = Callable[[AsyncConnection, Span], Awaitable[dict[date, Figure]]]
 """Computes a metric for a span from rollups. Buckets without anything are there too: counts are 0, ratios null."""
 
 
 async def counts(connection: AsyncConnection, span: Span, sql: str, **more: Any) -> dict[date, Figure]:
     """Figures from a statement that gives (bucket, number) and uses the shared parameters; 0 where it gives none."""
-    rows = await fetch(connection, span.sql(sql), span.parameters(**more))
+    rows = await rows_of(connection, span.memory, counting(span, sql, **more))
     found = {row[0]: row[1] for row in rows}
     return {bucket: count(found.get(bucket, 0)) for bucket in span.buckets()}
+
+
+def counting(span: Span, sql: str, **more: Any) -> Asked:
+    """The statement that `counts` asks."""
+    return Asked(span.sql(sql), span.parameters(**more), ("bucket", "number"))

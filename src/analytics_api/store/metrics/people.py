@@ -7,7 +7,8 @@ from datetime import date
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics_api.domain.period import start_of_day
-from analytics_api.store.metrics.figure import Figure, Span, counts
+from analytics_api.store.metrics.figure import Figure, Span, counting, counts
+from analytics_api.store.statements import Asked
 
 
 async def new_persons(connection: AsyncConnection, span: Span) -> dict[date, Figure]:
@@ -18,6 +19,11 @@ async def new_persons(connection: AsyncConnection, span: Span) -> dict[date, Fig
 async def new_registrations(connection: AsyncConnection, span: Span) -> dict[date, Figure]:
     """Persons by the bucket of their first signup_completed."""
     return await _by_first(connection, span, "first_signup_day")
+
+
+def registrations_asked(span: Span) -> Asked:
+    """The statement behind `new_registrations`."""
+    return counting(span, _by_first_sql(span, "first_signup_day"))
 
 
 async def new_payers(connection: AsyncConnection, span: Span) -> dict[date, Figure]:
@@ -34,8 +40,11 @@ async def new_payers(connection: AsyncConnection, span: Span) -> dict[date, Figu
 
 
 async def _by_first(connection: AsyncConnection, span: Span, column: str) -> dict[date, Figure]:
-    sql = f"""
+    return await counts(connection, span, _by_first_sql(span, column))
+
+
+def _by_first_sql(span: Span, column: str) -> str:
+    return f"""
         SELECT {span.bucket_sql(column)} AS bucket, count(*) FROM persons
         WHERE project_id = :project AND {column} >= :first AND {column} < :after GROUP BY 1
     """
-    return await counts(connection, span, sql)

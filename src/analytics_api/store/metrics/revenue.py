@@ -12,8 +12,8 @@ from decimal import Decimal
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics_api.store.metrics.activity import active_persons
-from analytics_api.store.metrics.figure import Figure, Span, count, counts, ratio
-from analytics_api.store.statements import fetch
+from analytics_api.store.metrics.figure import Figure, Span, count, counts, ratio, rows_of
+from analytics_api.store.statements import Asked, fetch
 
 
 def converted(entry: str, rate: str) -> str:
@@ -42,8 +42,8 @@ def utc_day(entry: str) -> str:
     return f"({entry}.occurred_at AT TIME ZONE 'UTC')::date"
 
 
-async def revenue(connection: AsyncConnection, span: Span) -> dict[date, Figure]:
-    """Captured payments."""
+def revenue_asked(span: Span) -> Asked:
+    """The statement behind `revenue`."""
     sql = f"""
         SELECT {span.bucket_sql("p.day")} AS bucket, coalesce(sum({converted("p", "r")}), 0) AS total,
                count(*) FILTER (WHERE p.amount > 0 AND {converted("p", "r")} IS NULL) AS unconverted,
@@ -53,9 +53,13 @@ async def revenue(connection: AsyncConnection, span: Span) -> dict[date, Figure]
           AND (:bots OR NOT p.is_bot)
         GROUP BY 1
     """
-    rows = await fetch(
-        connection, span.sql(sql), span.parameters(currency=span.project.currency, bots=span.include_bots)
-    )
+    parameters = span.parameters(currency=span.project.currency, bots=span.include_bots)
+    return Asked(span.sql(sql), parameters, ("bucket", "total", "unconverted", "unknown_amount"))
+
+
+async def revenue(connection: AsyncConnection, span: Span) -> dict[date, Figure]:
+    """Captured payments."""
+    rows = await rows_of(connection, span.memory, revenue_asked(span))
     found = {
         row.bucket: count(row.total, unconverted=row.unconverted, unknown_amount=row.unknown_amount)
         for row in rows

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -16,7 +16,7 @@ from analytics_api.domain.metrics import Metric, State
 from analytics_api.domain.project import Project
 from analytics_api.store.metrics.days import TIME_ZONE
 from analytics_api.store.metrics.figure import Figure
-from analytics_api.store.statements import fetch
+from analytics_api.store.statements import Asked, fetch
 from analytics_api.store.tables.figures import metric_revisions
 
 
@@ -31,12 +31,9 @@ class StoredFigure:
     """In whose days it was counted."""
 
 
-async def stored_figures(
-    connection: AsyncConnection, project: Project, wanted: Mapping[Metric, tuple[date, date]]
-) -> dict[str, dict[date, StoredFigure]]:
-    """Kept figures of each metric from a first to a last bucket that were made by today's definition, by name and bucket."""
-    rows = await fetch(
-        connection,
+def stored_asked(project: Project, wanted: Mapping[Metric, tuple[date, date]]) -> Asked:
+    """The statement behind `stored_figures`."""
+    return Asked(
         """
         SELECT metric_type, metric_date, value, numerator, denominator, kept.state, details::text, calculated_at, time_zone
         FROM unnest(CAST(:metrics AS text[]), CAST(:periods AS text[]), CAST(:versions AS integer[]), CAST(:firsts AS date[]),
@@ -53,7 +50,20 @@ async def stored_figures(
             "firsts": [first for first, _ in wanted.values()],
             "lasts": [last for _, last in wanted.values()],
         },
+        ("metric", "day", "value", "numerator", "denominator", "state", "details", "calculated_at", "zone"),
     )
+
+
+async def stored_figures(
+    connection: AsyncConnection, project: Project, wanted: Mapping[Metric, tuple[date, date]]
+) -> dict[str, dict[date, StoredFigure]]:
+    """Kept figures of each metric from a first to a last bucket that were made by today's definition, by name and bucket."""
+    asked = stored_asked(project, wanted)
+    return stored_in(wanted, await fetch(connection, asked.sql, asked.parameters))
+
+
+def stored_in(wanted: Iterable[Metric], rows: Iterable[Any]) -> dict[str, dict[date, StoredFigure]]:
+    """The figures in the rows of `stored_asked`."""
     found: dict[str, dict[date, StoredFigure]] = {metric.name: {} for metric in wanted}
     # A chart has hundreds of these: unpacked at once, and what most of them share is made once.
     for name, day, value, top, bottom, state, details, calculated_at, zone in rows:

@@ -38,6 +38,12 @@ payments = Table(
     Index("payments_project_day", "project_id", "day"),
     Index("payments_project_payment", "project_id", "payment_id"),
     Index("payments_person", "person_id"),
+    Index(
+        "payments_given_back",
+        "project_id",
+        "occurred_at",
+        postgresql_where=text("kind IN ('refund', 'chargeback')"),
+    ),
 )
 
 subscription_changes = Table(
