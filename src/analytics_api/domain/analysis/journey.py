@@ -44,9 +44,11 @@ class Journeys:
         """
         rows = [self.labels[0]]
         for row in self.labels[1:]:
-            values, counts = np.unique(row[row != END], return_counts=True)
-            kept = values[np.lexsort((values, -counts))[:most]]
-            rows.append(np.where((row == END) | np.isin(row, kept), row, OTHERS))
+            values, index, counts = np.unique(row, return_inverse=True, return_counts=True)
+            frequent = np.lexsort((values, -counts))
+            kept = values == END
+            kept[frequent[values[frequent] != END][:most]] = True
+            rows.append(np.where(kept[index], row, OTHERS))
         return np.array(rows)
 
 
@@ -99,13 +101,12 @@ def _nearest_of_runs(stream: Stream, places: Ints, *, back: bool) -> Ints:
 def links(levels: Ints) -> list[Link]:
     """The links between neighbouring levels, most frequent first within each. What has ended goes nowhere."""
     found = []
-    for level, (here, there) in enumerate(pairwise(levels)):
-        alive = here != END
-        pairs, counts = np.unique(np.stack([here[alive], there[alive]]), axis=1, return_counts=True)
-        made = [
-            Link(level, source, target, count)
-            for source, target, count in zip(*pairs.tolist(), counts.tolist(), strict=True)
-        ]
+    rows = [np.unique(row, return_inverse=True) for row in levels]
+    for level, ((sources, source), (targets, target)) in enumerate(pairwise(rows)):
+        alive = sources[source] != END
+        pairs, counts = np.unique(source[alive] * len(targets) + target[alive], return_counts=True)
+        ends = sources[pairs // len(targets)], targets[pairs % len(targets)], counts
+        made = [Link(level, *each) for each in zip(*(column.tolist() for column in ends), strict=True)]
         found += sorted(made, key=lambda link: (-link.count, link.source, link.target))
     return found
 
@@ -114,6 +115,11 @@ def top_paths(levels: Ints, most: int) -> list[tuple[Sequence[int], int]]:
     """The most frequent whole journeys with their number."""
     if levels.shape[1] == 0:
         return []
-    paths, counts = np.unique(levels, axis=1, return_counts=True)
-    order = np.lexsort((*paths[::-1], -counts))[:most]
-    return [(paths[:, index].tolist(), int(counts[index])) for index in order]
+    path = np.zeros(levels.shape[1], np.int64)
+    for row in levels:
+        values, index = np.unique(row, return_inverse=True)
+        # Numbers in the order of what they stand for, anew at each level so that they stay small.
+        _, path = np.unique(path * len(values) + index, return_inverse=True)
+    _, example, counts = np.unique(path, return_index=True, return_counts=True)
+    order = np.argsort(-counts, kind="stable")[:most]
+    return [(levels[:, example[index]].tolist(), int(counts[index])) for index in order]

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
+_TOO_LARGE = 2**63
+"""For whole numbers of 64 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +42,7 @@ def arranged(
     person: Ints, time: Ints, seq: Ints, mask: Ints, *, path: Ints | None = None, label: Ints | None = None
 ) -> Stream:
     """A stream of events that come in any order. Without `path` an attempt may use all events of its person."""
-    keys = (seq, time, person) if path is None else (seq, time, path, person)
-    order = np.lexsort(keys)
+    order = chronological(person, time, seq) if path is None else np.lexsort((seq, time, path, person))
     person = person[order]
     return Stream(
         person,
@@ -51,6 +52,27 @@ def arranged(
         mask[order],
         np.zeros(len(order), np.int64) if label is None else label[order],
     )
+
+
+def chronological(group: Ints, time: Ints, seq: Ints) -> Ints:
+    """The order by group, time and place in the log. Groups are numbered from 0.
+
+    One key is sorted in a small part of the time of three; the few of one group and time are put in order afterwards.
+    """
+    if len(group) == 0:
+        return np.zeros(0, np.int64)
+    begin = int(time.min())
+    width = int(time.max()) - begin + 1
+    if (int(group.max()) + 1) * width >= _TOO_LARGE:
+        return np.lexsort((seq, time, group))
+    keys = group * width + (time - begin)
+    order = np.argsort(keys)
+    keys = keys[order]
+    same = keys[1:] == keys[:-1]
+    tied = np.flatnonzero(np.append(same, False) | np.append(False, same))
+    among = order[tied]
+    order[tied] = among[np.lexsort((seq[among], keys[tied]))]
+    return order
 
 
 def numbered(*columns: Ints) -> Ints:

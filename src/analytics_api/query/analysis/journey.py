@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from analytics_api.domain.analysis.journey import END, OTHERS, Journeys, Walk, find, links, top_paths
-from analytics_api.domain.analysis.stream import Ints, Stream
+from analytics_api.domain.analysis.stream import Ints, Stream, distinct
 from analytics_api.domain.analysis.terms import SECOND
 from analytics_api.domain.filters import Path
 from analytics_api.errors import Unprocessable
@@ -76,14 +76,15 @@ async def journey_answer(scope: Scope, question: JourneyQuestion, late_days: int
     )
     answer = await explained(scope, definition, first, last, late_days)
     answer["window"]["seconds"] = question.window_seconds
-    nodes, numbers = _nodes(levels, named)
+    nodes, numbers = await worked_out(_nodes, levels, named)
+    persons = await worked_out(distinct, found.stream.person[found.journeys.starts])
     return {
         **answer,
         "unit": question.unit,
         "direction": question.direction,
         "node": question.node,
         "journeys": len(found.journeys.starts),
-        "persons": len(np.unique(found.stream.person[found.journeys.starts])),
+        "persons": len(persons),
         "nodes": nodes,
         "links": [
             {
@@ -91,14 +92,14 @@ async def journey_answer(scope: Scope, question: JourneyQuestion, late_days: int
                 "target": numbers[link.level + 1, link.target],
                 "count": link.count,
             }
-            for link in links(levels)
+            for link in await worked_out(links, levels)
         ],
         "paths": [
             {
                 "count": count,
                 "nodes": [numbers[level, label] for level, label in enumerate(path) if label != END],
             }
-            for path, count in top_paths(levels, question.paths)
+            for path, count in await worked_out(top_paths, levels, question.paths)
         ],
     }
 

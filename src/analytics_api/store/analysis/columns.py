@@ -85,7 +85,7 @@ async def copy_rows(
         )
     table = np.frombuffer(received, shape, count, _HEADER)
     return Rows(
-        np.stack([table["high"], table["low"]]).astype(np.uint64),
+        np.array([table["high"], table["low"]], np.uint64),
         {name: table[name].astype(np.int64) for name in names},
     )
 
@@ -107,17 +107,48 @@ def float_sql(number: str) -> str:
     return f"('x' || encode(float8send(coalesce(CAST({number} AS float8), 'NaN')), 'hex'))::bit(64)::bigint"
 
 
-async def event_rows(statement: Statement, columns: Mapping[str, str], *, keep: str = "true") -> Rows:
-    """The wanted events of a statement: person, `time`, `seq`, and columns from SQL. `keep` may name those columns."""
+async def event_times(statement: Statement) -> Rows:
+    """Person and `time` of the wanted events of a statement."""
+    select = f"SELECT {statement.PERSON} AS person_id, e.occurred_at AS time {statement.source()}"
+    return await copy_rows(statement.scope.connection, select, ["time"], statement.parameters())
+
+
+async def event_rows(statement: Statement, columns: Mapping[str, str]) -> Rows:
+    """The wanted events of a statement: person, `time`, `seq`, and columns from SQL."""
+    listed = "".join(f", CAST({sql} AS bigint) AS {name}" for name, sql in columns.items())
+    select = (
+        f"SELECT {statement.PERSON} AS person_id, e.occurred_at AS time, e.seq{listed} {statement.source()}"
+    )
+    return await copy_rows(
+        statement.scope.connection, select, ["time", "seq", *columns], statement.parameters()
+    )
+
+
+async def masked_rows(
+    statement: Statement, mask: str, bits: int, columns: Mapping[str, str], *, unmasked: str = "false"
+) -> Rows:
+    """The events of a statement with a bit of `mask`, and without one those that meet `unmasked`.
+
+    Person, `time`, `seq`, `mask` of at most so many bits, and columns from SQL. `unmasked` may name columns of `events` without
+    its alias.
+    """
+    shared = 2**63 >> bits > statement.scope.position
+    # A number for two costs PostgreSQL, the connection and this process a third less.
+    place = [f"seq << {bits} | mask"] if shared else ["seq", "mask"]
     listed = "".join(f", CAST({sql} AS bigint) AS {name}" for name, sql in columns.items())
     # OFFSET 0 keeps PostgreSQL from working out the columns twice.
     select = f"""
-        SELECT * FROM (
-            SELECT {statement.PERSON} AS person_id, e.occurred_at AS time, e.seq{listed} {statement.source()} OFFSET 0
-        ) AS found WHERE {keep}
+        SELECT person_id, time, {", ".join([*place, *columns])} FROM (
+            SELECT {statement.PERSON} AS person_id, e.occurred_at AS time, e.seq, e.event_type, e.context,
+                   CAST({mask} AS bigint) AS mask{listed} {statement.source()} OFFSET 0
+        ) AS found WHERE mask <> 0 OR {unmasked}
     """
-    connection = statement.scope.connection
-    return await copy_rows(connection, select, ["time", "seq", *columns], statement.parameters())
+    names = ["time", "seq", *([] if shared else ["mask"]), *columns]
+    rows = await copy_rows(statement.scope.connection, select, names, statement.parameters())
+    if not shared:
+        return rows
+    packed = rows["seq"]
+    return Rows(rows.ids, {**rows.columns, "seq": packed >> bits, "mask": packed & ((1 << bits) - 1)})
 
 
 @dataclass(frozen=True, slots=True)

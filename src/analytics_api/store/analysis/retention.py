@@ -5,15 +5,17 @@ Rows are (person, `at`, `day`): microseconds, and days since 2000-01-01. From ro
 
 from __future__ import annotations
 
+import asyncio
 from datetime import date, datetime, timedelta
 from typing import Any
 
 import numpy as np
 
-from analytics_api.domain.analysis.stream import Ints, first_of_each
+from analytics_api.domain.analysis.days import local_days
+from analytics_api.domain.analysis.stream import first_of_each
 from analytics_api.domain.event import EventType
 from analytics_api.domain.period import local_day, start_of_day
-from analytics_api.store.analysis.columns import EPOCH, Rows, copy_rows, event_rows, numbered_people
+from analytics_api.store.analysis.columns import EPOCH, Rows, copy_rows, event_times, numbered_people
 from analytics_api.store.analysis.scope import Kind, Scope, Statement
 from analytics_api.store.statements import fetch
 
@@ -41,11 +43,9 @@ async def marks(scope: Scope, kind: Kind, first: date, last: date, *, times: boo
     statement = Statement(scope, *scope.stretch(first, last))
     statement.only_types_of([kind])
     statement.only(statement.kind(kind))
-    zone = statement.binds.bind(scope.zone.key, "text")
-    rows = await event_rows(
-        statement, {"day": f"(e.occurred_at AT TIME ZONE {zone})::date - DATE '2000-01-01'"}
-    )
-    return Rows(rows.ids, {"at": rows["time"], "day": rows["day"]})
+    rows = await event_times(statement)
+    days = local_days(rows["time"], EPOCH, statement.since, statement.until, scope.zone)
+    return Rows(rows.ids, {"at": rows["time"], "day": days})
 
 
 async def _person_days(scope: Scope, first: date, last: date) -> Rows:
@@ -68,11 +68,17 @@ def is_signup(scope: Scope, kind: Kind) -> bool:
 async def only_first(scope: Scope, kind: Kind, first: date, rows: Rows) -> Rows:
     """Of the marks since a local day the earliest of each person, of those alone who have none before."""
     before = await earlier_people(scope, kind, first, rows)
-    _, [person, earlier] = numbered_people(rows, before)
-    order = np.lexsort((rows["at"], rows["day"], person))
-    firsts = order[first_of_each(person[order])]
-    new: Ints = firsts[~np.isin(person[firsts], earlier)]
-    return rows.having(new)
+    return await asyncio.to_thread(_firsts, rows, before)
+
+
+def _firsts(rows: Rows, before: Rows) -> Rows:
+    """The earliest mark of each person who is not among those before."""
+    people, [person, earlier] = numbered_people(rows, before)
+    known = np.zeros(len(people), np.bool_)
+    known[earlier] = True
+    new = np.flatnonzero(~known[person])
+    order = new[np.lexsort((rows["at"][new], rows["day"][new], person[new]))]
+    return rows.having(order[first_of_each(person[order])])
 
 
 async def signups(scope: Scope, first: date, last: date) -> Rows:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics_api.domain.analysis.sessions import Visits, session_of
-from analytics_api.domain.analysis.stream import Ints, Stream, arranged
+from analytics_api.domain.analysis.stream import Ints, Stream, arranged, chronological
 from analytics_api.domain.filters import Path
 from analytics_api.domain.period import local_day
 from analytics_api.domain.sessions import LONGEST
@@ -19,8 +19,8 @@ from analytics_api.store.analysis.columns import (
     Rows,
     as_floats,
     copy_rows,
-    event_rows,
     float_sql,
+    masked_rows,
     numbered_people,
 )
 from analytics_api.store.analysis.labels import hash_sql, number_of, property_sql
@@ -61,10 +61,8 @@ async def read_events(scope: Scope, since: datetime, until: datetime, wanted: Wa
         f"CASE WHEN {statement.any_kind(kinds)} THEN {1 << bit} ELSE 0 END"
         for bit, kinds in enumerate(wanted.conditions)
     ]
-    columns = {"mask": " | ".join(bits)}
-    if wanted.everything:
-        columns["active"] = f"({statement.kind(Kind())})::int"
-    else:
+    columns: dict[str, str] = {}
+    if not wanted.everything:
         statement.only_types_of([kind for kinds in wanted.conditions for kind in kinds])
     if wanted.label is not None:
         columns["label"] = hash_sql(property_sql(statement, wanted.label))
@@ -75,8 +73,12 @@ async def read_events(scope: Scope, since: datetime, until: datetime, wanted: Wa
     for place, path in enumerate(wanted.numbers):
         if path is not None:
             columns[f"number{place}"] = float_sql(number_of(statement, path))
-    rows = await event_rows(
-        statement, columns, keep="mask <> 0 OR active = 1" if wanted.everything else "mask <> 0"
+    rows = await masked_rows(
+        statement,
+        " | ".join(bits),
+        len(bits),
+        columns,
+        unmasked=statement.kind(Kind()) if wanted.everything else "false",
     )
     if wanted.sessions:
         return _in_sessions(rows, await _sessions(scope, since, until), wanted)
@@ -86,7 +88,7 @@ async def read_events(scope: Scope, since: datetime, until: datetime, wanted: Wa
 
 
 def _numbers(rows: Rows, person: Ints, wanted: Wanted) -> NDArray[np.float64]:
-    order = np.lexsort((rows["seq"], rows["time"], person)) if wanted.numbers else np.arange(0)
+    order = chronological(person, rows["time"], rows["seq"]) if wanted.numbers else np.arange(0)
     found = [
         np.ones(len(order)) if path is None else as_floats(rows[f"number{place}"])[order]
         for place, path in enumerate(wanted.numbers)
