@@ -172,13 +172,30 @@ async def test_a_client_that_hangs_up_before_its_answer_disturbs_nobody() -> Non
         await application.replied.wait()
 
 
+async def test_a_connection_that_breaks_before_the_answer_to_the_first_of_two_requests_disturbs_nobody() -> (
+    None
+):
+    application = Answering()
+    async with connected(application) as (_, writer):
+        writer.write(ONE_PIECE.replace(b"/now", b"/later") + ONE_PIECE)
+        await asyncio.sleep(0.02)
+        the_server_side().transport.abort()
+        await application.replied.wait()
+
+
+def the_server_side() -> HttpProtocol:
+    """Of the only connection that is open."""
+    [serving] = [
+        one for one in gc.get_objects() if type(one) is HttpProtocol and not one.transport.is_closing()
+    ]
+    return serving
+
+
 async def test_an_idle_connection_is_closed_after_its_time() -> None:
     async with connected(timeout_keep_alive=60) as (reader, writer):
         writer.write(ONE_PIECE)
         await answered(reader)
-        [serving] = [
-            one for one in gc.get_objects() if type(one) is HttpProtocol and not one.transport.is_closing()
-        ]
+        serving = the_server_side()
         serving.check(serving.loop.time() + 30)
         writer.write(ONE_PIECE)
         await answered(reader)

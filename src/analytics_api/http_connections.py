@@ -134,7 +134,8 @@ class Immediate(Protocol):
 
 def answer(cycle: RequestResponseCycle, status: int, head: bytes, body: bytes) -> None:
     """Write a whole answer at once, to whoever is still there."""
-    if cycle.disconnected:
+    # Of pipelined requests uvicorn notes that of the last one alone: the connection is asked, too.
+    if cycle.disconnected or cycle.transport.is_closing():
         return
     cycle.response_started = cycle.response_complete = True
     parts = [_STATUS_LINES[status]]

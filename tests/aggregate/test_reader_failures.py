@@ -99,6 +99,18 @@ async def test_ids_from_outside_may_be_of_any_length(
     assert await database.pool.fetchval("SELECT count(*) FROM rollup_failures") == 0
 
 
+async def test_sums_of_numbers_from_outside_may_be_of_any_size(
+    database: Database, project: Project, reader: RollupReader
+) -> None:
+    for operations in ({"$add": {"n": 2**64 - 1}}, {"$add": {"n": 1e308}}):
+        events = [make_event(project, user_properties=operations) for _ in range(3)]
+        await write_events(database, events)
+        [report] = await reader.run_once()
+        assert (report.events, report.error) == (3, None)
+    assert await database.pool.fetchval("SELECT count(*) FROM rollup_failures") == 0
+    assert await database.pool.fetchval("SELECT (properties ->> 'n')::float8 FROM persons") == 1e308
+
+
 async def test_an_event_that_cannot_be_counted_is_set_aside_alone(
     database: Database, project: Project, reader: RollupReader
 ) -> None:

@@ -20,6 +20,7 @@ from analytics_api.ingest.writer import Writer
 from analytics_api.store.engine import Database
 from analytics_api.store.partitions import Partitions
 from tests.support.events import NOW, make_event, make_project, open_database
+from tests.support.serving import until
 
 
 @pytest.fixture
@@ -158,6 +159,38 @@ async def test_a_sender_that_hangs_up_does_not_disturb_the_others(
         answers = await asyncio.gather(*tasks, return_exceptions=True)
     assert [answer for answer in answers if answer == [True]] == [[True]] * 10
     assert len(await stored(database)) == 20
+
+
+async def test_a_sender_that_cannot_be_told_leaves_the_others_their_answers(
+    database: Database, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lane, "RETRY_SECONDS", 0.0)
+
+    def fail(_outcome: object) -> None:
+        raise RuntimeError("its connection is closed")
+
+    async def refuse() -> object:
+        raise ConnectionRefusedError("connection refused")
+
+    async with writing(database) as writer:
+        for connect in (database.connect, refuse):
+            await writer.write([make_event(project)])
+            monkeypatch.setattr(database, "connect", connect)
+            if connect is refuse:
+                await database.pool.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+            told: list[object] = []
+            writer.submit([make_event(project)], told.append)
+            writer.submit([make_event(project)], fail)
+            writer.submit([make_event(project)], told.append)
+            await until(lambda told=told: len(told) == 2)  # type: ignore[misc]
+            assert writer.alive
+            if connect is refuse:
+                assert all(isinstance(each, Unavailable) for each in told)
+            else:
+                assert told == [[True], [True]]
 
 
 async def test_killed_connections_are_replaced_and_nothing_is_lost_or_doubled(

@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from urllib.parse import parse_qs
 
 import orjson
@@ -178,20 +179,7 @@ class _Request:
             return False
         self._caller = caller
         number = len(parsed.events)
-
-        def done(outcome: list[Result] | Exception) -> None:
-            try:
-                if isinstance(outcome, Exception):
-                    raise outcome
-                answer, self._status = _accepted(parsed, outcome), 202
-                reply(202, self._accepted_head(), answer)
-            except Exception as error:
-                response = response_to(error)
-                self._status = response.status_code
-                lines = b"".join(b"%b: %b\r\n" % line for line in self._with_headers(response.raw_headers))
-                reply(self._status, lines, bytes(response.body))
-            self._front.has_answered(self)
-
+        done = partial(self._answer, parsed, reply)
         try:
             if not intake.take_now(parsed, caller, circumstances, done):
                 return False
@@ -199,6 +187,18 @@ class _Request:
             asyncio.get_running_loop().call_soon(done, error)
         rates.charge(caller, number)
         return True
+
+    def _answer(self, body: Body, reply: Reply, outcome: list[Result] | Exception) -> None:
+        try:
+            if isinstance(outcome, Exception):
+                raise outcome
+            answer, head, self._status = _accepted(body, outcome), self._accepted_head(), 202
+        except Exception as error:
+            response = response_to(error)
+            answer, self._status = bytes(response.body), response.status_code
+            head = b"".join(b"%b: %b\r\n" % line for line in self._with_headers(response.raw_headers))
+        reply(self._status, head, answer)
+        self._front.has_answered(self)
 
     def _accepted_head(self) -> bytes:
         head = b"content-type: application/json\r\nx-request-id: %b\r\n%b" % (self.id.encode(), DATA_LINES)

@@ -67,8 +67,8 @@ def draft_event(raw: bytes | msgspec.Raw | str, index: int, limit: int) -> Draft
     except msgspec.DecodeError as error:
         raise Rejected(_sentence(str(error))) from None
     draft = make_draft(payload, index, size)
-    draft.plain = is_plain(text)
     draft.hints = hints(text)
+    draft.plain = is_plain(text, draft.hints)
     if unknown:
         names = [name[:50] for name in sorted(unknown)[:5]]
         reason = f"unknown fields were not kept: {', '.join(names)} (put your own under event_data)"

@@ -30,7 +30,7 @@ LANE_ROWS = 250
 
 
 Done = Callable[[list[Outcome] | Unavailable], None]
-"""Is told what became of events, or why none of them was stored. Raises nothing."""
+"""Is told once what became of events, or why none of them was stored."""
 
 
 @dataclass(slots=True)
@@ -181,10 +181,18 @@ def _tell(group: Sequence[_Submission], outcomes: list[Outcome]) -> None:
     at = 0
     for submission in group:
         end = at + len(submission.events)
-        submission.done(outcomes[at:end])
+        _tell_one(submission, outcomes[at:end])
         at = end
 
 
 def _fail(group: Sequence[_Submission], error: Unavailable) -> None:
     for submission in group:
-        submission.done(error)
+        _tell_one(submission, error)
+
+
+def _tell_one(submission: _Submission, outcome: list[Outcome] | Unavailable) -> None:
+    try:
+        submission.done(outcome)
+    except Exception:
+        # Others share its group: they are told, and the lane goes on.
+        logger.exception("a sender could not be told what became of its events")

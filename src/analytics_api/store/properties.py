@@ -10,13 +10,7 @@ import asyncpg
 import orjson
 
 from analytics_api.domain.project import Project
-from analytics_api.domain.properties import (
-    MOST_PROPERTIES,
-    State,
-    apply_operations,
-    completed,
-    newest_of,
-)
+from analytics_api.domain.properties import State, apply_operations, completed, fit_together, newest_of
 from analytics_api.store.chunk_table import COUNTED, any_sealed
 from analytics_api.store.identity import sent_ids
 
@@ -58,8 +52,8 @@ async def joined_properties(
         if not times and not properties:
             continue
         mine = joined.setdefault(new, states.get(new, ({}, {})))
-        room = len(mine[0]) + len(properties) <= MOST_PROPERTIES
-        if not room or (mine[0].keys() | mine[1].keys()) & (properties.keys() | times.keys()):
+        known = mine[0].keys() | mine[1].keys()
+        if known & (properties.keys() | times.keys()) or not fit_together(mine, (properties, times)):
             clashing.add(new)
         joined[new] = newest_of(mine, (properties, times))
     if clashing:

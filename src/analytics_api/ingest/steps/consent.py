@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import orjson
+import msgspec
 
 from analytics_api.domain.consent import has_opted_out
 from analytics_api.domain.plan import WarningKind
@@ -23,7 +23,8 @@ def check_consent(draft: Draft, reception: Reception) -> None:
     """Raises Refused. Comes behind the filter of personal data, so that the proof holds none."""
     consent = draft.context.get("consent")
     if consent is not None:
-        stated = orjson.dumps(consent, option=orjson.OPT_SORT_KEYS)
+        # Not orjson, which refuses integers beyond 64 bits.
+        stated = msgspec.json.encode(consent, order="sorted")
         if len(stated) <= LONGEST:
             draft.consent = stated.decode()
         else:

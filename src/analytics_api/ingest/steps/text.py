@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from typing import Any
 
 from analytics_api.domain.event import SYSTEM_TYPES
+from analytics_api.domain.personal_data import DIGITS
 from analytics_api.ingest.draft import Draft, Reception, Rejected
 
 LONGEST_TYPE = 200
 LONGEST_ID = 512
 DEEPEST = 32
 """Amplitude takes 40 levels and Mixpanel 3; deeper data is a mistake and costs stack everywhere."""
+LARGEST_NUMBER = sys.float_info.max
+"""Beyond it parsers fail or read infinity. Fractions are refused by the decoder; integers it takes up to 4,300 digits."""
+
+_has_long_number = re.compile(rb"[0-9]{309}").search
 
 
 def check_type(draft: Draft, _reception: Reception) -> None:
@@ -46,7 +53,7 @@ def _id(value: str | int | None, field: str) -> str | None:
 
 
 def check_value(value: Any, field: str, depth: int = 1) -> None:
-    """Raise Rejected when an object is nested deeper than 32 levels or holds a NUL character."""
+    """Raise Rejected when an object is nested deeper than 32 levels, or holds a NUL character or a number beyond a double's."""
     if depth > DEEPEST:
         raise Rejected(f"{field} is nested deeper than {DEEPEST} levels")
     if isinstance(value, dict):
@@ -59,10 +66,12 @@ def check_value(value: Any, field: str, depth: int = 1) -> None:
                 raise Rejected(f"{field} holds a NUL character, which cannot be stored")
         elif isinstance(inner, dict | list):
             check_value(inner, field, depth + 1)
+        elif isinstance(inner, int) and not -LARGEST_NUMBER <= inner <= LARGEST_NUMBER:
+            raise Rejected(f"{field} holds a number of {len(str(abs(inner)))} digits: send it as text")
 
 
 def check_values(draft: Draft, _reception: Reception) -> None:
-    """No object deeper than 32 levels, no NUL character anywhere."""
+    """No object deeper than 32 levels, no NUL character anywhere, no number that is none elsewhere."""
     if draft.plain:
         return
     check_value(draft.event_data, "event_data")
@@ -71,9 +80,13 @@ def check_values(draft: Draft, _reception: Reception) -> None:
         check_value(draft.user_properties, "user_properties")
 
 
-def is_plain(text: bytes) -> bool:
-    """Whether the JSON of an event is too flat to be nested too deeply and holds no escaped NUL.
+def is_plain(text: bytes, hints: int) -> bool:
+    """Whether the JSON of an event is too flat to be nested too deeply and holds no escaped NUL and no long number.
 
-    True for nearly every event, and then nothing needs to be looked through.
+    True for nearly every event, and then nothing needs to be looked through. `hints`: as domain/personal_data.py has them.
     """
-    return text.count(b"{") + text.count(b"[") <= DEEPEST and b"\\u0000" not in text
+    return (
+        text.count(b"{") + text.count(b"[") <= DEEPEST
+        and b"\\u0000" not in text
+        and not (hints & DIGITS and _has_long_number(text))
+    )
