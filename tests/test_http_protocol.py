@@ -178,9 +178,13 @@ def test_a_connection_that_breaks_before_the_answer_to_the_first_of_two_requests
     async def break_it() -> None:
         application = Answering()
         async with connected(application) as (_, writer):
+            writer.write(ONE_PIECE)
+            await until(application.replied.is_set)
+            application.replied.clear()
+            serving = the_server_side()
             writer.write(ONE_PIECE.replace(b"/now", b"/later") + ONE_PIECE)
-            await asyncio.sleep(0.02)
-            the_server_side().transport.abort()
+            await until(lambda: bool(serving.pipeline))
+            serving.transport.abort()
             await until(application.replied.is_set)
 
     # A server's own loop, whose transports raise when they are written to after their end.
