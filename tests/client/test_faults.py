@@ -64,6 +64,7 @@ async def test_batches_are_halved_until_they_fit_and_what_never_fits_is_given_up
         assert await client.flush(30)
     assert list(intake.events) == ids
     assert client.stats.rejected == 1
+    assert {request.headers.get("content-encoding") for request in intake.requests} == {"gzip", None}
 
 
 async def test_a_rejected_event_holds_up_nobody(intake: IntakeStandIn) -> None:
@@ -94,7 +95,9 @@ async def test_a_server_that_hangs_holds_up_neither_track_nor_the_end(intake: In
     assert not await other.close(0.2)
 
 
-async def test_a_full_queue_drops_the_oldest_and_counts(intake: IntakeStandIn) -> None:
+async def test_a_full_queue_drops_the_oldest_counts_and_says_so(
+    intake: IntakeStandIn, caplog: pytest.LogCaptureFixture
+) -> None:
     client = AnalyticsClient("http://127.0.0.1:1", max_queue=10, flush_interval=3600)
     ids = [client.track("counted") for _ in range(25)]
     client.opt_out()
@@ -103,6 +106,7 @@ async def test_a_full_queue_drops_the_oldest_and_counts(intake: IntakeStandIn) -
     ids = [kept.track("counted") for _ in range(25)]
     assert await kept.close()
     assert list(intake.events) == ids[15:]
+    assert "15 events were given up" in caplog.text
 
 
 def test_nothing_that_is_tracked_raises(intake: IntakeStandIn) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -20,13 +22,36 @@ from tests.support.processes import ServerProcess, free_port
 from tests.support.providers.server import Fault
 
 
+@dataclass(frozen=True)
+class Interpreter:
+    """A Python, and the folders that it imports from."""
+
+    path: str
+    folders: list[str]
+
+
+@pytest.fixture(scope="module")
+def oldest(tmp_path_factory: pytest.TempPathFactory) -> Interpreter:
+    """Python 3.9 with the client and httpx, which is plain Python; anyio, which asyncio needs, comes in a version for newer ones."""
+    home = Path.home()
+    managed = [*home.glob(".pyenv/versions/3.9.*/bin/python3.9"), *Path("/usr/bin").glob("python3.9")]
+    managed += home.glob(".local/share/uv/python/cpython-3.9*/bin/python3.9")
+    if not managed:
+        pytest.skip("no Python 3.9 on this machine: pyenv install 3.9, or uv python install 3.9")
+    folder = tmp_path_factory.mktemp("packages")
+    for name in ("httpx", "httpcore", "h11", "idna", "certifi", "analytics_client"):
+        (folder / name).symlink_to(Path(str(importlib.import_module(name).__file__)).parent)
+    return Interpreter(str(managed[0]), [str(folder), str(Path(__file__).parents[2])])
+
+
 @contextmanager
 def program(
-    url: str, spool: Path, how: str, numbers: int = 0, *, python: str = sys.executable
+    url: str, spool: Path, how: str, numbers: int = 0, *, python: Interpreter | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A program that tracks, gone at the end."""
-    command = [python, "-m", "tests.support.client_process", url, str(spool), how, str(numbers)]
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    python = python or Interpreter(sys.executable, [path for path in sys.path if path])
+    command = [python.path, "-m", "tests.support.client_process", url, str(spool), how, str(numbers)]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(python.folders), "PYTHONDONTWRITEBYTECODE": "1"}
     child = subprocess.Popen(command, env=env, stdout=subprocess.PIPE)
     try:
         yield child
@@ -61,6 +86,40 @@ async def test_a_program_that_ends(server: ServerProcess, stored: Stored, tmp_pa
     found = [one for one in await arrived(stored) if one not in before]
     assert sorted(found) == sorted(ids)
     assert len(ids) == {"fork": 200 + 4 * 20, "multiprocessing": 20}.get(how, 200)
+
+
+@pytest.mark.parametrize("how", ["track", "fork"])
+async def test_a_program_of_the_oldest_python(
+    server: ServerProcess, stored: Stored, tmp_path: Path, oldest: Interpreter, how: str
+) -> None:
+    before = set(await arrived(stored))
+    with program(server.url, tmp_path, how, 100, python=oldest) as child:
+        ids = ids_of(child)
+        assert child.wait() == 0
+    assert sorted(set(await arrived(stored)) - before) == sorted(ids)
+    assert len(ids) == {"fork": 100 + 2 * 20, "track": 100}[how]
+
+
+def test_all_of_the_client_can_be_imported_by_the_oldest_python(oldest: Interpreter) -> None:
+    names = [path.stem for path in Path(oldest.folders[0], "analytics_client").glob("*.py")]
+    subprocess.run(
+        [oldest.path, "-c", "".join(f"import analytics_client.{name}\n" for name in names)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(oldest.folders), "PYTHONDONTWRITEBYTECODE": "1"},
+        check=True,
+    )
+
+
+async def test_a_server_that_hangs_does_not_hold_up_the_end_of_a_program(
+    intake: IntakeStandIn, tmp_path: Path
+) -> None:
+    intake.broken = Fault("hang")
+    with program(intake.url, tmp_path, "hasty", 50) as child:
+        ids = await asyncio.to_thread(ids_of, child)
+        assert await asyncio.to_thread(child.wait) == 0
+    intake.broken = None
+    async with AsyncAnalyticsClient(intake.url, spool=tmp_path) as client:
+        assert await client.flush(30)
+    assert sorted(intake.events) == sorted(ids)
 
 
 async def test_programs_killed_while_they_send_lose_nothing(

@@ -19,6 +19,7 @@ FORWARDED, STATED, NAMED, VISITOR, IN_PATH = (
     "203.0.113.199",
     "198.51.100.251",
 )
+HARMLESS = "planted-and-allowed"
 AGENT = "Mozilla/5.0 (X11; Linux x86_64) PlantedAgent/7.42.1"
 PLANTED = {
     "ada.planted@example.org", "+49 30 7654321", "4111111111111111", "GB82WEST12345698765432", "planted-reset-token",
@@ -34,6 +35,7 @@ def events() -> list[dict[str, object]]:
         "auth": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJwbGFudGVkIn0.c2lnbmF0dXJl",
         "Full-Name": "Planted Lovelace",
         "client_ip": NAMED,
+        "plan": HARMLESS,
     }
     page = {"url": "https://example.com/?token=planted-reset-token"}
     context = {"ip": STATED, "user_agent": AGENT, "page": page}
@@ -96,5 +98,5 @@ def test_neither_addresses_nor_personal_data_reach_a_disk(
     found = set()
     for path in tmp_path.rglob("*"):
         held = path.read_bytes() if path.is_file() else b""
-        found |= {(planted, path.name) for planted in PLANTED if planted.encode() in held}
-    assert not found
+        found |= {(planted, path.name) for planted in {*PLANTED, HARMLESS} if planted.encode() in held}
+    assert {planted for planted, _ in found} == {HARMLESS}, found

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
+import asyncpg
 import httpx
 import pytest
 
@@ -14,10 +15,13 @@ from analytics_api.deliver.deletion import DestinationDeletions
 from analytics_api.deliver.service import DestinationConfig, Destinations
 from analytics_api.domain.erasure import JobKind
 from analytics_api.domain.project import Project
+from analytics_api.ingest.writer import Writer
+from analytics_api.privacy import jobs as privacy_jobs
 from analytics_api.privacy.jobs import PrivacyJobs
 from analytics_api.privacy.subject import Subject
 from analytics_api.store import readers
 from analytics_api.store.engine import Database
+from analytics_api.store.partitions import Partitions
 from analytics_api.store.privacy_jobs import PrivacyJob, create_job, find_job
 from analytics_api.store.provider_deletions import deletions_of
 from tests.support.delivering import MovableClock, destination, make_reader
@@ -154,6 +158,44 @@ async def test_every_reader_holds_a_claimed_chunk_of_the_person(database: Databa
         assert (told["destination"], told["state"], told["job_ids"]) == ("amplitude", "done", [deletion.day])
         counts = await database.pool.fetch("SELECT sum(events) AS events FROM event_days")
         assert counts[0]["events"] == 20
+
+
+async def test_what_a_writer_had_begun_to_store_is_waited_for_and_erased(
+    database: Database, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has looked who is kept out before the job began, and is stored when its senders have long been told that it was not."""
+    monkeypatch.setattr(privacy_jobs, "OLDER_SECONDS", 0.2)
+    clock = MovableClock()
+    writer = Writer(database, Partitions(), queue_bytes=1_000_000)
+    writer.start()
+    blocker = await asyncpg.connect(**database.asyncpg_arguments() | {"server_settings": {}})
+    event = make_event(project, user_id="ada-lovelace")
+    async with httpx.AsyncClient() as client:
+        destinations = Destinations(database, [], client, owner="web", clock=clock)
+        jobs = PrivacyJobs(database, DestinationDeletions(destinations), BOX, "jobs", clock=clock)
+        await writer.write([make_event(project, user_id="bob-smith")])
+        blocking = blocker.transaction()
+        await blocking.start()
+        await blocker.execute(
+            "INSERT INTO event_keys (person_id, event_id, received_at) VALUES ($1, $2, now())",
+            event.person_id,
+            event.event_id,
+        )
+        storing = asyncio.create_task(writer.write([event]))
+        async with asyncio.timeout(30):
+            while not await database.pool.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+                await asyncio.sleep(0.01)
+        job = await begin(database, project, "ada-lovelace")
+        await jobs.run_once()
+        held = await found(database, job)
+        assert (held.stage, held.error) == ("wait", "waiting for a transaction to end that began before")
+        await blocking.rollback()
+        assert await storing == [True]
+        await run_until_done(jobs, database, job, clock)
+    await blocker.close()
+    await writer.close()
+    users = await database.pool.fetch("SELECT user_id FROM events")
+    assert [row["user_id"] for row in users] == ["bob-smith"]
 
 
 async def test_a_reader_that_lost_its_lease_in_the_middle_sends_nothing_more(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from fastapi import Request
@@ -9,6 +10,7 @@ from sqlalchemy import text
 
 from analytics_api.app import create_app
 from analytics_api.settings import Settings
+from analytics_api.store.engine import request_limits
 from tests.support.events import open_database
 from tests.support.serving import served
 
@@ -45,3 +47,32 @@ async def test_whatever_a_request_acquires_is_cut_off(database_url: str) -> None
             for each in connections:
                 await app.state.database.pool.release(each)
         assert found[pid] == "0"
+
+
+async def test_a_request_that_ends_in_the_middle_leaves_a_connection_as_it_was(database_url: str) -> None:
+    """Cancelled in a statement of a transaction that it had begun by hand, cut off by its limit, or without its server process."""
+    async with open_database(database_url) as database:
+
+        async def work(statement: str) -> None:
+            with request_limits():
+                async with database.acquire() as connection:
+                    await connection.transaction().start()
+                    await connection.execute("SET LOCAL statement_timeout = '200ms'")
+                    started.set()
+                    await connection.execute(statement)
+
+        for statement, cancelled in (
+            ("SELECT pg_sleep(60)", True),
+            ("SELECT pg_sleep(60)", False),
+            ("SELECT pg_terminate_backend(pg_backend_pid())", False),
+            ("SELECT 1", False),
+        ):
+            started = asyncio.Event()
+            task = asyncio.create_task(work(statement))
+            await started.wait()
+            if cancelled:
+                task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            async with database.acquire() as connection:
+                assert await connection.fetchval(ASK) == "0", statement
+                assert not connection.is_in_transaction()

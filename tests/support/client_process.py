@@ -1,6 +1,6 @@
 """A program that tracks: `python -m tests.support.client_process URL SPOOL HOW NUMBER`, printing the id of each event.
 
-HOW: `track` ends as programs do, `endless` never ends, `fork` tracks in children as well, `async` with asyncio,
+HOW: `track` ends as programs do, `hasty` waits no time for the server then, `endless` never ends, `fork` tracks in children as well, `async` with asyncio,
 `multiprocessing` in a pool's processes, which end without their exit handlers, `sleep` tracks and stays.
 """
 
@@ -51,7 +51,8 @@ def main(url: str, spool: str, how: str, numbers: int) -> None:
     if how == "async":
         asyncio.run(in_a_loop(url, spool, numbers))
         return
-    client = AnalyticsClient(url, spool=spool, flush_interval=0.05, exit_timeout=20)
+    limit = 0.2 if how == "hasty" else 20
+    client = AnalyticsClient(url, spool=spool, flush_interval=0.05, exit_timeout=limit)
     if how == "fork":
         with_children(client, numbers)
     elif how == "multiprocessing":

@@ -48,6 +48,9 @@ logger = logging.getLogger(__name__)
 
 WAIT_SECONDS = 30.0
 """For claimed chunks at a time; a destination that is slow is waited for again."""
+OLDER_SECONDS = 35.0
+"""For transactions that may not see a suppression yet, at a time. Writers give a group up after 30 s; but where the database was stopped
+or locked in between, it is stored later all the same."""
 AGAIN = timedelta(seconds=2)
 AFTER_ERROR = timedelta(seconds=60)
 POLL = timedelta(minutes=10)
@@ -191,7 +194,8 @@ class _Run:
         """Until everybody sees the suppression, and chunks that were claimed before are done with."""
         connection, progress = self._connection, self.job.progress
         if "claims" not in progress:
-            await wait_for_older(connection)
+            if not await wait_for_older(connection, OLDER_SECONDS):
+                return await self._later(AGAIN, "waiting for a transaction to end that began before")
             held = await readers.claims(connection, self._project.id, self._clock())
             await self._save(Stage.WAIT, claims=[claim.to_list() for claim in held])
         waiting = {readers.Claim.from_list(values) for values in self.job.progress["claims"]}

@@ -13,8 +13,7 @@ from uuid import UUID
 
 import asyncpg
 
-OLDER_SECONDS = 35.0
-"""How long to wait for transactions that may not see a suppression yet. A group is given up after 30 s."""
+from analytics_api.store.engine import APPLICATION_NAME
 
 
 async def suppress(
@@ -67,8 +66,8 @@ async def count_suppressed(connection: asyncpg.Connection, project_id: int) -> i
     )
 
 
-async def wait_for_older(connection: asyncpg.Connection, seconds: float = OLDER_SECONDS) -> bool:
-    """Wait until every transaction that runs now has ended: those that come later see what was committed before.
+async def wait_for_older(connection: asyncpg.Connection, seconds: float) -> bool:
+    """Wait until every transaction of ours that runs now has ended: those that come later see what was committed before.
 
     False when one has not ended in time.
     """
@@ -85,12 +84,13 @@ async def wait_for_older(connection: asyncpg.Connection, seconds: float = OLDER_
 
 
 async def _running(connection: asyncpg.Connection) -> set[str]:
-    """Transactions of this database, as virtual ids, but for our own."""
+    """Transactions that our processes have in this database, as virtual ids, but for this connection's. Nobody else writes events."""
     rows = await connection.fetch(
         """
         SELECT l.virtualxid FROM pg_locks l JOIN pg_stat_activity a USING (pid)
         WHERE l.locktype = 'virtualxid' AND l.granted AND l.pid <> pg_backend_pid() AND a.datname = current_database()
-          AND a.backend_type = 'client backend'
-        """
+          AND a.backend_type = 'client backend' AND a.application_name = $1
+        """,
+        APPLICATION_NAME,
     )
     return {row["virtualxid"] for row in rows}

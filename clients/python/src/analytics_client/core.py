@@ -67,6 +67,7 @@ class Core:
         self._may_log: dict[str, float] = {}
         self._failures = 0
         self._collected: list[bytes] = []
+        self._told_dropped = 0
         self._enabled = options.enabled
         self.queue = self._make_queue()
         if options.enabled and not options.sandbox and options.url is None:
@@ -125,6 +126,7 @@ class Core:
     def deliver(self) -> Round:
         """Send what waits."""
         self.put_collected()
+        self._tell_dropped()
         while self._enabled and (batch := self.queue.take(self.options.batch_size)) is not None:
             try:
                 wait = yield from self._send(batch.lines)
@@ -137,6 +139,12 @@ class Core:
                 return wait
             self.queue.settle(batch)
         return None
+
+    def _tell_dropped(self) -> None:
+        dropped = self.counters.read().dropped
+        if dropped > self._told_dropped:
+            self._told_dropped = dropped
+            self.log("dropped", "%s events were given up, the oldest: there was no room for more", dropped)
 
     def log(self, kind: str, message: str, *arguments: object) -> None:
         """A warning, at most one of its kind a minute."""
