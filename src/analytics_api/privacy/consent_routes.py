@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from analytics_api.access.dependencies import AdminCaller, DatabaseOf, TrustedSender
@@ -22,6 +22,13 @@ from analytics_api.store.erasure import person_group
 router = APIRouter(tags=["privacy"])
 
 LONGEST = 2_000
+
+
+class _Forgetful(Protocol):
+    """The intake's desk."""
+
+    def forget_consent(self, person: UUID) -> None:
+        """Something else was said of a person than it knows."""
 
 
 class ConsentBody(BaseModel):
@@ -105,7 +112,9 @@ def _place(cursor: str) -> tuple[datetime, UUID]:
 
 
 @router.post("/privacy/consent", summary="State a person's consent", status_code=204)
-async def state_consent(body: ConsentBody, caller: TrustedSender, database: DatabaseOf) -> None:
+async def state_consent(
+    body: ConsentBody, request: Request, caller: TrustedSender, database: DatabaseOf
+) -> None:
     """Kept as proof. What is done with an event is decided by its own `context.consent`."""
     if (body.user_id is None) == (body.anonymous_id is None):
         raise Unprocessable("Say exactly one of user_id and anonymous_id.")
@@ -118,3 +127,5 @@ async def state_consent(body: ConsentBody, caller: TrustedSender, database: Data
     async with database.acquire() as connection:
         statement = Statement(person, changed_at, caller.project.id, text, caller.name, now)
         await keep_consent(connection, [statement])
+    desk: _Forgetful = request.app.state.privacy
+    desk.forget_consent(person)

@@ -7,7 +7,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -19,7 +19,7 @@ from analytics_api.errors import Unavailable
 from analytics_api.ingest.privacy.filter import DEFAULT_FILTER, PersonalDataFilter, Removal
 from analytics_api.store.consent import Statement, keep_consent
 from analytics_api.store.engine import Database
-from analytics_api.store.failures import AWAY, BAD_DATA
+from analytics_api.store.failures import AWAY, BAD_DATA, TRY_AGAIN
 from analytics_api.store.privacy_counts import CountKey, add_counts
 from analytics_api.store.privacy_policies import StoredPolicy, find_policy, policy_versions
 from analytics_api.store.ticker import Ticker
@@ -36,6 +36,8 @@ MOST_KEYS = 2_000
 """Different counts between two writes; more are counted without their subject."""
 MOST_CONSENTS = 50_000
 """Persons whose consent is remembered; 10 MB."""
+REMEMBERED = timedelta(seconds=REFRESH_SECONDS)
+"""How long it is: other processes may hear of another one meanwhile."""
 LONGEST = 200
 """Characters of a subject."""
 
@@ -68,8 +70,8 @@ class PrivacyDesk:
         self._counts: Counter[CountKey] = Counter()
         self._stated: list[Statement] = []
         self._keeping = asyncio.Lock()
-        self._consents: dict[UUID, str] = {}
-        """What was said last of each person, as far as this process knows."""
+        self._consents: dict[UUID, tuple[str, datetime]] = {}
+        """What was said lately of persons, and until when that is believed to be what was said last."""
         self._refreshing = Ticker("privacy-policies", REFRESH_SECONDS, self.refresh)
         self._flushing = Ticker("privacy-counts", FLUSH_SECONDS, self.flush)
 
@@ -151,9 +153,19 @@ class PrivacyDesk:
         self._counts[key] += 1
 
     def note_consent(self, project: Project, consent: str, person: UUID, at: datetime) -> None:
-        """Note what an event says of its person's consent, unless it is what was said last."""
-        if self._consents.get(person) != consent:
-            self._stated.append(Statement(person, at, project.id, consent, "event", self._clock()))
+        """Note what an event says of its person's consent, unless that was said a moment ago."""
+        now = self._clock()
+        said, until = self._consents.get(person, (None, now))
+        if said == consent and now < until:
+            return
+        if len(self._consents) >= MOST_CONSENTS:
+            self._consents.clear()
+        self._consents[person] = consent, now + REMEMBERED
+        self._stated.append(Statement(person, at, project.id, consent, "event", now))
+
+    def forget_consent(self, person: UUID) -> None:
+        """Something else may have been said of a person than this desk knows."""
+        self._consents.pop(person, None)
 
     @property
     def owes_consent(self) -> bool:
@@ -172,12 +184,14 @@ class PrivacyDesk:
             try:
                 async with asyncio.timeout(WRITE_SECONDS), self._database.acquire() as connection:
                     await keep_consent(connection, stated)
-            except (TimeoutError, *AWAY) as error:
+            except (TimeoutError, *AWAY, *TRY_AGAIN) as error:
+                # Whoever waits for this, too, must not be told that it is stored.
                 self._stated = [*stated, *self._stated][:MOST_KEYS]
-                raise Unavailable("The database is away; send the same request again.") from error
-            if len(self._consents) + len(stated) > MOST_CONSENTS:
                 self._consents.clear()
-            self._consents.update((one.person_id, one.consent) for one in stated)
+                raise Unavailable("The database is away; send the same request again.") from error
+            except BaseException:
+                self._consents.clear()
+                raise
 
     async def flush(self) -> None:
         """Write what is counted. When the database is away it is kept for the next time."""
