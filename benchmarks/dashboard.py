@@ -1,4 +1,5 @@
-"""How long the dashboard takes from a reload to painted numbers, with the made-up year of `analytics-api demo`, in Chromium.
+"""How long the dashboard takes from a reload to painted numbers, and an event from its answer to the live page, with the made-up
+year of `analytics-api demo`, in Chromium.
 
 python -m benchmarks.dashboard [--days 365] [--rounds 7] [--url http://127.0.0.1:8000]
 """
@@ -9,11 +10,13 @@ import argparse
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from statistics import median
 
+import httpx
 from playwright.sync_api import Page
 
 from tests.support.browser import chromium
@@ -61,6 +64,23 @@ def measured(page: Page, rounds: int) -> tuple[list[float], list[float]]:
     return first, numbers
 
 
+def measured_live(page: Page, url: str, rounds: int) -> list[float]:
+    """Milliseconds from the answer to a POST of an event until it stands on the live page, of each event."""
+    page.goto(f"{url}/dashboard/p/demo/live")
+    page.get_by_text("live", exact=True).wait_for()
+    times: list[float] = []
+    with httpx.Client(base_url=f"{url}/api/v1/analytics", params={"project": "demo"}, timeout=60) as api:
+        for number in range(rounds):
+            user = f"benchmark-{time.time_ns()}"
+            # It comes at any moment between two looks of the server for new events.
+            page.wait_for_timeout(137 * number % 500)
+            api.post("/events", json={"event_type": "page_view", "user_id": user}).raise_for_status()
+            began = time.perf_counter()
+            page.get_by_text(user).wait_for()
+            times.append((time.perf_counter() - began) * 1000)
+    return times
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(
@@ -76,6 +96,11 @@ def main() -> None:
         page.goto(f"{url}/dashboard/p/demo/overview")
         first, numbers = measured(page, given.rounds)
         scripts = page.evaluate(SCRIPTS)
+        live = measured_live(page, url, 3 * given.rounds)
+    print(
+        f"event answered to painted on the live page: {median(live):.0f} ms "
+        f"(median of {len(live)}, {min(live):.0f} to {max(live):.0f})"
+    )
     for name, times in (("first paint", first), ("numbers painted", numbers)):
         print(
             f"reload to {name}: {median(times):.0f} ms (median of {len(times)}, {min(times):.0f} to {max(times):.0f})"

@@ -18,6 +18,7 @@ from analytics_api.aggregate.routes import router as money_router
 from analytics_api.alert.routes import router as alert_router
 from analytics_api.deliver.dead_letter_routes import router as dead_letter_router
 from analytics_api.deliver.destination_routes import router as destination_router
+from analytics_api.deliver.fate_routes import router as fate_router
 from analytics_api.deliver.overview_routes import router as overview_router
 from analytics_api.deliver.replay_routes import router as replay_router
 from analytics_api.deliver.routes import router as deliver_router
@@ -64,6 +65,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     overview_router,
     deliver_router,
     dead_letter_router,
+    fate_router,
     replay_router,
     destination_router,
     control.router,

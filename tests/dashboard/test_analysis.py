@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.support.dashboard import Dashboard, scroll_through, settle
+from tests.support.painted import cells, shows, values
 
 STEPS = ["page_view", "signup_started", "signup_completed", "generation_completed", "payment_completed"]
 JOURNEYS = {
@@ -74,12 +75,16 @@ def test_lists_show_people_by_property_and_their_rows_filter(dashboard: Dashboar
 def test_a_funnel_shows_the_steps_of_the_api(dashboard: Dashboard) -> None:
     steps = ["page_view", "signup_started", "signup_completed"]
     with dashboard.open(f"funnels?range=7d&steps={'~'.join(steps)}&window=86400") as looked:
-        shown = [
-            int(step.get_attribute("data-value") or "-1") for step in looked.page.locator("[data-step]").all()
-        ]
+        shown = list(values(looked.page, "data-step").values())
+        shares = looked.page.locator(".funnel .of").all_inner_texts()
+        leave = looked.page.locator(".funnel .bad").all_inner_texts()
     answer = asked(dashboard, "funnel", steps=[{"event": event} for event in steps], window_seconds=86_400)
     assert shown == [step["count"] for step in answer["steps"]]
-    assert shown[2] > 0
+    assert all(map(shows, shares, [step["from_first"]["value"] for step in answer["steps"]]))
+    assert leave == [
+        f"−{step['dropped_off']:,} leave here" for step in answer["steps"] if step["dropped_off"]
+    ]
+    assert answer["steps"][2]["count"] > 0
 
 
 def test_retention_shows_the_matrix_of_the_api(dashboard: Dashboard) -> None:
@@ -88,7 +93,14 @@ def test_retention_shows_the_matrix_of_the_api(dashboard: Dashboard) -> None:
             float(cell.get_attribute("data-value") or "nan")
             for cell in looked.page.locator("[data-overall]").all()
         ]
+        _, *cohorts = cells(looked.page.get_by_role("region", name="Retention matrix").locator("table"))
     answer = asked(dashboard, "retention", period="daily", columns=9)
+    assert len(cohorts) == len(answer["cohorts"]) > 5
+    for line, cohort in zip(cohorts, answer["cohorts"], strict=True):
+        assert shows(line[1], cohort["size"])
+        for text, cell in zip(line[2:], cohort["cells"], strict=False):
+            # What is not over shows how many came back so far, and nobody as nothing.
+            assert shows(text, cell["value"] if cell["value"] is not None else cell["so_far"] or None), line
     expected = [each["value"] for each in answer["overall"]]
     known = [value for value in expected if value is not None]
     assert len(known) > 3

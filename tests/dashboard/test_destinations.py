@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from uuid import uuid4
 
@@ -37,6 +38,15 @@ def send(guarded: Dashboard, event_type: str, data: dict[str, Any]) -> str:
     return str(event["event_id"])
 
 
+def told(guarded: Dashboard, name: str) -> str:
+    """What the sheet of the newest order says of it at a destination."""
+    with guarded.open("events?type=order_placed") as looked:
+        looked.page.get_by_role("button", name="Order placed").first.click()
+        said = looked.page.get_by_role("dialog").locator(f"[data-told={name}]").inner_text()
+        assert looked.complaints == []
+    return said
+
+
 def test_a_dead_letter_is_sent_again_and_arrives_once(guarded: Dashboard, receiver: WebhookStandIn) -> None:
     with guarded.open("destinations") as looked:
         page = looked.page
@@ -49,12 +59,14 @@ def test_a_dead_letter_is_sent_again_and_arrives_once(guarded: Dashboard, receiv
         assert standing(guarded, "warehouse")["dead"] == 1
         assert receiver.stored == []
         assert violations(page) == []
+        assert re.fullmatch(r"dead .*bad is bad.* · 1 attempt · .* ago", told(guarded, "warehouse"))
 
         receiver.forgiving = True
         row.get_by_role("button", name="Retry").click()
         expect(page.get_by_role("status")).to_contain_text("tried again")
         expect(page.get_by_text("None: no destination has refused an event for good.")).to_be_visible()
         until(page, lambda: standing(guarded, "warehouse")["delivered"] == 1, "its arrival")
+        assert told(guarded, "warehouse").startswith("delivered ")
         settle(page)
         assert looked.complaints == []
     assert [event["event_id"] for event in receiver.stored] == [refused]

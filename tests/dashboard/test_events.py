@@ -27,8 +27,16 @@ def test_events_are_found_opened_and_followed_to_their_destination(dashboard: Da
         # Nothing moves events on: there is no worker. So all of them wait.
         [sandbox] = got(dashboard, "/deliveries")["destinations"]
         behind = answer["events"][0]["seq"] > sandbox["position"]
-        fate = page.locator("[data-fate=sandbox]").first
-        expect(fate).to_have_text("waiting" if behind else "delivered")
+        fates = page.locator("[data-fate=sandbox]")
+        expect(fates.first).to_have_text("waiting" if behind else "delivered")
+        asked = got(dashboard, "/deliveries/events", seq=[event["seq"] for event in answer["events"]])
+        states = {
+            event["event_id"]: fate["state"] for event in asked["events"] for fate in event["destinations"]
+        }
+        words = {"pending": "waiting"}
+        assert fates.all_inner_texts()[: len(shown)] == [
+            words.get(states[name], states[name]) for name in shown
+        ]
 
         page.get_by_placeholder("event_data.plan is pro").fill("event_data.plan is nonsense")
         page.get_by_role("button", name="Find").click()

@@ -5,24 +5,38 @@ from __future__ import annotations
 import csv
 import json
 import re
+import struct
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+from xml.etree import ElementTree
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.dashboard import MODES, Dashboard, settle, violations
+from tests.support.dashboard import MODES, Dashboard, scroll_through, settle, violations
+
+SVG = "{http://www.w3.org/2000/svg}"
+CUT = """() => [...document.querySelectorAll('.panel svg')].filter((each) => each.clientWidth >= 150 && (
+    each.getBoundingClientRect().right > each.closest('.panel').getBoundingClientRect().right + 1
+)).map((each) => each.closest('.panel').ariaLabel)"""
 
 
-def saved(page: Page, button: str, folder: Path) -> list[dict[str, str]]:
-    """The rows of a panel's file."""
+def taken(page: Page, title: str, folder: Path, item: str = "") -> Path:
+    """A panel as a file: at once, or as an item of the menu says."""
     with page.expect_download() as download:
-        page.get_by_role("button", name=button, exact=True).click()
+        page.get_by_role("button", name=f"{title} as a file", exact=True).click()
+        if item:
+            page.get_by_role("menuitem", name=item).click()
     path = folder / download.value.suggested_filename
     download.value.save_as(path)
-    with path.open(newline="") as lines:
+    return path
+
+
+def saved(page: Page, title: str, folder: Path, item: str = "") -> list[dict[str, str]]:
+    """The rows of a panel's file."""
+    with taken(page, title, folder, item).open(newline="") as lines:
         return list(csv.DictReader(lines))
 
 
@@ -41,8 +55,8 @@ def test_a_panel_is_saved_as_a_file_with_the_figures_of_the_api(dashboard: Dashb
         shown = {
             str(row.get_attribute("data-row")): int(row.get_attribute("data-value") or "-1") for row in listed
         }
-        countries = saved(looked.page, "Countries as CSV", tmp_path)
-        figures = saved(looked.page, "Key figures as CSV", tmp_path)
+        countries = saved(looked.page, "Countries", tmp_path, "Figures")
+        figures = saved(looked.page, "Key figures", tmp_path, "Figures")
     assert len(shown) == 9
     assert shown.items() <= {row["value"]: int(row["total"]) for row in countries}.items()
     series = [{"event": "page_view", "of": "persons"}]
@@ -58,6 +72,55 @@ def test_a_panel_is_saved_as_a_file_with_the_figures_of_the_api(dashboard: Dashb
     assert {row["date"]: float(row["value"]) for row in figures if row["metric"] == "sessions"} == {
         point["metric_date"]: point["value"] for point in points
     }
+
+
+def test_a_chart_is_saved_as_a_picture_that_needs_nothing_of_the_page(
+    dashboard: Dashboard, tmp_path: Path
+) -> None:
+    with dashboard.open("overview?range=7d", **MODES["desk-dark"]) as looked:
+        page = looked.page
+        page.locator(".world path.step-6").wait_for()
+        drawings = [
+            taken(page, title, tmp_path, "Drawing") for title in ("Key figures", "Countries", "Devices")
+        ]
+        width = page.locator(".world svg").evaluate("(svg) => svg.clientWidth")
+        points = taken(page, "Countries", tmp_path, "Picture").read_bytes()
+        assert looked.complaints == []
+    for path in drawings:
+        assert path.suffix == ".svg"
+        text = path.read_text()
+        assert "var(" not in text and "class=" not in text and "currentcolor" not in text.lower()
+        root = ElementTree.fromstring(text)
+        colors = {each.get("fill") or "" for each in root.iter()}
+        assert len([color for color in colors if color.startswith("rgb(")]) > 1
+    figures, countries, devices = (ElementTree.fromstring(path.read_text()) for path in drawings)
+    said = [[str(each.text) for each in root.iter(f"{SVG}text")] for root in (figures, countries, devices)]
+    assert said[0][0] == "People a day"
+    assert "Previous period" in said[0]
+    assert said[1][0] == "Countries"
+    assert any(text.startswith("Desktop") for text in said[2])
+    # A head of the file's parts, then width and height: twice as many points as on the page.
+    assert points.startswith(b"\x89PNG\r\n\x1a\n")
+    wide, high = struct.unpack(">II", points[16:24])
+    assert wide == 2 * (width + 48)
+    assert high > wide / 4
+    assert len(points) > 10_000
+
+
+def test_on_paper_a_page_is_light_and_nothing_is_cut(dashboard: Dashboard) -> None:
+    for path in ("overview?range=7d", "revenue", "journeys?range=7d"):
+        with dashboard.open(path, **MODES["desk-dark"]) as looked:
+            page = looked.page
+            scroll_through(page)
+            page.emulate_media(media="print", color_scheme="dark")
+            page.set_viewport_size({"width": 718, "height": 1000})
+            assert (
+                page.evaluate("getComputedStyle(document.querySelector('.panel')).backgroundColor")
+                == "rgb(255, 255, 255)"
+            )
+            expect(page.get_by_role("navigation")).to_have_count(0)
+            assert page.evaluate(CUT) == [], path
+            assert page.pdf().startswith(b"%PDF")
 
 
 @pytest.mark.parametrize(("comparison", "step"), [("previous", 5), ("weekday", 7)])
@@ -90,7 +153,7 @@ def test_the_comparison_shows_the_figures_of_the_days_before(
         chart.focus()
         chart.press("Home")
         expect(chart.locator("[aria-live]")).to_have_text(re.compile(f": {lines[0][1]:,}$"))
-        figures = saved(page, "Key figures as CSV", tmp_path)
+        figures = saved(page, "Key figures", tmp_path, "Figures")
         assert looked.complaints == []
     now, then = points("sessions", 0), points("sessions", step)
     assert len(then) == 5
@@ -110,7 +173,7 @@ def test_a_file_runs_nothing_in_a_spreadsheet(living: Dashboard, tmp_path: Path)
         assert api.post("/events", json=event).status_code == 202
         api.post("/process-events")
     with living.open("overview?range=7d&compare=off") as looked:
-        rows = saved(looked.page, "Pages as CSV", tmp_path)
+        rows = saved(looked.page, "Pages", tmp_path)
     assert f"'{path}" in {row["value"] for row in rows}
 
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from playwright.sync_api import expect
 
 from tests.support.dashboard import MODES, Dashboard, settle, violations
+from tests.support.painted import answered, values
 
 HUMAN = {"user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}
 
@@ -24,11 +25,26 @@ def test_an_event_stands_on_the_live_page_as_it_arrives(living: Dashboard) -> No
     with living.open("live") as looked:
         page = looked.page
         expect(page.get_by_text("live", exact=True)).to_be_visible()
+        # A reload would forget it.
+        page.evaluate("document.body.dataset.kept = 'yes'")
         began = time.perf_counter()
         send(living, "newcomer")
         expect(page.get_by_text("newcomer")).to_be_visible(timeout=60_000)
         print(f"\nan event was seen after {time.perf_counter() - began:.2f} s")
         expect(page.locator("[data-now]")).not_to_have_attribute("data-now", "0", timeout=60_000)
+        answer = answered(page, "/realtime")
+        assert values(page, "data-active") == {
+            "now": answer["active_now"],
+            "half hour": answer["active_30_minutes"],
+            "hour": answer["active_users_1h"],
+            "day": answer["active_users_24h"],
+        }
+        minutes = page.get_by_role("img", name=re.compile("^Events a minute")).locator("span").all()
+        assert [each.get_attribute("title") for each in minutes] == [
+            f"{each['events']:,} events, {each['users']:,} people" for each in answer["minutes"]
+        ]
+        assert answer["active_now"] >= 1
+        expect(page.locator("body[data-kept=yes]")).to_be_visible()
         assert looked.complaints == []
 
 

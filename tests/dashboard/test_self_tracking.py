@@ -53,7 +53,7 @@ def test_pages_and_features_are_counted_without_names(
         page.wait_for_url("**/traffic*")
         settle(page)
         page.wait_for_timeout(200)
-        page.evaluate("document.querySelector('.csv').click()")
+        page.evaluate("document.querySelector('.file').click()")
         page.evaluate("analytics.flush()")
         deadline = time.monotonic() + 60
         while len(found := stored(database_url)) < 3 and time.monotonic() < deadline:
@@ -66,7 +66,7 @@ def test_pages_and_features_are_counted_without_names(
         ("page_view", "/dashboard/p/:project/traffic"),
         ("feature_used", None),
     ]
-    assert found[2]["event_data"] == {"feature_name": "csv"}
+    assert found[2]["event_data"] == {"feature_name": "file"}
     said = json.dumps([[row["event_data"], row["context"]] for row in found])
     assert "ada-lovelace" not in said and "default" not in said and "range=" not in said
     scripts = httpx.get(f"{server.url}/dashboard").text.partition("<body>")[2]

@@ -11,9 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
+from analytics_api.deliver.fates import judge
 from analytics_api.outbound import http
 from analytics_api.store.deliveries import READ
 from analytics_api.store.delivery_answers import stored_answers
+from analytics_api.store.delivery_fates import events_by_seq, traces
 from analytics_api.store.delivery_overview import Overview, overviews
 from analytics_api.store.delivery_window import Grain, Window
 from analytics_api.store.engine import Database
@@ -98,6 +100,31 @@ async def check_answers(it: World, found: Overview) -> None:
         assert it.replays or sum(each.uncounted for each in answers.values()) == 0
 
 
+async def check_fates(it: World) -> None:
+    """What is said of an event that is there is what became of it, or leaves that open."""
+    there, dead, parked = it.there(), await it.dead_seqs(), await it.seqs_in("parked_events")
+    async with it.database.acquire() as connection:
+        events = await events_by_seq(connection, it.project.id, sorted(it.seqs.values()))
+        for trace, event in zip(await traces(connection, it.project.id, events), events, strict=True):
+            name, said = str(event.event_id), judge(trace, event, it.to, dated=True)
+            reason = it.skipped(it.written[name])
+            gone = dead.get(event.seq, it.forgotten.get(name))
+            if event.seq > trace.position:
+                truth = {"pending"}
+            elif event.seq in parked:
+                truth = {"parked"}
+            elif gone is not None:
+                truth = {"discarded", "dead: discarded"} if gone else {"dead"}
+            elif reason is not None:
+                truth = {"skipped", f"skipped: {reason}"}
+            else:
+                # What was sent may be held as unknown and be there all the same, see above.
+                truth = {"delivered", "unknown"} if name in there else {"unknown"}
+            assert truth & {said.state, *said.possible}, (said, truth)
+            assert said.state != "open" or len(said.possible) > 1
+            assert said.state != "skipped" or said.reason == reason
+
+
 @pytest.mark.parametrize("kind", ["amplitude", "mixpanel", "webhook"])
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(actions=st.lists(ACTIONS, min_size=4, max_size=14), counts_repeats=st.booleans())
@@ -117,7 +144,9 @@ async def test_the_sum_closes_after_any_sequence(
         for action in actions:
             await act(it, action)
             await check(it)
+        await check_fates(it)
         await it.finish()
         await check(it)
+        await check_fates(it)
         end = (await overview(it, Grain.TOTAL)).total
         assert (end.pending, end.parked) == (0, 0)

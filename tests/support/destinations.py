@@ -16,6 +16,7 @@ from analytics_api.access.authenticator import Authenticator
 from analytics_api.deliver import (
     dead_letter_routes,
     destination_routes,
+    fate_routes,
     overview_routes,
     replay_routes,
     routes,
@@ -40,7 +41,7 @@ async def serving(
 ) -> httpx.AsyncClient:
     app = FastAPI()
     problems.install(app)
-    for room in (overview_routes, routes, dead_letter_routes, replay_routes, destination_routes):
+    for room in (overview_routes, routes, dead_letter_routes, fate_routes, replay_routes, destination_routes):
         app.include_router(room.router)
     app.state.database = database
     app.state.authenticator = Authenticator(database, open_on_loopback=False)

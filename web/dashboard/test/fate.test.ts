@@ -1,28 +1,24 @@
 import { describe, expect, it } from 'vitest'
 
-import { fateOf, type Dead, type Destination } from '../src/state/fate'
+import { badgeOf, type Fate } from '../src/state/fate'
 
-const NOTHING = { delivered: 0, skipped: 0, parked: 0, unknown: 0, skipped_by_reason: {} }
-const at = (counts: object) => ({ destination: 'amplitude', position: 10, ...NOTHING, by_event_type: { login: { ...NOTHING, ...counts } } }) as unknown as Destination
-const event = (seq: number) => ({ seq, event_id: `e${seq}`, event_type: 'login' })
-const fate = (seq: number, counts: object, dead: Dead[] = []) => fateOf(event(seq), at(counts), dead).text
+const fate = (given: Partial<Fate>): Fate => ({ destination: 'amplitude', state: 'delivered', reason: null, certain: true, possible: [], attempts: null, retry_at: null, died_at: null, ...given })
 
 describe('the fate of an event at a destination', () => {
-  it('is open until the destination has read it', () => {
-    expect(fate(11, { delivered: 5 })).toBe('waiting')
-    expect(fate(10, { delivered: 5 })).toBe('delivered')
+  it('is a word with its reason', () => {
+    expect(badgeOf(fate({}))).toMatchObject({ text: 'delivered', kind: 'good' })
+    expect(badgeOf(fate({ state: 'skipped', reason: 'consent' }))).toMatchObject({ text: 'skipped', why: 'consent' })
+    expect(badgeOf(fate({ state: 'dead', reason: 'HTTP 400', attempts: 1 })).why).toBe('HTTP 400 · 1 attempt')
   })
 
-  it('is that of its type where this has only one', () => {
-    expect(fate(3, { skipped: 5, skipped_by_reason: { sandbox: 5 } })).toBe('skipped')
-    expect(fate(3, { delivered: 1, parked: 2 })).toBe('delivered or parked')
-    expect(fate(3, {})).toBe('read')
+  it('says when it is told by the rules of now', () => {
+    const badge = badgeOf(fate({ state: 'skipped', reason: 'filter', certain: false }))
+    expect(badge.text).toBe('skipped?')
+    expect(badge.why).toContain('rules of now')
   })
 
-  it('is death when its letter says so, with the words of the destination', () => {
-    const letter = { destination: 'amplitude', event_id: 'e3', reason: 'HTTP 400' } as Dead
-    expect(fateOf(event(3), at({ delivered: 9 }), [letter])).toMatchObject({ text: 'dead', why: 'HTTP 400' })
-    expect(fate(4, { delivered: 9 }, [letter])).toBe('delivered')
-    expect(fate(3, { delivered: 9 }, [{ ...letter, destination: 'mixpanel' }])).toBe('delivered')
+  it('leaves open what is open', () => {
+    const badge = badgeOf(fate({ state: 'open', certain: false, possible: ['delivered', 'unknown'] }))
+    expect(badge).toMatchObject({ text: 'not known', why: 'It may have been delivered or unknown; what is kept does not tell.' })
   })
 })

@@ -1,4 +1,4 @@
-/* Made by make web-types from api/openapi.json, sha256 c548a0af1284e4628fda83d726c5534c25f0760167c87e7358c4637bcf76ea4e */
+/* Made by make web-types from api/openapi.json, sha256 a498ebd6129cbe74aa6f7007327d966113e3ffb048a8a2aaa9a0a5ad72785f8a */
 
 export interface paths {
     "/alerts": {
@@ -957,52 +957,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/deliveries/dead-letters": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: {
-            parameters: {
-                query?: {
-                    limit?: number;
-                    after?: string | null;
-                    project?: string | null;
-                    destination?: string | null;
-                    replay?: number | null;
-                    kind?: components["schemas"]["DeadKind"] | null;
-                    event_type?: string | null;
-                    text?: string | null;
-                    from?: string | null;
-                    until?: string | null;
-                    discarded?: boolean;
-                };
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["DeadLetterPage"];
-                    };
-                };
-            };
-        };
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/deliveries/dead-letters/discard": {
         parameters: {
             query?: never;
@@ -1121,6 +1075,43 @@ export interface paths {
                 };
             };
         };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deliveries/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: {
+            parameters: {
+                query: {
+                    seq: number[];
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["EventFatesFound"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -3588,27 +3579,6 @@ export interface components {
             groups: components["schemas"]["DeadLetterGroup"][];
             total: number;
         };
-        DeadLetterItem: {
-            attempts: number;
-            destination: string;
-            /** Format: date-time */
-            died_at: string;
-            discard_reason: string | null;
-            discarded_at: string | null;
-            /** Format: uuid */
-            event_id: string;
-            event_type: string;
-            kind: components["schemas"]["DeadKind"];
-            /** Format: date-time */
-            occurred_at: string;
-            reason: string;
-            replay: number | null;
-            seq: number;
-        };
-        DeadLetterPage: {
-            items: components["schemas"]["DeadLetterItem"][];
-            next: string | null;
-        };
         DeadLettersDiscarded: {
             discarded: number;
         };
@@ -3747,6 +3717,16 @@ export interface components {
             };
             unknown: number;
         };
+        EventFates: {
+            destinations: components["schemas"]["Fate"][];
+            /** Format: uuid */
+            event_id: string;
+            event_type: string;
+            seq: number;
+        };
+        EventFatesFound: {
+            events: components["schemas"]["EventFates"][];
+        };
         EventMapping: {
             /** @default [] */
             drop: string[];
@@ -3839,6 +3819,18 @@ export interface components {
             variant: string;
             zone?: string | null;
         };
+        Fate: {
+            attempts: number | null;
+            certain: boolean;
+            destination: string;
+            died_at: string | null;
+            possible: string[];
+            reason: string | null;
+            retry_at: string | null;
+            state: components["schemas"]["FateState"];
+        };
+        /** @enum {string} */
+        FateState: "pending" | "parked" | "delivered" | "skipped" | "dead" | "discarded" | "unknown" | "before_start" | "open";
         FunnelAnswer: {
             /** Format: date-time */
             as_of: string;

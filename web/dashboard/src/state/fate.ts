@@ -1,34 +1,64 @@
-/* What became of one event at one destination, from what the API says of both. */
-import type { Answer } from '../api/client'
+/* What became of events at their destinations, as the API says it. */
+import { onScopeDispose, shallowRef, watch, type ShallowRef } from 'vue'
 
-export type Destination = Answer<'/deliveries'>['destinations'][number]
-export type Dead = Answer<'/deliveries/dead-letters'>['items'][number]
-export interface Fate {
+import { forget, get, type Answer } from '../api/client'
+import { ago } from '../format'
+
+export type Fate = Answer<'/deliveries/events'>['events'][number]['destinations'][number]
+export interface Badge {
   destination: string
   text: string
   kind: '' | 'good' | 'warn' | 'bad' | 'info'
   why: string
 }
 
-const ENDS = [
-  ['delivered', 'good'],
-  ['skipped', ''],
-  ['parked', 'warn'],
-  ['unknown', 'warn'],
-] as const
+const STATES: Record<Fate['state'], [text: string, kind: Badge['kind'], why: string]> = {
+  pending: ['waiting', 'info', 'The destination has not read it yet.'],
+  parked: ['parked', 'warn', ''],
+  delivered: ['delivered', 'good', 'The destination has said that it took it.'],
+  skipped: ['skipped', '', ''],
+  dead: ['dead', 'bad', ''],
+  discarded: ['discarded', 'bad', ''],
+  unknown: ['unknown', 'warn', 'It was sent and the answer was lost; again it could count twice.'],
+  before_start: ['before its start', '', 'It arrived before the destination began to read.'],
+  open: ['not known', 'warn', ''],
+}
+const BY_NOW = 'By the rules of now, which were changed since it arrived or stand in the settings.'
 
-/**
- * Behind the destination's position it waits; in its dead letters it is dead. What is read and not dead has one of the ends that
- * events of its type have had there: when that is a single one, it is this event's; else the API does not say which.
- */
-export function fateOf(event: { seq: number; event_id: string; event_type: string }, at: Destination, dead: Dead[]): Fate {
-  const { destination } = at
-  const letter = dead.find((each) => each.destination === destination && !each.replay && each.event_id === event.event_id)
-  if (letter) return { destination, text: 'dead', kind: 'bad', why: letter.reason }
-  if (event.seq > at.position) return { destination, text: 'waiting', kind: 'info', why: 'The destination has not read it yet.' }
-  const counts = at.by_event_type[event.event_type] ?? at
-  const ends = ENDS.filter(([name]) => counts[name] > 0)
-  const text = ends.map(([name]) => name).join(' or ') || 'read'
-  const reasons = counts.skipped ? Object.keys(counts.skipped_by_reason).join(', ') : ''
-  return { destination, text, kind: ends.length === 1 ? ends[0]![1] : '', why: ends.length > 1 ? 'It is not kept of each event which of these it was.' : reasons }
+/** How a fate is shown: a word, its tone, and the reason in a sentence. */
+export function badgeOf(fate: Fate): Badge {
+  const [text, kind, why] = STATES[fate.state]
+  const again = fate.retry_at ? (Date.parse(fate.retry_at) > Date.now() ? `next attempt at ${new Date(fate.retry_at).toLocaleTimeString()}` : 'to be tried again') : ''
+  const tried = fate.attempts ? `${fate.attempts} ${fate.attempts === 1 ? 'attempt' : 'attempts'}` : ''
+  const parts = [fate.reason ?? why, fate.state === 'open' && `It may have been ${fate.possible.join(' or ')}; what is kept does not tell.`, tried, again, fate.died_at && ago(fate.died_at), !fate.certain && fate.state !== 'open' && BY_NOW]
+  return { destination: fate.destination, text: fate.certain || fate.state === 'open' ? text : `${text}?`, kind, why: parts.filter(Boolean).join(' · ') }
+}
+
+/** Whether it can still become something else; a dead one may be sent again. */
+const moving = (fates?: Fate[]) => !fates || fates.some(({ state }) => state === 'pending' || state === 'parked' || state === 'dead')
+const AT_ONCE = 100
+const SOON_MS = 300
+
+/** Fates of the events that are shown, by sequence number: asked for soon after events come into sight; `again` asks for those that can have changed. */
+export function useFates(project: () => string, shown: () => { seq: number }[]): { fates: Readonly<ShallowRef<Map<number, Fate[]>>>; again: () => void } {
+  const fates = shallowRef(new Map<number, Fate[]>())
+  let timer = 0
+  async function ask(): Promise<void> {
+    const of = project()
+    const seqs = shown().map(({ seq }) => seq).filter((seq) => moving(fates.value.get(seq)))
+    for (let first = 0; first < seqs.length; first += AT_ONCE) {
+      const found = await get('/deliveries/events', { query: { project: of, seq: seqs.slice(first, first + AT_ONCE) } })
+      if (of !== project()) return
+      fates.value = new Map([...fates.value, ...found.events.map((event) => [event.seq, event.destinations] as const)])
+    }
+  }
+  // Without an answer the badges stay as they are; the page itself says that the server cannot be reached.
+  const again = () => void ask().catch(() => {})
+  watch(shown, (_, __, onCleanup) => {
+    timer = window.setTimeout(again, SOON_MS)
+    onCleanup(() => clearTimeout(timer))
+  }, { immediate: true })
+  onScopeDispose(() => clearTimeout(timer))
+  // What is known from some seconds ago would be answered again.
+  return { fates, again: () => (forget(), again()) }
 }

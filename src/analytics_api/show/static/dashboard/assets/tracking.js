@@ -17,6 +17,6 @@
   ])
   // On every panel; an attribute there would be in the first load of those who are not counted.
   document.addEventListener('click', ({ target }) => {
-    if (target.closest?.('[aria-label$=" as CSV"]')) window.analytics.push(['trackFeatureUsage', 'csv'])
+    if (target.closest?.('[aria-label$=" as a file"]')) window.analytics.push(['trackFeatureUsage', 'file'])
   })
 }
