@@ -73,7 +73,7 @@ def test_data_quality_shows_warnings_and_what_is_held_back(dashboard: Dashboard)
         expect(page.get_by_role("status")).to_contain_text("from now on")
         assert got(dashboard, "/tracking-plan")["mode"] == "observe"
         page.get_by_label("What happens to events that break the plan").select_option("quarantine")
-        expect(page.get_by_text("Holds back what breaks the plan.")).to_be_visible()
+        expect(page.get_by_text("Such events wait above")).to_be_visible()
         page.get_by_role("button", name="Release what keeps the plan now").first.click()
         expect(page.get_by_role("status")).to_contain_text("still break the plan")
         assert got(dashboard, "/quarantine")["by_event_type"] == held

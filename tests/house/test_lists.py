@@ -15,6 +15,7 @@ BOUNDED = {
     "/cohorts": "store.cohorts.MOST_COHORTS",
     "/deliveries": "store.destinations.MOST_DESTINATIONS",
     "/deliveries/dead-letters/groups": "store.dead_letters.MOST_GROUPS",
+    "/deliveries/events": "deliver.fate_routes.MOST",
     "/destinations": "store.destinations.MOST_DESTINATIONS",
     "/goals": "store.goals.MOST_GOALS",
     "/goals/{goal_id}": "query.goal_routes.MOST_PERIODS",
