@@ -152,7 +152,7 @@ class Statement:
             FROM events e LEFT JOIN person_merges m ON m.person_id = e.person_id {join}
             WHERE e.project_id = {int(self.scope.project.id)} AND e.occurred_at >= {bind(self.since, "timestamptz")}
               AND e.occurred_at < {bind(self.until, "timestamptz")} AND e.seq <= {int(self.scope.position)}
-              AND NOT EXISTS (SELECT 1 FROM rollup_failures r WHERE r.project_id = e.project_id AND r.seq = e.seq)
+              AND e.seq NOT IN (SELECT seq FROM rollup_failures WHERE project_id = {int(self.scope.project.id)})
               {"".join(f" AND ({condition})" for condition in conditions)}
         """
 

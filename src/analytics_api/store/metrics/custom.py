@@ -123,7 +123,7 @@ async def _numbers(connection: AsyncConnection, measure: Measure, window: _Windo
             FROM events e LEFT JOIN person_merges m ON m.person_id = e.person_id {person}
             WHERE e.project_id = :project AND e.occurred_at >= :begin AND e.occurred_at < :end
               AND e.seq <= (SELECT position FROM readers WHERE project_id = :project AND name = 'rollups')
-              AND NOT EXISTS (SELECT 1 FROM rollup_failures f WHERE f.project_id = e.project_id AND f.seq = e.seq)
+              AND e.seq NOT IN (SELECT seq FROM rollup_failures WHERE project_id = :project)
               AND (:bots OR NOT e.is_bot) AND {" AND ".join(parts)}
         )
         SELECT {window.bucket_sql} AS bucket, {_AGGREGATES[measure.of]} AS value, count(*) AS events, count(number) AS numbers

@@ -26,7 +26,7 @@ VIEWS = f"""
         FROM events e LEFT JOIN person_merges m ON m.person_id = e.person_id
         WHERE e.project_id = :project AND e.occurred_at >= :view_from AND e.occurred_at < :view_to
           AND e.seq <= (SELECT position FROM readers WHERE project_id = :project AND name = 'rollups')
-          AND NOT EXISTS (SELECT 1 FROM rollup_failures f WHERE f.project_id = e.project_id AND f.seq = e.seq)
+          AND e.seq NOT IN (SELECT seq FROM rollup_failures WHERE project_id = :project)
     ), event_days AS (
         SELECT project_id, day, event_type, is_bot, count(*) AS events FROM seen GROUP BY 1, 2, 3, 4
     ), person_days AS (

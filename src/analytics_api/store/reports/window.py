@@ -13,7 +13,7 @@ from analytics_api.domain.project import Project
 COUNTED = """
     e.project_id = :project AND e.occurred_at >= :begins AND e.occurred_at < :ends
     AND e.seq <= (SELECT position FROM readers WHERE project_id = :project AND name = 'rollups')
-    AND NOT EXISTS (SELECT 1 FROM rollup_failures f WHERE f.project_id = e.project_id AND f.seq = e.seq)
+    AND e.seq NOT IN (SELECT seq FROM rollup_failures WHERE project_id = :project)
     AND (:bots OR NOT e.is_bot)
 """
 """Which events of the log, under the alias `e`, are in a window: those that the rollups have counted, too."""
