@@ -15,7 +15,7 @@ from analytics_api.domain.analysis.days import local_days
 from analytics_api.domain.analysis.stream import first_of_each
 from analytics_api.domain.event import EventType
 from analytics_api.domain.period import local_day, start_of_day
-from analytics_api.store.analysis.columns import EPOCH, Rows, copy_rows, event_times, numbered_people
+from analytics_api.store.analysis.columns import EPOCH, People, Rows, copy_rows, event_times, numbered_people
 from analytics_api.store.analysis.scope import Kind, Scope, Statement
 from analytics_api.store.statements import fetch
 
@@ -24,6 +24,8 @@ _ANY = Kind()
 _BEFORE_ALL = datetime(1970, 1, 1, tzinfo=EPOCH.tzinfo)
 RANDOM_READ = 3
 """Cost of reading an event by its person against that of reading one after the other."""
+LATELY = timedelta(days=30)
+"""Most of those who do something often did it within so many days before, too."""
 
 
 def in_rollups(scope: Scope, kind: Kind) -> bool:
@@ -122,22 +124,47 @@ async def earlier_people(scope: Scope, kind: Kind, first: date, rows: Rows) -> R
 
 
 async def _did_before(scope: Scope, kind: Kind, first: date, rows: Rows) -> Rows:
-    """Person by person, or going through all earlier events of the type: what reads less."""
+    """All earlier events of the type are gone through, or person by person, or month by month until few persons are left."""
+    since = start_of_day(first, scope.zone)
     [counted] = await fetch(
         scope.connection,
         """
         SELECT coalesce(sum(events), 0) AS everything,
-               coalesce(sum(events) FILTER (WHERE event_type = :type OR CAST(:type AS text) IS NULL), 0) AS of_type
+               coalesce(sum(events) FILTER (WHERE event_type = :type OR CAST(:type AS text) IS NULL), 0) AS of_type,
+               coalesce(sum(events) FILTER (
+                   WHERE day >= :lately AND (event_type = :type OR CAST(:type AS text) IS NULL)), 0) AS recent, min(day) AS began
         FROM event_days WHERE project_id = :project AND day <= :first
         """,
-        {"project": scope.project.id, "first": first, "type": kind.event_type},
+        {"project": scope.project.id, "first": first, "lately": first - LATELY, "type": kind.event_type},
     )
-    since = start_of_day(first, scope.zone)
-    people, _ = numbered_people(rows)
+    people, _ = await asyncio.to_thread(numbered_people, rows)
     # Whoever did it before is found after as many of their events as are one of the type.
-    if RANDOM_READ * len(people) * counted.everything >= counted.of_type**2:
+    everything, of_type, recent = (int(number) for number in counted[:3])
+    reads = RANDOM_READ * everything
+    if reads * len(people) >= of_type**2:
         return await _did(scope, kind, _BEFORE_ALL, since)
-    statement = Statement(scope, _BEFORE_ALL, since)
+    found: list[Rows] = []
+    rest = Rows(people.ids, {})
+    while reads * len(rest) > recent * of_type and local_day(since, scope.project.zone) > counted.began:
+        found.append(await _did(scope, kind, since - LATELY, since))
+        since -= LATELY
+        rest = await asyncio.to_thread(_without, rest, found[-1])
+    found.append(await _did_each(scope, kind, since, rest))
+    return Rows(np.concatenate([each.ids for each in found], axis=1), {})
+
+
+def _without(people: Rows, others: Rows) -> Rows:
+    """Those of some persons, each once, who are not among others."""
+    everybody, [_, known] = numbered_people(people, others)
+    kept = np.ones(len(everybody), np.bool_)
+    kept[known] = False
+    return Rows(everybody.ids[:, kept], {})
+
+
+async def _did_each(scope: Scope, kind: Kind, until: datetime, people: Rows) -> Rows:
+    """Who of some persons did it before an instant: the events of each from the first on, until one is found."""
+    ids = await asyncio.to_thread(People(people.ids).uuids, np.arange(len(people)))
+    statement = Statement(scope, _BEFORE_ALL, until)
     statement.only(statement.kind(kind))
     statement.only("""e.occurred_at >= known.first_seen_at AND e.person_id = ANY (ARRAY(
         SELECT known.person_id UNION ALL SELECT person_id FROM person_merges WHERE canonical_id = known.person_id))""")
@@ -150,7 +177,7 @@ async def _did_before(scope: Scope, kind: Kind, first: date, rows: Rows) -> Rows
         WHERE known.person_id = ANY (CAST(:people AS uuid[])) AND known.first_seen_at < :known_before AND {found}
         """,
         [],
-        statement.parameters(people=people.uuids(np.arange(len(people))), known_before=since),
+        statement.parameters(people=ids, known_before=until),
     )
 
 
