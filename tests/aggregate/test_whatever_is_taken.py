@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -34,7 +35,7 @@ def _array(parts: list[str]) -> str:
     return f"[{','.join(parts)}]"
 
 
-def _object(parts: dict[str, str]) -> str:
+def _object(parts: Mapping[str, Any]) -> str:
     return f"{{{','.join(f'{orjson.dumps(name).decode()}:{value}' for name, value in parts.items())}}}"
 
 
