@@ -13,7 +13,7 @@ from sqlalchemy import URL
 
 from analytics_api.store.embedded import EmbeddedServer
 from tests.support import processes
-from tests.support.databases import running_server, scratch_database, text
+from tests.support.databases import memory_folder, running_server, scratch_database, text
 from tests.support.processes import ServerProcess
 
 # No test fails because a machine is slow.
@@ -21,6 +21,13 @@ settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
 
 SHARED_DATA = "ANALYTICS_SHARED_DATA"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Folders of tests lie in memory where there is room: a server of a test's own starts and stops there without waiting for a disk."""
+    memory = memory_folder()
+    if memory is not None:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -22,8 +22,8 @@ from analytics_api.store.embedded import EmbeddedServer
 
 Result = TypeVar("Result")
 EXTERNAL = "ANALYTICS_TEST_DATABASE_URL"
-MEMORY_BYTES = 4 * 2**30
-"""Free, for the servers of two pytest workers: a gigabyte of log each, and their databases."""
+MEMORY_BYTES = 8 * 2**30
+"""Free, for the servers of two pytest workers, a gigabyte of log each, their databases, and what tests put into their folders."""
 REAPER = """
 import shutil, sys
 from pathlib import Path

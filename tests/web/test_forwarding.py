@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, async_playwright
 
-from tests.support.browser import ARGUMENTS, make_key
+from tests.support.browser import ARGUMENTS, make_key, program
 from tests.support.databases import in_thread
 from tests.support.processes import ServerProcess
 from tests.support.providers import AmplitudeStandIn, MixpanelStandIn, PageVendors
@@ -48,11 +47,8 @@ async def until(page: Page, condition: Callable[[], bool], what: str) -> None:
 
 @pytest.mark.skipif(not ESBUILD.exists(), reason="web/node_modules is not there: make web-check")
 def test_page_and_server_never_deliver_the_same(database_url: str, tmp_path: Path) -> None:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("needs Chromium (Debian: apt install chromium)")
     # In a thread: the browser that other tests share keeps a loop running in this one.
-    in_thread(compare(chromium, database_url, tmp_path))
+    in_thread(compare(program(), database_url, tmp_path))
 
 
 async def compare(chromium: str, database_url: str, tmp_path: Path) -> None:

@@ -19,10 +19,10 @@ SENT = "Object.keys(localStorage).filter(name => name.startsWith('aa.event.')).l
 
 @pytest.fixture
 def remembering(site: Site) -> Iterator[Site]:
-    """The site in a browser that keeps pages for the way back, which Playwright's usual one does not."""
+    """The site in a browser that keeps pages for the way back: neither Playwright's usual one does, nor the one without windows."""
     launch = site.browser.browser_type.launch
     unwanted = ["--disable-back-forward-cache"]
-    browser = launch(executable_path=program(), args=ARGUMENTS, ignore_default_args=unwanted)
+    browser = launch(executable_path=program("chromium"), args=ARGUMENTS, ignore_default_args=unwanted)
     yield replace(site, browser=browser, contexts=[])
     browser.close()
 
