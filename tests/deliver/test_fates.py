@@ -95,6 +95,8 @@ async def test_every_state_of_an_event_is_told_with_its_reason(
     ]
     assert parked["attempts"] == 1
     assert parked["retry_at"] is not None
+    for impossible in (0, 2**63):
+        await call(api, "GET", f"/deliveries/events?seq=7&seq={impossible}", expect=422)
 
 
 async def test_of_two_events_of_a_type_and_hour_the_rules_tell_which_was_skipped_until_they_change(

@@ -86,7 +86,7 @@ async def event_fates(
     caller: ReadCaller,
     database: DatabaseOf,
     seq: Annotated[
-        list[int],
+        list[Annotated[int, Field(ge=1, le=2**63 - 1)]],
         Query(
             min_length=1,
             max_length=MOST,
