@@ -1,4 +1,4 @@
-/* Made by make web-types from api/openapi.json, sha256 a498ebd6129cbe74aa6f7007327d966113e3ffb048a8a2aaa9a0a5ad72785f8a */
+/* Made by make web-types from api/openapi.json, sha256 34b9acd0aa82b9c76df931519c0486517fb1cd744f0178f225b908d8887abeda */
 
 export interface paths {
     "/alerts": {
