@@ -90,7 +90,7 @@ PREPARING = """<!doctype html><title>First</title>
 @contextmanager
 def undriven(url: str, folder: Path) -> Iterator[None]:
     """Chromium on its own: where it is driven from outside it prepares no pages."""
-    command = [program(), "--headless", *ARGUMENTS, f"--user-data-dir={folder}", url]
+    command = [program("chromium"), "--headless", *ARGUMENTS, f"--user-data-dir={folder}", url]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as browser:
         try:
             yield
