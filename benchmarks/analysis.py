@@ -90,6 +90,11 @@ _ROLL_UP = (
     FROM events WHERE project_id = $1 GROUP BY 1
     """,
     """
+    INSERT INTO person_firsts (person_id, event_type, project_id, first_at, first_at_with_bots)
+    SELECT person_id, event_type, $1, min(occurred_at) FILTER (WHERE NOT is_bot), min(occurred_at)
+    FROM events WHERE project_id = $1 GROUP BY 1, 2
+    """,
+    """
     INSERT INTO event_days (project_id, day, event_type, is_bot, events)
     SELECT $1, (occurred_at AT TIME ZONE 'UTC')::date, event_type, is_bot, count(*)
     FROM events WHERE project_id = $1 GROUP BY 2, 3, 4

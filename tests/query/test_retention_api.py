@@ -12,13 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analytics_api.aggregate.closing import close_due_days
 from analytics_api.domain.analysis.retention import bucket_numbers, day_number
 from analytics_api.domain.period import Period, bucket_of
 from analytics_api.domain.project import Project
+from analytics_api.privacy.retention import apply_retention
 from analytics_api.store.engine import Database
 from tests.query.api import Api
 from tests.support.events import make_event, make_project
-from tests.support.figures import at, event_on, record
+from tests.support.figures import LATE_DAYS, at, event_on, record
 from tests.support.histories import Seen, make_history, record_history
 from tests.support.retention_oracle import Retention, bucket
 
@@ -33,7 +35,14 @@ def a_question(chance: random.Random) -> dict[str, Any]:
     asked: dict[str, Any] = {
         "start_date": str(first),
         "end_date": str(first + timedelta(days=chance.randint(0, 10))),
-        "birth": chance.choice([ACTIVE, {"event": "signup_completed"}, {"event": "page_view"}]),
+        "birth": chance.choice(
+            [
+                ACTIVE,
+                {"event": "signup_completed"},
+                {"event": "page_view"},
+                {"event": "page_view", "filters": PRO},
+            ]
+        ),
         "returning": chance.choice(
             [ACTIVE, {"event": "feature_used"}, {"event": "page_view", "filters": PRO}]
         ),
@@ -143,6 +152,49 @@ async def test_cohorts_are_of_the_first_time_ever(api: Api, database: Database, 
     for birth in ({"event": "signup_completed"}, {"event": "signup_completed", "filters": PRO}):
         answer = await api.post("/analysis/retention", {**asked, "birth": birth})
         assert sum(row["size"] for row in answer["cohorts"]) == 0
+
+
+async def test_who_did_it_first_long_ago_stays_so_when_the_events_are_gone(
+    api: Api, database: Database, project: Project
+) -> None:
+    """Nobody is new again because retention has removed what they did before: not in cohorts, stages or behaviours."""
+    old, back, new = at("2026-01-05"), at("2026-03-02"), at("2026-03-03")
+    await record(
+        database,
+        [
+            make_event(project, "page_view", user_id=who, occurred_at=moment)
+            for who, moment in (("old", old), ("old", back), ("new", new), ("gone", old))
+        ],
+    )
+    asked = {
+        "start_date": "2026-03-01",
+        "end_date": "2026-03-05",
+        "birth": {"event": "page_view"},
+        "columns": 2,
+    }
+    stages = {
+        "activity": {"event": "page_view"},
+        "period": "daily",
+        "start_date": "2026-03-02",
+        "end_date": "2026-03-05",
+    }
+    ever = {"analysis": "persons", "question": {"people": {"did": [{"event": "page_view"}]}}}
+    never = {"analysis": "persons", "question": {"people": {"did": [{"event": "page_view", "at_most": 0}]}}}
+    await close_due_days(database, api.now, late_days=LATE_DAYS)
+    for days, left in ((365, 4), (30, 2)):
+        await apply_retention(database, api.now, retention_days=days, dedupe_days=30, rest=0)
+        assert await database.pool.fetchval("SELECT count(*) FROM events") == left
+        answer = await api.post("/analysis/retention", asked)
+        assert {row["cohort"]: row["size"] for row in answer["cohorts"] if row["size"]} == {"2026-03-03": 1}
+        lifecycle = await api.post("/analysis/lifecycle", stages)
+        assert [(each["new"], each["resurrected"]) for each in lifecycle["points"]] == [
+            (0, 1),
+            (1, 0),
+            (0, 0),
+            (0, 0),
+        ]
+        assert (await api.post("/analysis/people", {"of": ever}))["total"] == 3
+        assert (await api.post("/analysis/people", {"of": never}))["total"] == 0
 
 
 async def test_calendar_and_rolling_days(api: Api, database: Database, project: Project) -> None:

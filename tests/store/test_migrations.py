@@ -15,7 +15,11 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from analytics_api.store.migrate import upgrade
 from analytics_api.store.tables import metadata
+from tests.support.events import NOW, make_event, make_project, open_database, write_events
+from tests.support.histories import make_history, record_history
 from tests.support.processes import clean_environment
+from tests.support.rollups import compare
+from tests.support.who import who_is_who
 
 ROOT = Path(__file__).parents[2]
 
@@ -87,6 +91,22 @@ def test_migrating_again_changes_nothing(database_url: str) -> None:
     before = asyncio.run(scalar(database_url, "SELECT version_num FROM alembic_version"))
     upgrade(database_url)
     assert asyncio.run(scalar(database_url, "SELECT version_num FROM alembic_version")) == before
+
+
+async def test_first_times_are_filled_from_what_has_been_counted(database_url: str) -> None:
+    """Merges, bots and nobodies among it, and events that are not counted yet."""
+    async with open_database(database_url) as database:
+        project = await make_project(database)
+        events = make_history(project, 1, around=NOW)
+        await record_history(database, project, events)
+        await compare(database, project, events, who_is_who(project, events))
+        await write_events(
+            database, [make_event(project, "later", user_id=f"u{number}") for number in range(3)]
+        )
+        await database.pool.execute("DROP TABLE person_firsts")
+        await database.pool.execute("UPDATE alembic_version SET version_num = '0036_refunds'")
+        await asyncio.to_thread(upgrade, database_url)
+        await compare(database, project, events, who_is_who(project, events))
 
 
 def test_alembic_by_hand(empty_database_url: str) -> None:

@@ -32,6 +32,7 @@ class Recount:
         self.event_days: Counter[tuple[date, str, bool]] = Counter()
         self.person_days: dict[tuple[Any, date], list[Any]] = {}
         self.people: dict[Any, dict[str, Any]] = defaultdict(dict)
+        self.firsts: dict[tuple[Any, str], list[datetime | None]] = {}
         self.payments: dict[tuple[str, str], NewEvent] = {}
         self.events = events
         for event in events:
@@ -52,6 +53,10 @@ class Recount:
         known[0] |= active and not event.is_bot
         known[1] |= active
         known[2] += 1
+        first = self.firsts.setdefault((self._person(event), event.event_type), [None, event.occurred_at])
+        first[1] = min(first[1] or event.occurred_at, event.occurred_at)
+        if not event.is_bot:
+            first[0] = min(first[0] or event.occurred_at, event.occurred_at)
         person = self.people[self._person(event)]
 
         def least(name: str, value: Any) -> None:

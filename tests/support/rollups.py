@@ -43,6 +43,11 @@ async def compare(
         (r["person_id"], r["day"]): [r["active"], r["active_with_bots"], r["events"]] for r in rows
     } == expected.person_days
 
+    rows = await fetch("SELECT * FROM person_firsts WHERE project_id = $1", project.id)
+    assert {
+        (r["person_id"], r["event_type"]): [r["first_at"], r["first_at_with_bots"]] for r in rows
+    } == expected.firsts
+
     rows = await fetch("SELECT * FROM persons WHERE project_id = $1", project.id)
     assert {r["person_id"]: _facts(r) for r in rows} == {
         person: {name: facts.get(name) for name in PERSON_COLUMNS}

@@ -29,7 +29,7 @@ class Did:
     at_least: int = 1
     at_most: int | None = None
     within_days: int | None = None
-    """Local days that end today; None: ever, as far as events are stored."""
+    """Local days that end today; None: ever; how often, as far as events are stored."""
 
     def in_words(self) -> str:
         """For people: `did login at least 3 times in the last 30 days`."""

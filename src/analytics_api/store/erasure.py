@@ -43,7 +43,8 @@ _EARLIEST, _LATEST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinf
 
 OF_PERSON = (
     "event_keys", "parked_events", "dead_events", "single_attempts", "sandbox_payloads", "quarantined_events", "payments",
-    "subscription_changes", "consent_changes", "cohort_members", "person_days", "sessions", "persons",
+    "subscription_changes", "consent_changes", "cohort_members", "person_days", "person_firsts", "sessions",
+    "persons",
 )  # fmt: skip
 """Tables whose rows name a person by `person_id`, beside the log and the links."""
 

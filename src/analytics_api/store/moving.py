@@ -78,6 +78,19 @@ _MOVE_DAYS = f"""
         events = known.events + excluded.events
 """
 
+_MOVE_FIRSTS = f"""
+    WITH {_MOVES}, gone AS (
+        DELETE FROM person_firsts USING moves WHERE person_id = old_id
+        RETURNING new_id, event_type, first_at, first_at_with_bots
+    )
+    INSERT INTO person_firsts AS known (person_id, event_type, project_id, first_at, first_at_with_bots)
+    SELECT new_id, event_type, $1, min(first_at), min(first_at_with_bots)
+    FROM gone GROUP BY new_id, event_type ORDER BY new_id, event_type
+    ON CONFLICT (person_id, event_type) DO UPDATE SET
+        first_at = least(known.first_at, excluded.first_at),
+        first_at_with_bots = least(known.first_at_with_bots, excluded.first_at_with_bots)
+"""
+
 _TOUCH = ", ".join(
     f"""{column} = CASE WHEN known.first_touch_at IS NULL
             OR (excluded.first_touch_at, excluded.first_touch_seq) < (known.first_touch_at, known.first_touch_seq)
@@ -161,6 +174,7 @@ async def move_persons(
     everybody = list({*moves, *moves.values()})
     await connection.execute(_MARK, *pairs, now, MERGE, project.zone.key)
     await connection.execute(_MOVE_DAYS, *pairs)
+    await connection.execute(_MOVE_FIRSTS, *pairs)
     properties = await joined_properties(connection, project, moves, upto)
     await count_last_active(connection, project, everybody, -1)
     await connection.execute(_MOVE_PERSONS, *pairs)

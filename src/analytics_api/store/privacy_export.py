@@ -22,6 +22,7 @@ _TABLES = {
         SELECT user_id, anonymous_id, first_seen_at, last_seen_at, first_signup_at, first_payment_at, first_touch::text,
             properties::text FROM persons
     """,
+    "first_times": "SELECT event_type, first_at_with_bots AS first_at FROM person_firsts",
     "sessions": "SELECT device, started_at, ended_at, events, page_views FROM sessions",
     "payments": "SELECT kind, payment_id, occurred_at, amount, currency FROM payments",
     "subscriptions": "SELECT subscription_id, kind, occurred_at, effective_at, mrr, currency FROM subscription_changes",

@@ -19,7 +19,7 @@ from analytics_api.store.identity import Regrouping, sent_ids
 from analytics_api.store.metrics.days import SPLIT, SPLIT_OF_CUSTOMERS
 from analytics_api.store.moving import count_last_active, mark_customers, move_persons
 from analytics_api.store.properties import People, load_properties, roll_up_properties, write_properties
-from analytics_api.store.rollups import FIRST_TOUCH, PERSON_DAYS, PERSONS
+from analytics_api.store.rollups import FIRST_TOUCH, PERSON_DAYS, PERSON_FIRSTS, PERSONS
 from analytics_api.store.sessions import roll_up_sessions
 
 _SEALED = "IN (SELECT day FROM project_days WHERE project_id = $1 AND state = 'sealed')"
@@ -28,6 +28,17 @@ _TAKE_OUT = (
     f"DELETE FROM person_days WHERE project_id = $1 AND person_id = ANY ($2::uuid[]) AND NOT day {_SEALED}",
     f"DELETE FROM sessions WHERE project_id = $1 AND person_id = ANY ($2::uuid[]) AND NOT day {_SEALED}",
     f"DELETE FROM persons WHERE project_id = $1 AND person_id = ANY ($2::uuid[]) AND NOT first_day_with_bots {_SEALED}",
+)
+
+_TAKE_OUT_FIRSTS = (
+    f"""
+    DELETE FROM person_firsts WHERE project_id = $1 AND person_id = ANY ($2::uuid[])
+    AND NOT (first_at_with_bots AT TIME ZONE $3)::date {_SEALED}
+    """,
+    f"""
+    UPDATE person_firsts SET first_at = NULL WHERE project_id = $1 AND person_id = ANY ($2::uuid[])
+    AND NOT (first_at AT TIME ZONE $3)::date {_SEALED}
+    """,
 )
 
 _KEEP_SEALED = f"""
@@ -101,7 +112,7 @@ async def count_again(
 
     await fill_with_persons(connection, project, list(members), upto)
     await apply_merges(connection, project)
-    for rollup in (PERSON_DAYS, PERSONS, FIRST_TOUCH):
+    for rollup in (PERSON_DAYS, PERSONS, PERSON_FIRSTS, FIRST_TOUCH):
         await connection.execute(rollup.sql, project.id)
     await connection.execute(_FIRST_PAYMENTS, project.id, list(members))
     await roll_up_properties(connection)
@@ -127,6 +138,8 @@ async def _take_out(
     await count_last_active(connection, project, persons, -1)
     for statement in _TAKE_OUT:
         await connection.execute(statement, project.id, persons)
+    for statement in _TAKE_OUT_FIRSTS:
+        await connection.execute(statement, project.id, persons, project.zone.key)
     if sealed:
         await connection.execute(_KEEP_SEALED, project.id, persons, project.zone.key)
         await count_last_active(connection, project, persons, 1)

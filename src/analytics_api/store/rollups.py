@@ -139,6 +139,29 @@ PERSONS = Rollup(
     """,
 )
 
+PERSON_FIRSTS = Rollup(
+    "person_firsts",
+    "extremes",
+    """
+    WITH seen AS (
+        SELECT person_id, event_type, min(occurred_at) FILTER (WHERE NOT is_bot) AS first_at, min(occurred_at) AS first_at_with_bots
+        FROM chunk WHERE has_person GROUP BY person_id, event_type
+    )
+    INSERT INTO person_firsts AS known (person_id, event_type, project_id, first_at, first_at_with_bots)
+    SELECT seen.person_id, seen.event_type, $1, seen.first_at, seen.first_at_with_bots
+    -- LIMIT, so that each is looked up by the index whatever the statistics say.
+    FROM seen LEFT JOIN LATERAL (
+        SELECT * FROM person_firsts o WHERE o.person_id = seen.person_id AND o.event_type = seen.event_type LIMIT 1) AS old ON true
+    -- Nearly everybody has done it before; then nothing is written.
+    WHERE old.person_id IS NULL OR seen.first_at_with_bots < old.first_at_with_bots
+       OR seen.first_at < coalesce(old.first_at, 'infinity')
+    ORDER BY 1, 2
+    ON CONFLICT (person_id, event_type) DO UPDATE SET
+        first_at = least(known.first_at, excluded.first_at),
+        first_at_with_bots = least(known.first_at_with_bots, excluded.first_at_with_bots)
+    """,
+)
+
 FIRST_TOUCH = Rollup(
     # Comes after `persons`, which makes the rows. A move inside the site is no touch; ties in time go by place in the log.
     "persons.first_touch",
@@ -217,7 +240,7 @@ PAYMENTS = Rollup(
     ("currency",),
 )
 
-ROLLUPS = (DIRTY_DAYS, EVENT_DAYS, PERSON_DAYS, PERSONS, FIRST_TOUCH, PAYMENTS)
+ROLLUPS = (DIRTY_DAYS, EVENT_DAYS, PERSON_DAYS, PERSONS, PERSON_FIRSTS, FIRST_TOUCH, PAYMENTS)
 
 
 async def mark_dirty(

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import asyncpg
 
-_TABLES = ("events", "persons", "person_days", "sessions", "payments", "subscription_changes")
+_TABLES = (
+    "events",
+    "persons",
+    "person_days",
+    "person_firsts",
+    "sessions",
+    "payments",
+    "subscription_changes",
+)
 
 
 async def refresh_statistics(connection: asyncpg.Connection) -> None:

@@ -35,8 +35,8 @@ from analytics_api.query.analysis.asking import (
 from analytics_api.query.analysis.cells import RetentionCell
 from analytics_api.query.analysis.questions import RetentionQuestion
 from analytics_api.store.analysis.columns import People, Rows, micros, numbered_people
-from analytics_api.store.analysis.retention import in_rollups, is_signup, marks, only_first, signups
-from analytics_api.store.analysis.scope import Scope, check
+from analytics_api.store.analysis.retention import firsts, in_rollups, is_signup, marks, only_first, signups
+from analytics_api.store.analysis.scope import Scope, check, in_firsts
 
 DAYS = {Period.DAILY: 1, Period.WEEKLY: 7, Period.MONTHLY: 30}
 """Length of a rolling period."""
@@ -68,6 +68,8 @@ async def run_retention(scope: Scope, question: RetentionQuestion, first: date, 
     returned = await marks(scope, returning, first, until, times=rolling)
     if question.mode == "first_ever" and is_signup(scope, birth):
         born = await signups(scope, first, last)
+    elif question.mode == "first_ever" and in_firsts(scope, birth):
+        born = await firsts(scope, birth, first, last)
     else:
         early = returned["day"] <= day_number(last)
         born = (

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from analytics_api.domain.cohorts import Behaviour, Did
 from analytics_api.domain.filters import AllOf
 from analytics_api.domain.period import start_of_day
-from analytics_api.store.analysis.scope import Kind, People, Scope, Statement
+from analytics_api.store.analysis.scope import Kind, People, Scope, Statement, in_firsts
 from analytics_api.store.filter_sql import Binds, filter_sql
 
 _BEFORE_ALL = datetime(1971, 1, 1, tzinfo=UTC)
@@ -72,11 +72,17 @@ def _did(scope: Scope, rule: Did, person: str, binds: Binds) -> list[str]:
 def _times(scope: Scope, rule: Did, times: int, binds: Binds) -> str:
     """SQL for the persons that did it at least so often."""
     _, until = scope.stretch(scope.today, scope.today)
+    kind = Kind(rule.event_type, rule.filters)
+    if times == 1 and rule.within_days is None and in_firsts(scope, kind):
+        return f"""
+            SELECT f.person_id FROM person_firsts f
+            WHERE f.project_id = {int(scope.project.id)} AND f.event_type = {binds.bind(rule.event_type, "text")}
+              AND f.first_at{"_with_bots" if scope.include_bots else ""} < {binds.bind(until, "timestamptz")}
+        """
     since = _BEFORE_ALL
     if rule.within_days is not None:
         since = max(since, start_of_day(scope.today - timedelta(days=rule.within_days - 1), scope.zone))
     statement = Statement(scope, since, until, binds)
-    kind = Kind(rule.event_type, rule.filters)
     statement.only_types_of([kind])
     statement.only(statement.kind(kind))
     return f"SELECT {statement.PERSON} {statement.source()} GROUP BY 1 HAVING count(*) >= {binds.bind(times, 'bigint')}"

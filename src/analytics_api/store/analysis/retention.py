@@ -16,7 +16,8 @@ from analytics_api.domain.analysis.stream import first_of_each
 from analytics_api.domain.event import EventType
 from analytics_api.domain.period import local_day, start_of_day
 from analytics_api.store.analysis.columns import EPOCH, People, Rows, copy_rows, event_times, numbered_people
-from analytics_api.store.analysis.scope import Kind, Scope, Statement
+from analytics_api.store.analysis.scope import Kind, Scope, Statement, in_firsts
+from analytics_api.store.filter_sql import Binds
 from analytics_api.store.statements import fetch
 
 _SIGNUP = Kind(EventType.SIGNUP_COMPLETED.value)
@@ -106,12 +107,41 @@ async def signups(scope: Scope, first: date, last: date) -> Rows:
     )
 
 
+async def firsts(scope: Scope, kind: Kind, first: date, last: date) -> Rows:
+    """First times ever of a type of event within the days, also of those whose earlier events retention has removed."""
+    since, until = scope.stretch(first, last)
+    binds = Binds()
+    people = "".join(f" AND {people.sql(scope, 'f.person_id', binds)}" for people in scope.people)
+    bots = "_with_bots" if scope.include_bots else ""
+    # `first_at`, which has the index, is of bots alone NULL, and never before `first_at_with_bots`.
+    bound = "(first_at >= :since OR first_at IS NULL)" if scope.include_bots else "first_at >= :since"
+    rows = await copy_rows(
+        scope.connection,
+        f"""
+        SELECT person_id, first_at{bots} AS at FROM person_firsts f
+        WHERE project_id = :project AND event_type = :type AND {bound}
+          AND first_at{bots} >= :since AND first_at{bots} < :until{people}
+        """,
+        ["at"],
+        {
+            **binds.parameters,
+            "project": scope.project.id,
+            "type": kind.event_type,
+            "since": since,
+            "until": until,
+        },
+    )
+    return Rows(rows.ids, {"at": rows["at"], "day": local_days(rows["at"], EPOCH, since, until, scope.zone)})
+
+
 async def earlier_people(scope: Scope, kind: Kind, first: date, rows: Rows) -> Rows:
     """Who of those with a mark did it before a local day, and perhaps others.
 
-    Any active event is asked of the rollups, which keep what retention removes; of other kinds nothing is kept by person.
+    Asked of the rollups, which keep what retention removes, unless there are filters: by these nothing is kept.
     """
     since = start_of_day(first, scope.zone)
+    if in_firsts(scope, kind):
+        return await asyncio.to_thread(_without, rows, await firsts(scope, kind, first, scope.today))
     if kind != _ANY or not scope.whole:
         return await _did_before(scope, kind, first, rows)
     day = local_day(since, scope.project.zone)

@@ -77,6 +77,11 @@ class Scope:
         return since, until
 
 
+def in_firsts(scope: Scope, kind: Kind) -> bool:
+    """Whether `person_firsts` knows when somebody did it first."""
+    return kind.event_type is not None and not kind.filters.parts and not scope.filters.parts
+
+
 async def find_position(connection: AsyncConnection, project: Project) -> tuple[int, date | None]:
     """How far rollups have counted, and the last day whose raw events are gone."""
     [row] = await fetch(

@@ -82,6 +82,17 @@ person_days = Table(
     ),
 )
 
+person_firsts = Table(
+    "person_firsts",
+    metadata,
+    Column("person_id", Uuid, primary_key=True),
+    Column("event_type", Text, primary_key=True),
+    Column("project_id", Integer, nullable=False),
+    time("first_at", nullable=True),
+    time("first_at_with_bots"),
+    Index("person_firsts_type", "project_id", "event_type", "first_at"),
+)
+
 person_links = Table(
     "person_links",
     metadata,
