@@ -48,11 +48,12 @@ class _Commands(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in _COMMANDS:
             return None
-        # Nothing of what is imported is garbage, and looking for it takes a quarter of the time.
+        # Nothing of what is imported is garbage, and looking for it, now or later, takes a quarter of the time.
         gc.disable()
         try:
             module = import_module(f"analytics_api.commands.{_COMMANDS[cmd_name]}")
         finally:
+            gc.freeze()
             gc.enable()
         group = typer.main.get_group(module.app)
         group.name = cmd_name

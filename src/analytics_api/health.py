@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from functools import cache
 from typing import Any
 
-from alembic.script import ScriptDirectory
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
@@ -18,7 +16,7 @@ from analytics_api.access.local import is_local
 from analytics_api.errors import Unavailable
 from analytics_api.store import readers
 from analytics_api.store.engine import Database
-from analytics_api.store.migrate import MIGRATIONS
+from analytics_api.store.migrate import applied_revisions, newest_revision
 
 CHECK_SECONDS = 3.0
 """A part that takes longer to answer is not ready. Give the probe a longer timeout, to be told which part it was."""
@@ -95,12 +93,11 @@ async def _check_database(state: Any) -> str | None:
 
 async def _check_migrations(state: Any) -> str | None:
     database: Database = state.database
-    newest = await asyncio.to_thread(_newest_revisions)
     async with database.acquire() as connection:
-        if await connection.fetchval("SELECT to_regclass('alembic_version')") is None:
-            return "the database has no tables; run analytics-api migrate"
-        rows = await connection.fetch("SELECT version_num FROM alembic_version")
-    if {row["version_num"] for row in rows} != newest:
+        applied = await applied_revisions(connection)
+    if not applied:
+        return "the database has no tables; run analytics-api migrate"
+    if applied != {newest_revision()}:
         return "the schema is not that of this version; run analytics-api migrate"
     return None
 
@@ -115,8 +112,3 @@ CHECKS: dict[str, Callable[[Any], Awaitable[str | None]]] = {
     "writer": _check_writer,
 }
 """Every part that must be there; each check returns what is wrong, or none."""
-
-
-@cache
-def _newest_revisions() -> frozenset[str]:
-    return frozenset(ScriptDirectory(str(MIGRATIONS)).get_heads())

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from analytics_api.store.migrate import upgrade
+from analytics_api.store.migrate import MIGRATIONS, newest_revision, upgrade
 from analytics_api.store.tables import metadata
 from tests.support.events import NOW, make_event, make_project, open_database, write_events
 from tests.support.histories import make_history, record_history
@@ -107,6 +108,15 @@ async def test_first_times_are_filled_from_what_has_been_counted(database_url: s
         await database.pool.execute("UPDATE alembic_version SET version_num = '0036_refunds'")
         await asyncio.to_thread(upgrade, database_url)
         await compare(database, project, events, who_is_who(project, events))
+
+
+def test_the_newest_schema_is_known_without_alembic(database_url: str) -> None:
+    assert [newest_revision()] == ScriptDirectory(str(MIGRATIONS)).get_heads()
+    program = (
+        "import sys; from analytics_api.store.migrate import upgrade; "
+        f"upgrade({database_url!r}); assert 'alembic' not in sys.modules"
+    )
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 0
 
 
 def test_alembic_by_hand(empty_database_url: str) -> None:

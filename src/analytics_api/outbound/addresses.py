@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from analytics_api.errors import ConfigurationError
-from analytics_api.outbound.connections import LIMITS
+from analytics_api.outbound.connections import LIMITS, trusted
 
 _NAT64 = IPv6Network("64:ff9b::/96")
 _UNICAST = IPv6Network("2000::/3")
@@ -86,7 +86,6 @@ class PublicOnlyTransport(httpx.AsyncBaseTransport):
 
     def __init__(self) -> None:
         self._hosts: dict[str, httpx.AsyncHTTPTransport] = {}
-        self._certificates = httpx.create_ssl_context()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request. Raises AddressRefused before anything is sent."""
@@ -99,7 +98,7 @@ class PublicOnlyTransport(httpx.AsyncBaseTransport):
                 "ANALYTICS__ALLOW_PRIVATE_DESTINATIONS=true"
             )
         if host not in self._hosts:
-            self._hosts[host] = httpx.AsyncHTTPTransport(verify=self._certificates, limits=LIMITS)
+            self._hosts[host] = httpx.AsyncHTTPTransport(verify=trusted(), limits=LIMITS)
         last: httpx.ConnectError | httpx.ConnectTimeout | None = None
         for address in addresses:
             request.url = request.url.copy_with(host=str(address))

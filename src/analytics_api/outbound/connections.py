@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ssl
+from functools import cache
+
 import httpx
 
 LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=100)
@@ -10,4 +13,10 @@ LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=100)
 
 def make_client(transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:
     """A client; the caller closes it."""
-    return httpx.AsyncClient(limits=LIMITS, transport=transport)
+    return httpx.AsyncClient(limits=LIMITS, transport=transport, verify=trusted())
+
+
+@cache
+def trusted() -> ssl.SSLContext:
+    """What certificates are checked against. To read all authorities takes 25 ms, so once in a process."""
+    return httpx.create_ssl_context()
