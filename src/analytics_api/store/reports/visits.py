@@ -10,8 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics_api.domain.event import EventType
 from analytics_api.domain.sessions import PAUSE
+from analytics_api.store.chunk_table import active
 from analytics_api.store.reports.window import COUNTED, Window, inactive
 from analytics_api.store.statements import fetch
+
+_ACTIVE = active("CAST(:inactive AS text[])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +70,13 @@ async def people(connection: AsyncConnection, window: Window) -> People:
         """
         [row] = await fetch(connection, sql, window.by_days())
         return People(row.active, row.new)
+    first = "first_at_with_bots" if window.include_bots else "first_at"
     sql = f"""
-        SELECT count(*) AS active, count(*) FILTER (WHERE p.first_seen_at >= :begins) AS new
+        SELECT count(*) AS active, count(*) FILTER (WHERE NOT EXISTS (
+            SELECT 1 FROM person_firsts f WHERE f.person_id = seen.person_id AND f.project_id = :project AND f.{first} < :begins)) AS new
         FROM (SELECT DISTINCT coalesce(m.canonical_id, e.person_id) AS person_id
               FROM events e LEFT JOIN person_merges m ON m.person_id = e.person_id
-              WHERE {COUNTED} AND e.has_person AND e.event_type <> ALL (CAST(:inactive AS text[]))) AS seen
-        JOIN persons p USING (person_id)
+              WHERE {COUNTED} AND e.has_person AND {_ACTIVE}) AS seen
     """
     [row] = await fetch(connection, sql, window.parameters(inactive=inactive()))
     return People(row.active, row.new)
@@ -138,6 +142,6 @@ async def active_by_minute(connection: AsyncConnection, window: Window) -> list[
         SELECT date_trunc('minute', e.occurred_at) AS minute, count(*) AS events,
                count(DISTINCT coalesce(m.canonical_id, e.person_id)) FILTER (WHERE e.has_person) AS persons
         FROM events e LEFT JOIN person_merges m ON m.person_id = e.person_id
-        WHERE {COUNTED} AND e.event_type <> ALL (CAST(:inactive AS text[])) GROUP BY 1 ORDER BY 1
+        WHERE {COUNTED} AND {_ACTIVE} GROUP BY 1 ORDER BY 1
     """
     return await fetch(connection, sql, window.parameters(inactive=inactive()))
