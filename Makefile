@@ -37,6 +37,7 @@ web-check: web/node_modules/.stamp ## lint, types and unit tests of web/
 
 web-types: $(VENV)/.dev web/node_modules/.stamp ## the API's types for the dashboard, after a change of a call that it uses
 	$(BIN)/python web/dashboard/openapi.py
+	$(BIN)/python web/dashboard/words.py
 	$(WITH_NODE) npm --prefix web run types --workspace dashboard
 
 screenshots: $(VENV)/.dev ## every page of the dashboard in four modes, into build/screenshots (needs Chromium)

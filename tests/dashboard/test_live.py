@@ -21,6 +21,10 @@ def send(living: Dashboard, user: str) -> None:
         assert api.post("/events", json=event).json()["accepted"] == 1
 
 
+def counted(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"
+
+
 def test_an_event_stands_on_the_live_page_as_it_arrives(living: Dashboard) -> None:
     with living.open("live") as looked:
         page = looked.page
@@ -35,13 +39,14 @@ def test_an_event_stands_on_the_live_page_as_it_arrives(living: Dashboard) -> No
         answer = answered(page, "/realtime")
         assert values(page, "data-active") == {
             "now": answer["active_now"],
-            "half hour": answer["active_30_minutes"],
+            "half_hour": answer["active_30_minutes"],
             "hour": answer["active_users_1h"],
             "day": answer["active_users_24h"],
         }
         minutes = page.get_by_role("img", name=re.compile("^Events a minute")).locator("span").all()
         assert [each.get_attribute("title") for each in minutes] == [
-            f"{each['events']:,} events, {each['users']:,} people" for each in answer["minutes"]
+            f"{counted(each['events'], 'event', 'events')}, {counted(each['users'], 'person', 'people')}"
+            for each in answer["minutes"]
         ]
         assert answer["active_now"] >= 1
         expect(page.locator("body[data-kept=yes]")).to_be_visible()

@@ -61,13 +61,26 @@ def test_the_dashboard_is_as_new_as_its_sources() -> None:
     assert manifest["version"] == _hash_of(PAGES, built)[:12]
 
 
-def test_the_dashboard_knows_the_calls_of_the_api_as_they_are() -> None:
-    spec = importlib.util.spec_from_file_location("dashboard_openapi", DASHBOARD / "openapi.py")
+def _written_by(script: str) -> str:
+    """What a script of the dashboard would write now."""
+    spec = importlib.util.spec_from_file_location("dashboard_script", DASHBOARD / script)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    text: str = module.text()
+    return text
+
+
+def test_the_dashboard_knows_the_names_that_it_translates() -> None:
+    described = (DASHBOARD / "api" / "words.json").read_text()
+    assert described == _written_by("words.py"), "run `make web-types`, translate what is new, and `make web`"
+
+
+def test_the_dashboard_knows_the_calls_of_the_api_as_they_are() -> None:
     described = (DASHBOARD / "api" / "openapi.json").read_text()
-    assert described == module.text(), "run `make web-types`, mend what no longer fits, and `make web`"
+    assert described == _written_by("openapi.py"), (
+        "run `make web-types`, mend what no longer fits, and `make web`"
+    )
     types = (DASHBOARD / "src" / "api" / "schema.d.ts").read_text()
     assert hashlib.sha256(described.encode()).hexdigest() in types[:200], "run `make web-types`"
 

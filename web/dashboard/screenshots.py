@@ -108,7 +108,9 @@ def shots(url: str, project: str) -> list[Shot]:
     ]
 
 
-def take(browser: Browser, base: str, shot: Shot, folder: Path, *, whole: bool, modes: list[str]) -> None:
+def take(
+    browser: Browser, base: str, shot: Shot, folder: Path, *, whole: bool, modes: list[str], locale: str
+) -> None:
     """One picture in all modes."""
     for size, (width, height, scale) in SIZES.items():
         for scheme in ("light", "dark"):
@@ -119,6 +121,7 @@ def take(browser: Browser, base: str, shot: Shot, folder: Path, *, whole: bool, 
                 device_scale_factor=scale,
                 color_scheme="dark" if scheme == "dark" else "light",
                 reduced_motion="reduce",
+                locale=locale,
             )
             page = context.new_page()
             page.on(
@@ -174,6 +177,11 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", help="names, such as overview or settings-keys")
     parser.add_argument("--modes", nargs="*", default=[], help="such as 1440x900-dark")
     parser.add_argument("--screen", action="store_true", help="what fits on the screen, not the whole page")
+    parser.add_argument(
+        "--locale",
+        default="en-US",
+        help="of the browser, such as de-DE; sheets are opened by their English names",
+    )
     parser.add_argument("--out", type=Path, default=Path("build/screenshots"))
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
@@ -183,10 +191,26 @@ def main() -> None:
         with chromium() as browser:
             if not given.only or LOGIN.name in given.only:
                 with guarded_server() as other:
-                    take(browser, f"{other}/dashboard", LOGIN, given.out, whole=False, modes=given.modes)
+                    take(
+                        browser,
+                        f"{other}/dashboard",
+                        LOGIN,
+                        given.out,
+                        whole=False,
+                        modes=given.modes,
+                        locale=given.locale,
+                    )
             for shot in shots(url, given.project):
                 if not given.only or shot.name in given.only:
-                    take(browser, base, shot, given.out, whole=not given.screen, modes=given.modes)
+                    take(
+                        browser,
+                        base,
+                        shot,
+                        given.out,
+                        whole=not given.screen,
+                        modes=given.modes,
+                        locale=given.locale,
+                    )
 
     if given.url:
         run(given.url)

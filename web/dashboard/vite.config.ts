@@ -1,6 +1,15 @@
 import vue from '@vitejs/plugin-vue'
 import { defineConfig } from 'vitest/config'
 
+const sources = (names: string) => `/src/(${names.trim().replace(/\s+/g, '|')})\\.(ts|vue)$`
+/** What every page needs, and what the overview needs besides: two files pack 10 % better than thirty. */
+const BASE = new RegExp(`node_modules/(@?vue|vue-router)/|plugin-vue|preload-helper|${sources(`
+  api/client format messages/index pages/index router state/session state/view ui/toasts`)}`)
+const FRAME = new RegExp(`node_modules/d3-(array|path|shape)/|${sources(`
+  charts/Donut charts/LineChart charts/linear charts/size pages/Overview
+  state/answer state/filters state/metrics state/notes state/theme state/trends
+  ui/Bars ui/Breakdown ui/Cards ui/FileButton ui/Icon ui/icons ui/LiveCount ui/Menu ui/Panel ui/ProjectMenu ui/RangeMenu ui/Shell`)}`)
+
 /* Files keep their names: their addresses hold the version, and the history of the repository stays small. */
 export default defineConfig({
   base: './',
@@ -12,8 +21,9 @@ export default defineConfig({
     target: 'es2023',
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
-    rollupOptions: {
+    rolldownOptions: {
       output: {
+        codeSplitting: { groups: [{ name: 'base', test: BASE, priority: 2 }, { name: 'frame', test: FRAME, priority: 1 }] },
         entryFileNames: 'assets/[name].js',
         chunkFileNames: 'assets/[name].js',
         assetFileNames: 'assets/[name][extname]',

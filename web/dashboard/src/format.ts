@@ -1,12 +1,12 @@
-/* Figures and times for people. */
+/* Figures and times for people, as they are written in the chosen language. */
+import { language, t } from './messages'
 
 export type Unit = 'count' | 'fraction' | 'ratio' | 'currency' | 'months' | 'seconds' | 'bytes' | 'milliseconds'
 
-const LANGUAGE = 'en-US'
-const compact = new Intl.NumberFormat(LANGUAGE, { notation: 'compact', maximumFractionDigits: 1 })
-const whole = new Intl.NumberFormat(LANGUAGE, { maximumFractionDigits: 0 })
-const fine = new Intl.NumberFormat(LANGUAGE, { maximumFractionDigits: 2 })
-const percent = new Intl.NumberFormat(LANGUAGE, { style: 'percent', minimumFractionDigits: 1, maximumFractionDigits: 1 })
+const compact = new Intl.NumberFormat(language, { notation: 'compact', maximumFractionDigits: 1 })
+const whole = new Intl.NumberFormat(language, { maximumFractionDigits: 0 })
+const fine = new Intl.NumberFormat(language, { maximumFractionDigits: 2 })
+const percent = new Intl.NumberFormat(language, { style: 'percent', minimumFractionDigits: 1, maximumFractionDigits: 1 })
 
 /** A whole number: 1,234, or 58.7K where there is little room. */
 export function count(value: number, short = false): string {
@@ -22,7 +22,7 @@ export function share(value: number): string {
 export function money(value: number, currency = 'USD', short = false): string {
   const many = short && Math.abs(value) >= 10_000
   const digits = many || Math.abs(value) >= 1000 || Number.isInteger(value) ? 0 : 2
-  return new Intl.NumberFormat(LANGUAGE, {
+  return new Intl.NumberFormat(language, {
     style: 'currency',
     currency,
     notation: many ? 'compact' : 'standard',
@@ -33,14 +33,15 @@ export function money(value: number, currency = 'USD', short = false): string {
 
 /** 45s, 3m 34s, 2h 5m, 3d 4h. */
 export function duration(seconds: number): string {
-  if (seconds < 1) return seconds > 0 ? `${whole.format(seconds * 1000)} ms` : '0s'
-  if (seconds < 60) return `${Math.round(seconds)}s`
-  const parts: [number, string][] = [[86_400, 'd'], [3_600, 'h'], [60, 'm'], [1, 's']]
+  if (seconds < 1 && seconds > 0) return `${whole.format(seconds * 1000)} ms`
+  if (seconds < 60) return t('{n}s', { n: Math.round(seconds) })
+  const parts: [number, string][] = [[86_400, t('{n}d')], [3_600, t('{n}h')], [60, t('{n}m')], [1, t('{n}s')]]
   const first = parts.findIndex(([size]) => seconds >= size)
   const [size, name] = parts[first]!
-  const next = parts[first + 1]
-  const rest = next && Math.floor((seconds % size) / next[0])
-  return `${Math.floor(seconds / size)}${name}${next && rest ? ` ${rest}${next[1]}` : ''}`
+  const next = parts[first + 1]!
+  const rest = Math.floor((seconds % size) / next[0])
+  const said = (text: string, many: number) => text.replace('{n}', whole.format(many))
+  return said(name, Math.floor(seconds / size)) + (rest ? ` ${said(next[1], rest)}` : '')
 }
 
 /** How long something took: 201 ms, 2.05 s, 3m 34s. */
@@ -63,7 +64,7 @@ export function figure(value: number | null | undefined, unit: string = 'count',
   if (unit === 'seconds') return duration(value)
   if (unit === 'milliseconds') return latency(value)
   if (unit === 'bytes') return bytes(value)
-  if (unit === 'months') return `${fine.format(value)} mo`
+  if (unit === 'months') return t('{figure} mo', { figure: fine.format(value) })
   return count(value, short)
 }
 
@@ -101,15 +102,15 @@ export function todayIn(zone: string, now = new Date()): string {
 }
 
 export function shortDay(text: string, withYear = false): string {
-  return new Intl.DateTimeFormat(LANGUAGE, { timeZone: 'UTC', month: 'short', day: 'numeric', ...(withYear && { year: 'numeric' }) }).format(dayOf(text))
+  return new Intl.DateTimeFormat(language, { timeZone: 'UTC', month: 'short', day: 'numeric', ...(withYear && { year: 'numeric' }) }).format(dayOf(text))
 }
 
 export function longDay(text: string): string {
-  return new Intl.DateTimeFormat(LANGUAGE, { timeZone: 'UTC', weekday: 'short', month: 'short', day: 'numeric', year: 'numeric' }).format(dayOf(text))
+  return new Intl.DateTimeFormat(language, { timeZone: 'UTC', weekday: 'short', month: 'short', day: 'numeric', year: 'numeric' }).format(dayOf(text))
 }
 
 export function monthName(text: string): string {
-  return new Intl.DateTimeFormat(LANGUAGE, { timeZone: 'UTC', month: 'short', year: 'numeric' }).format(dayOf(text))
+  return new Intl.DateTimeFormat(language, { timeZone: 'UTC', month: 'short', year: 'numeric' }).format(dayOf(text))
 }
 
 /** A range of local days: Oct 22 – Nov 20; with years where these differ from now. */
@@ -120,7 +121,7 @@ export function range(first: string, last: string, thisYear = new Date().getUTCF
 
 /** An instant in a zone: Nov 21, 14:05:09. */
 export function moment(instant: string | Date, zone: string, seconds = false): string {
-  return new Intl.DateTimeFormat(LANGUAGE, {
+  return new Intl.DateTimeFormat(language, {
     timeZone: zone, month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', hourCycle: 'h23',
     ...(seconds && { second: '2-digit' }),
   }).format(new Date(instant))
@@ -129,15 +130,15 @@ export function moment(instant: string | Date, zone: string, seconds = false): s
 /** 12 s ago, 3 min ago, 2 h ago, 5 d ago. */
 export function ago(instant: string | number | Date, now = Date.now()): string {
   const seconds = Math.max(0, Math.round((now - new Date(instant).getTime()) / 1000))
-  if (seconds < 60) return `${seconds} s ago`
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`
-  if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h ago`
-  return `${Math.floor(seconds / 86_400)} d ago`
+  if (seconds < 60) return t('{n} s ago', { n: seconds })
+  if (seconds < 3600) return t('{n} min ago', { n: Math.floor(seconds / 60) })
+  if (seconds < 86_400) return t('{n} h ago', { n: Math.floor(seconds / 3600) })
+  return t('{n} d ago', { n: Math.floor(seconds / 86_400) })
 }
 
-/** signup_completed as people write it: Signup completed. */
+/** signup_completed as people write it: Signup completed, in the chosen language where the name is one of the product's. */
 export function words(name: string): string {
   const text = name.replace(/[_.-]+/g, ' ').trim()
   const short = text.replace(/^(ai|api|pii|url|dau|wau|mau|mrr|arr|arpu|ltv|cac|nrr)\b/, (word) => word.toUpperCase())
-  return short.charAt(0).toUpperCase() + short.slice(1)
+  return t(short.charAt(0).toUpperCase() + short.slice(1))
 }

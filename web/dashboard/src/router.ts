@@ -1,6 +1,7 @@
 import { createRouter, createWebHistory } from 'vue-router'
 
 import { Problem, whenUnauthorized } from './api/client'
+import { t } from './messages'
 import { PAGES } from './pages'
 import { loadSession } from './state/session'
 import { learnZone } from './state/view'
@@ -18,9 +19,9 @@ export const router = createRouter({
         ...PAGES.map((page) => ({ path: page.path, name: page.name, component: page.load, meta: { title: page.title } })),
       ],
     },
-    { path: '/login', name: 'login', component: () => import('./pages/Login.vue'), meta: { title: 'Sign in' } },
-    { path: '/invitation', name: 'invitation', component: () => import('./pages/Invitation.vue'), meta: { title: 'Invitation' } },
-    { path: '/share', name: 'share', component: () => import('./pages/Share.vue'), meta: { title: 'A shared view' } },
+    { path: '/login', name: 'login', component: () => import('./pages/Login.vue'), meta: { title: t('Sign in') } },
+    { path: '/invitation', name: 'invitation', component: () => import('./pages/Invitation.vue'), meta: { title: t('Invitation') } },
+    { path: '/share', name: 'share', component: () => import('./pages/Share.vue'), meta: { title: t('A shared view') } },
     { path: '/:rest(.*)*', redirect: '/' },
   ],
 })

@@ -57,6 +57,7 @@ _DEVICES = (
     ("desktop", re.compile(r"windows|macintosh|mac os x|x11|linux|cros|bsd", re.I)),
 )
 """The first that fits. An Android browser says `Mobile` on telephones alone."""
+DEVICES = tuple(name for name, _ in _DEVICES)
 
 
 @lru_cache(MOST_REMEMBERED)

@@ -1,4 +1,5 @@
 /* Calls of the API, typed by its own description (schema.d.ts, made by `make web-types`). */
+import { t } from '../messages'
 import type { paths } from './schema'
 
 export const PREFIX = '/api/v1/analytics'
@@ -36,6 +37,11 @@ export class Problem extends Error {
 
   get offline(): boolean {
     return this.status === 0
+  }
+
+  /** Of the sentence: the API speaks English. */
+  get lang(): string | undefined {
+    return this.offline ? undefined : 'en'
   }
 }
 
@@ -83,14 +89,14 @@ export async function request(method: Method, path: string, given?: Loose): Prom
       body: given?.body === undefined ? null : JSON.stringify(given.body),
     })
   } catch {
-    throw new Problem(0, 'The server cannot be reached.')
+    throw new Problem(0, t('The server cannot be reached.'))
   }
   if (response.ok) return response
   const problem = (await response.json().catch(() => ({}))) as { detail?: string; title?: string; second_factor?: boolean }
   if (response.status === 401 && !/^\/(auth|shares)\//.test(path)) onUnauthorized()
   throw new Problem(
     response.status,
-    problem.detail ?? problem.title ?? `The server answered ${response.status}.`,
+    problem.detail ?? problem.title ?? t('The server answered {status}.', { status: response.status }),
     problem.second_factor,
   )
 }

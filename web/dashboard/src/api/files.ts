@@ -7,7 +7,7 @@ import { save } from './save'
 /** A panel's chart: what is drawn and larger than an icon or the line in a card. */
 export const chartOf = (panel: Element): SVGSVGElement | undefined => [...panel.querySelectorAll('svg')].find((each) => each.clientWidth >= 150 && each.clientHeight >= 100)
 
-export const fileName = (title: string, ending: string): string => `${title.toLowerCase().replace(/\W+/g, '-')}.${ending}`
+export const fileName = (title: string, ending: string): string => `${title.toLowerCase().replace(/[^\p{L}\d]+/gu, '-')}.${ending}`
 
 export function saveCsv(title: string, rows: unknown): void {
   save(fileName(title, 'csv'), new Blob([asCsv(rows)], { type: 'text/csv' }))

@@ -1,4 +1,5 @@
 /* A chart as a picture that needs nothing of this page: colours resolved, with title, days and legend. */
+import { t } from '../messages'
 
 const COLORS = ['fill', 'stroke', 'stop-color'] as const
 const PLAIN = ['stroke-width', 'stroke-dasharray', 'stroke-linecap', 'stroke-linejoin', 'opacity', 'paint-order', 'font-size', 'font-weight', 'letter-spacing', 'text-anchor'] as const
@@ -101,5 +102,5 @@ export async function asPng({ text, width, height }: Picture): Promise<Blob> {
   await image.decode()
   const canvas = Object.assign(document.createElement('canvas'), { width: width * 2, height: height * 2 })
   canvas.getContext('2d')!.drawImage(image, 0, 0, canvas.width, canvas.height)
-  return new Promise((done, failed) => canvas.toBlob((blob) => (blob ? done(blob) : failed(new Error('The picture could not be drawn.'))), 'image/png'))
+  return new Promise((done, failed) => canvas.toBlob((blob) => (blob ? done(blob) : failed(new Error(t('The picture could not be drawn.')))), 'image/png'))
 }

@@ -1,12 +1,14 @@
 /* Questions to /analysis about funnels, retention and journeys. */
 import { ask, type Answer } from '../api/client'
-import { count } from '../format'
+import { t } from '../messages'
 import type { Asked } from './trends'
 
 export type Funnel = Answer<'/analysis/funnel', 'post'>
 export type Retention = Answer<'/analysis/retention', 'post'>
 export type Journeys = Answer<'/analysis/journeys', 'post'>
-export const PERIODS = { daily: 'Day', weekly: 'Week', monthly: 'Month' }
+export const PERIODS = { daily: t('Day'), weekly: t('Week'), monthly: t('Month') }
+/** How a matrix goes on. */
+export const PACES = { daily: t('Day by day'), weekly: t('Week by week'), monthly: t('Month by month') }
 export type Period = keyof typeof PERIODS
 export type Order = 'ordered' | 'strict' | 'any'
 export const STEPS = ['page_view', 'signup_started', 'signup_completed', 'generation_completed', 'payment_completed']
@@ -38,4 +40,4 @@ export const journeys = (asked: Asked, anchor = 'page_view', direction: 'after' 
     body: { ...always(asked), anchor: { event: anchor, filters: [] }, direction, steps: 4, node, nodes: node === 'event_type' ? [] : [{ event: 'page_view', filters: [] }], unit: 'session', window_seconds: 86_400, collapse: true, limit: 7, paths: 8 },
   })
 
-export const visits = (answer?: Journeys): string => (answer ? `${count(answer.journeys)} visits of ${count(answer.persons)} people` : '')
+export const visits = (answer?: Journeys): string => (answer ? t('{visits} by {people}', { visits: t('{n} visit|{n} visits', { n: answer.journeys }), people: t('{n} person|{n} people', { n: answer.persons }) }) : '')

@@ -3,6 +3,7 @@ import { onScopeDispose, shallowRef, watch, type ShallowRef } from 'vue'
 
 import { forget, get, type Answer } from '../api/client'
 import { ago } from '../format'
+import { language, t } from '../messages'
 
 export type Fate = Answer<'/deliveries/events'>['events'][number]['destinations'][number]
 export interface Badge {
@@ -13,24 +14,24 @@ export interface Badge {
 }
 
 const STATES: Record<Fate['state'], [text: string, kind: Badge['kind'], why: string]> = {
-  pending: ['waiting', 'info', 'The destination has not read it yet.'],
-  parked: ['parked', 'warn', ''],
-  delivered: ['delivered', 'good', 'The destination has said that it took it.'],
-  skipped: ['skipped', '', ''],
-  dead: ['dead', 'bad', ''],
-  discarded: ['discarded', 'bad', ''],
-  unknown: ['unknown', 'warn', 'It was sent and the answer was lost; again it could count twice.'],
-  before_start: ['before its start', '', 'It arrived before the destination began to read.'],
-  open: ['not known', 'warn', ''],
+  pending: [t('waiting'), 'info', t('The destination has not read it yet.')],
+  parked: [t('parked'), 'warn', ''],
+  delivered: [t('delivered'), 'good', t('The destination has said that it took it.')],
+  skipped: [t('skipped'), '', ''],
+  dead: [t('dead'), 'bad', ''],
+  discarded: [t('discarded'), 'bad', ''],
+  unknown: [t('unknown'), 'warn', t('It was sent and the answer was lost; again it could count twice.')],
+  before_start: [t('before its start'), '', t('It arrived before the destination began to read.')],
+  open: [t('not known'), 'warn', ''],
 }
-const BY_NOW = 'By the rules of now, which were changed since it arrived or stand in the settings.'
+const BY_NOW = t('By the rules of now, which were changed since it arrived or stand in the settings.')
 
 /** How a fate is shown: a word, its tone, and the reason in a sentence. */
 export function badgeOf(fate: Fate): Badge {
   const [text, kind, why] = STATES[fate.state]
-  const again = fate.retry_at ? (Date.parse(fate.retry_at) > Date.now() ? `next attempt at ${new Date(fate.retry_at).toLocaleTimeString()}` : 'to be tried again') : ''
-  const tried = fate.attempts ? `${fate.attempts} ${fate.attempts === 1 ? 'attempt' : 'attempts'}` : ''
-  const parts = [fate.reason ?? why, fate.state === 'open' && `It may have been ${fate.possible.join(' or ')}; what is kept does not tell.`, tried, again, fate.died_at && ago(fate.died_at), !fate.certain && fate.state !== 'open' && BY_NOW]
+  const again = fate.retry_at ? (Date.parse(fate.retry_at) > Date.now() ? t('next attempt at {time}', { time: new Date(fate.retry_at).toLocaleTimeString(language) }) : t('to be tried again')) : ''
+  const tried = fate.attempts ? t('{n} attempt|{n} attempts', { n: fate.attempts }) : ''
+  const parts = [fate.reason ?? why, fate.state === 'open' && t('It may have been {states}; what is kept does not tell.', { states: fate.possible.map((each) => STATES[each as Fate['state']][0]).join(` ${t('or')} `) }), tried, again, fate.died_at && ago(fate.died_at), !fate.certain && fate.state !== 'open' && BY_NOW]
   return { destination: fate.destination, text: fate.certain || fate.state === 'open' ? text : `${text}?`, kind, why: parts.filter(Boolean).join(' · ') }
 }
 

@@ -1,6 +1,7 @@
 /* Figures over a range of days: from the points of the API, without making up any. */
 import { get, type Answer } from '../api/client'
 import { longDay, monthName, shortDay } from '../format'
+import { t } from '../messages'
 import type { Point } from '../charts/LineChart.vue'
 
 export type MetricPoint = Answer<'/metrics/aggregated'>[number]
@@ -64,7 +65,7 @@ export function chartPoints(found: MetricPoint[], cut = false): Point[] {
     const monthly = point.period === 'monthly'
     return {
       label: monthly ? monthName(point.metric_date) : shortDay(point.metric_date),
-      title: monthly ? monthName(point.metric_date) : point.period === 'weekly' ? `Week of ${shortDay(point.metric_date, true)}` : longDay(point.metric_date),
+      title: monthly ? monthName(point.metric_date) : point.period === 'weekly' ? t('Week of {day}', { day: shortDay(point.metric_date, true) }) : longDay(point.metric_date),
       value: point.value,
       open: !cut && point.metadata.state === 'open',
     }

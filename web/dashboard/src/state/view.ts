@@ -4,6 +4,7 @@ import { useRoute, useRouter, type LocationQueryRaw } from 'vue-router'
 
 import { get } from '../api/client'
 import { addDays, daysBetween, range as rangeText, todayIn } from '../format'
+import { t } from '../messages'
 
 export interface Preset {
   name: string
@@ -13,14 +14,14 @@ export interface Preset {
 }
 
 export const PRESETS: Preset[] = [
-  { name: '24h', label: 'Today', days: 1, key: 'D' },
-  { name: '7d', label: 'Last 7 days', days: 7, key: 'W' },
-  { name: '30d', label: 'Last 30 days', days: 30, key: 'T' },
-  { name: '90d', label: 'Last 90 days', days: 90, key: 'N' },
-  { name: '12mo', label: 'Last 12 months', days: 365, key: 'Y' },
+  { name: '24h', label: t('Today'), days: 1, key: 'D' },
+  { name: '7d', label: t('Last 7 days'), days: 7, key: 'W' },
+  { name: '30d', label: t('Last 30 days'), days: 30, key: 'T' },
+  { name: '90d', label: t('Last 90 days'), days: 90, key: 'N' },
+  { name: '12mo', label: t('Last 12 months'), days: 365, key: 'Y' },
 ]
 export const DEFAULT_PRESET = PRESETS[2]!
-export const COMPARISONS = { previous: 'Previous period', weekday: 'Previous, same weekdays', year: 'Year before', off: 'No comparison' }
+export const COMPARISONS = { previous: t('Previous period'), weekday: t('Previous, same weekdays'), year: t('Year before'), off: t('No comparison') }
 export type Comparison = keyof typeof COMPARISONS
 
 const zones = ref<Record<string, string>>({})

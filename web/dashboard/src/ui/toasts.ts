@@ -3,13 +3,13 @@ import { ref } from 'vue'
 import { Problem } from '../api/client'
 
 const LASTS_MS = 4500
-export const toasts = ref<{ id: number; text: string; bad: boolean }[]>([])
+export const toasts = ref<{ id: number; text: string; bad: boolean; lang?: string }[]>([])
 let next = 0
 
 /** Say something for some seconds; screen readers are told, too. */
-export function say(text: string, bad = false): void {
+export function say(text: string, bad = false, lang?: string): void {
   const id = next++
-  toasts.value = [...toasts.value, { id, text, bad }]
+  toasts.value = [...toasts.value, { id, text, bad, lang }]
   setTimeout(() => (toasts.value = toasts.value.filter((toast) => toast.id !== id)), LASTS_MS)
 }
 
@@ -20,7 +20,8 @@ export async function attempt(work: () => Promise<unknown>, done?: string): Prom
     if (done) say(done)
     return true
   } catch (problem) {
-    say(problem instanceof Problem ? problem.message : String(problem), true)
+    if (problem instanceof Problem) say(problem.message, true, problem.lang)
+    else say(String(problem), true)
     return false
   }
 }

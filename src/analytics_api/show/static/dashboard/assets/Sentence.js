@@ -1,0 +1,1 @@
+var e=({text:e},{slots:t})=>e.split(/\{(\w+)\}/).map((e,n)=>n%2?t[e]?.():e);export{e as t};

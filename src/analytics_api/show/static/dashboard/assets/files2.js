@@ -1,0 +1,1 @@
+export{r as offer}from"./files.js";

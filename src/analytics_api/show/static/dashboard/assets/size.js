@@ -1,1 +1,0 @@
-import{I as e,S as t,x as n}from"./_plugin-vue_export-helper.js";function r(r,i=600){let a=e(i),o;return t(()=>{r.value&&(a.value=r.value.clientWidth||i,o=new ResizeObserver(([e])=>a.value=Math.round(e.contentRect.width)),o.observe(r.value))}),n(()=>o?.disconnect()),a}export{r as t};
