@@ -144,7 +144,7 @@ async def measure(url: str, size: Size, rounds: int, filled: Path) -> None:
         await fill(database, size)
         filled.touch()
     app = FastAPI()
-    app.include_router(router)
+    router.put_into(app)
     app.state.database = database
     app.state.authenticator = Authenticator(database, open_on_loopback=True)
     app.state.figures = FigureRules(7, lambda: NOW - timedelta(seconds=1))

@@ -32,12 +32,12 @@ from mixpanel import BufferedConsumer, Mixpanel
 from analytics_api.deliver.service import DestinationConfig, Destinations
 from analytics_api.domain.clock import system_clock
 from analytics_api.outbound.connections import make_client
-from analytics_api.serve import run_to_end
 from analytics_api.store.deliveries import reader_name
 from analytics_api.store.embedded import EmbeddedServer
 from analytics_api.store.engine import Database
 from analytics_api.store.projects import list_projects
 from analytics_api.store.readers import ensure_reader
+from analytics_api.work import run_to_end
 from benchmarks.realistic import make_event
 
 PROJECT = "bench"

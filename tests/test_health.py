@@ -33,7 +33,7 @@ async def serving(url: str) -> AsyncIterator[tuple[Served, FastAPI]]:
         app.state.authenticator = Authenticator(database, open_on_loopback=False)
         app.state.writer = Writer(database, Partitions(), queue_bytes=1_000_000)
         app.state.writer.start()
-        app.include_router(health.router)
+        health.router.put_into(app)
         problems.install(app)
         try:
             async with served(app) as server:

@@ -58,8 +58,8 @@ def create_app(settings: Settings, url: str, *, with_worker: bool = False) -> Ap
     )
     app.state.traffic = TrafficCounter()
     for router in ROUTERS:
-        app.include_router(router, prefix=PREFIX)
-    app.include_router(health.router)
+        router.put_into(app, PREFIX)
+    health.router.put_into(app)
     app.add_route("/docs", reference, include_in_schema=False)
     _serve_pages(app, settings)
     app.add_middleware(TableAnswers, prefix=PREFIX)
@@ -81,5 +81,5 @@ def _serve_pages(app: Application, settings: Settings) -> None:
     app.intake = frozenset({EVENTS, endpoint})
     path = settings.browser_script_path
     app.add_api_route(path, script_endpoint(), methods=["GET", "HEAD"], include_in_schema=False)
-    app.include_router(script_router(path, endpoint), prefix=PREFIX)
-    app.include_router(dashboard_router())
+    script_router(path, endpoint).put_into(app, PREFIX)
+    dashboard_router().put_into(app)

@@ -16,7 +16,7 @@ from analytics_api.errors import AnalyticsError
 _COMMANDS = {
     "run": "processes",
     "serve": "processes",
-    "work": "processes",
+    "work": "work",
     "migrate": "databases",
     "projects": "projects",
     "keys": "keys",

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from analytics_api.access.dependencies import EditCaller, ReadCaller
 from analytics_api.deliver.service import FlushReport
+from analytics_api.routes import Routes
 from analytics_api.schedule import Services
 
-router = APIRouter(tags=["operation"])
+router = Routes(tags=["operation"])
 
 PATIENCE = 10.0
 """Seconds that a call waits for destinations; one that hangs would take 30."""

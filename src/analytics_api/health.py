@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from starlette.responses import JSONResponse, Response
 
 from analytics_api import telemetry
@@ -14,6 +14,7 @@ from analytics_api.access.authenticator import Authenticator, require
 from analytics_api.access.caller import Right
 from analytics_api.access.local import is_local
 from analytics_api.errors import Unavailable
+from analytics_api.routes import Routes
 from analytics_api.store import readers
 from analytics_api.store.engine import Database
 from analytics_api.store.migrate import applied_revisions, newest_revision
@@ -21,7 +22,7 @@ from analytics_api.store.migrate import applied_revisions, newest_revision
 CHECK_SECONDS = 3.0
 """A part that takes longer to answer is not ready. Give the probe a longer timeout, to be told which part it was."""
 
-router = APIRouter(tags=["operation"])
+router = Routes(tags=["operation"])
 
 
 @router.get("/health/live", summary="Whether the process is up")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
-
 from analytics_api import control
 from analytics_api.access.audit_routes import router as audit_router
 from analytics_api.access.auth_routes import router as auth_router
@@ -43,9 +41,10 @@ from analytics_api.query.reports.product_routes import router as product_router
 from analytics_api.query.reports.routes import router as report_router
 from analytics_api.query.reports.web_routes import router as web_router
 from analytics_api.query.routes import router as query_router
+from analytics_api.routes import Routes
 from analytics_api.show.view_routes import router as view_router
 
-ROUTERS: tuple[APIRouter, ...] = (
+ROUTERS: tuple[Routes, ...] = (
     query_router,
     prediction_router,
     report_router,

@@ -27,7 +27,7 @@ WATCH = {"name": "signups", "kind": "missing_event_type", "parameters": {"event_
 async def serving(world: World, kind: KeyKind, project_id: int | None = None) -> httpx.AsyncClient:
     app = FastAPI()
     problems.install(app)
-    app.include_router(router)
+    router.put_into(app)
     app.state.database = world.database
     app.state.authenticator = Authenticator(world.database, open_on_loopback=False)
     app.state.services = SimpleNamespace(alerts=world.alerts)

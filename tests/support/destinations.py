@@ -42,7 +42,7 @@ async def serving(
     app = FastAPI()
     problems.install(app)
     for room in (overview_routes, routes, dead_letter_routes, fate_routes, replay_routes, destination_routes):
-        app.include_router(room.router)
+        room.router.put_into(app)
     app.state.database = database
     app.state.authenticator = Authenticator(database, open_on_loopback=False)
     app.state.services = SimpleNamespace(destinations=destinations, box=box)

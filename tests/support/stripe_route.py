@@ -84,7 +84,7 @@ async def stripe_in(database: Database) -> AsyncIterator[Stripe]:
     writer = Writer(database, Partitions(), queue_bytes=10_000_000)
     writer.start()
     app = FastAPI()
-    app.include_router(router)
+    router.put_into(app)
     problems.install(app)
     app.state.stripe = StripeRules({project.slug: (SECRET,)}, lambda: NOW)
     app.state.authenticator = Authenticator(database, open_on_loopback=False)

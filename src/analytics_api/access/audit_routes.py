@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from analytics_api.access.dependencies import AdminCaller, DatabaseOf
+from analytics_api.routes import Routes
 from analytics_api.store.audit import entries
 
-router = APIRouter(tags=["logins"])
+router = Routes(tags=["logins"])
 
 
 class AuditItem(BaseModel):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import Path, Query, Request, Response
 
 from analytics_api.access import cookies
 from analytics_api.access.authenticator import Authenticator
@@ -28,11 +28,12 @@ from analytics_api.access.schemas import (
 from analytics_api.access.second_factors import otpauth_uri
 from analytics_api.domain.project import Project, Role
 from analytics_api.errors import NotFound, Unauthorized
+from analytics_api.routes import Routes
 from analytics_api.store.engine import Database
 from analytics_api.store.projects import list_projects
 from analytics_api.store.user_sessions import end_session, end_sessions, list_sessions
 
-router = APIRouter(prefix="/auth", tags=["logins"])
+router = Routes(prefix="/auth", tags=["logins"])
 
 BigNumber = Annotated[int, Path(ge=1, le=2**63 - 1)]
 

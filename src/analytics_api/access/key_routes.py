@@ -5,16 +5,17 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from analytics_api.access.dependencies import AdminCaller, DatabaseOf
 from analytics_api.domain.clock import system_clock
 from analytics_api.domain.project import KeyKind
 from analytics_api.errors import NotFound
+from analytics_api.routes import Routes
 from analytics_api.store.keys import ApiKey, add_key, key_state, list_keys, revoke_key, rotate_key
 
-router = APIRouter(prefix="/keys", tags=["keys"])
+router = Routes(prefix="/keys", tags=["keys"])
 
 Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
 

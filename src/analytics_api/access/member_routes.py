@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import Path, Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics_api.access import cookies
@@ -29,12 +29,13 @@ from analytics_api.access.schemas import (
 )
 from analytics_api.domain.project import Role
 from analytics_api.errors import Conflict, NotFound, Unprocessable
+from analytics_api.routes import Routes
 from analytics_api.store import invitations, users
 from analytics_api.store.invitations import Invitation
 from analytics_api.store.projects import list_projects
 from analytics_api.store.users import Member, User
 
-router = APIRouter(tags=["logins"])
+router = Routes(tags=["logins"])
 
 Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
 

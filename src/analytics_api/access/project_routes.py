@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from analytics_api.access.cors import MOST_ORIGINS, checked_origins
 from analytics_api.access.dependencies import AdminCaller, DatabaseOf
+from analytics_api.routes import Routes
 from analytics_api.store.projects import get_project, set_allowed_origins
 
-router = APIRouter(prefix="/project", tags=["logins"])
+router = Routes(prefix="/project", tags=["logins"])
 
 
 class Origins(BaseModel):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from analytics_api.access import cookies
@@ -16,10 +16,11 @@ from analytics_api.access.passwords import checked_password
 from analytics_api.access.schemas import SessionInfo
 from analytics_api.access.shares import LASTS, gone
 from analytics_api.errors import NotFound
+from analytics_api.routes import Routes
 from analytics_api.store.projects import list_projects
 from analytics_api.store.shares import Share, create_share, list_shares, open_share, revoke_share
 
-router = APIRouter(prefix="/shares", tags=["logins"])
+router = Routes(prefix="/shares", tags=["logins"])
 
 _Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
 _Password = Annotated[SecretStr | None, Field(max_length=1024)]

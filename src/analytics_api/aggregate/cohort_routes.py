@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Response
+from fastapi import Path, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from analytics_api.access.dependencies import DatabaseOf, EditCaller, ReadCaller
@@ -15,6 +15,7 @@ from analytics_api.domain.cohorts import Behaviour, parse_behaviour
 from analytics_api.domain.identity import person_of
 from analytics_api.domain.project import Project
 from analytics_api.errors import Unprocessable
+from analytics_api.routes import Routes
 from analytics_api.store.analysis.scope import check
 from analytics_api.store.cohorts import (
     Cohort,
@@ -34,7 +35,7 @@ MOST_IDS = 10_000
 LARGEST = 2**31 - 1
 _NO_NUL = r"^[^\x00]*$"
 
-router = APIRouter(prefix="/cohorts", tags=["cohorts"])
+router = Routes(prefix="/cohorts", tags=["cohorts"])
 
 CohortId = Annotated[int, Path(ge=1, le=LARGEST)]
 _Text = Annotated[str, Field(max_length=512, pattern=_NO_NUL)]

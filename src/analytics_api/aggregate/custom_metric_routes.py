@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Response
+from fastapi import Path, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from analytics_api.access.dependencies import DatabaseOf, EditCaller, ReadCaller
 from analytics_api.aggregate import custom_metrics as administration
 from analytics_api.domain.clock import system_clock
 from analytics_api.errors import NotFound
+from analytics_api.routes import Routes
 from analytics_api.store.custom_metrics import (
     StoredMetric,
     custom_metrics,
@@ -19,7 +20,7 @@ from analytics_api.store.custom_metrics import (
     metric_history,
 )
 
-router = APIRouter(prefix="/metrics/custom", tags=["metrics"])
+router = Routes(prefix="/metrics/custom", tags=["metrics"])
 
 _EXAMPLE: dict[str, Any] = {
     "name": "analysis_error_rate",

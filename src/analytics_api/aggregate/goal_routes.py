@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Response
+from fastapi import Path, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -16,10 +16,11 @@ from analytics_api.domain.goals import Direction, Goal, GoalPeriod
 from analytics_api.domain.period import local_day
 from analytics_api.domain.project import Project
 from analytics_api.errors import NotFound, Unprocessable
+from analytics_api.routes import Routes
 from analytics_api.store import goals as store
 from analytics_api.store.goals import StoredGoal
 
-router = APIRouter(prefix="/goals", tags=["goals"])
+router = Routes(prefix="/goals", tags=["goals"])
 
 Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
 

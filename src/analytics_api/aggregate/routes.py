@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Query, Request
+from fastapi import Body, Query, Request
 from pydantic import BaseModel, BeforeValidator, Field
 
 from analytics_api.access.dependencies import DatabaseOf, TrustedSender
@@ -12,12 +12,13 @@ from analytics_api.aggregate.entries import RateEntry, SpendEntry
 from analytics_api.aggregate.ledger_files import Entries, rates_of, read_table, spend_of, store_entries
 from analytics_api.domain.clock import system_clock
 from analytics_api.domain.project import Project
+from analytics_api.routes import Routes
 from analytics_api.store.engine import Database
 from analytics_api.store.ledger import save_rates, save_spend
 
 MOST_ENTRIES = 10_000
 
-router = APIRouter(tags=["money"])
+router = Routes(tags=["money"])
 
 
 def _as_list(value: object) -> object:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import Path, Query, Request, Response
 
 from analytics_api.access.dependencies import AdminCaller, DatabaseOf, EditCaller, ReadCaller
 from analytics_api.alert import administration
@@ -27,12 +27,13 @@ from analytics_api.alert.schemas import (
 )
 from analytics_api.alert.service import Alerts
 from analytics_api.errors import NotFound
+from analytics_api.routes import Routes
 from analytics_api.store.alert_channels import StoredChannel, list_channels
 from analytics_api.store.alert_outbox import outbox_counts
 from analytics_api.store.alert_rules import RuleBody, StoredRule, list_rules
 from analytics_api.store.alerts import StoredAlert, acknowledge, current_alerts, past_alerts
 
-router = APIRouter(prefix="/alerts", tags=["alerts"])
+router = Routes(prefix="/alerts", tags=["alerts"])
 
 Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
 BigNumber = Annotated[int, Path(ge=1, le=2**63 - 1)]

@@ -1,4 +1,4 @@
-"""`analytics-api run | serve | work`."""
+"""`analytics-api run | serve`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from analytics_api.serve import run_server, run_worker
+from analytics_api.serve import run_server
 from analytics_api.settings import load_settings
 
 app = typer.Typer()
@@ -30,9 +30,3 @@ def serve(
 ) -> None:
     """The web server."""
     run_server(load_settings(), with_worker=with_worker, migrate=migrate_first)
-
-
-@app.command()
-def work() -> None:
-    """The background work: readers, destinations, closing of days, retention."""
-    run_worker(load_settings())

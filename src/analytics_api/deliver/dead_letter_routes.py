@@ -9,7 +9,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Depends, Query
 from pydantic import AwareDatetime
 
 from analytics_api.access.dependencies import DatabaseOf, EditCaller, ReadCaller
@@ -27,6 +27,7 @@ from analytics_api.deliver.dead_letter_schemas import (
 )
 from analytics_api.domain.outcome import DeadKind
 from analytics_api.errors import Unprocessable
+from analytics_api.routes import Routes
 from analytics_api.store.dead_letters import (
     DeadChoice,
     DeadLetter,
@@ -37,7 +38,7 @@ from analytics_api.store.dead_letters import (
 )
 from analytics_api.store.replays import split_key
 
-router = APIRouter(prefix="/deliveries/dead-letters", tags=["delivery"])
+router = Routes(prefix="/deliveries/dead-letters", tags=["delivery"])
 
 
 async def _asked(

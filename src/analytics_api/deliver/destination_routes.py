@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from analytics_api.access.dependencies import AdminCaller, DatabaseOf
 from analytics_api.deliver import administration
@@ -28,12 +28,13 @@ from analytics_api.deliver.rules import NO_RULES, RuleSet
 from analytics_api.deliver.service import SANDBOX, Destinations
 from analytics_api.domain.project import Project
 from analytics_api.errors import NotFound
+from analytics_api.routes import Routes
 from analytics_api.store.deliveries import ReaderState, reader_state
 from analytics_api.store.destination_rules import StoredRules, stored_rules
 from analytics_api.store.destinations import StoredDestination, stored_destinations
 from analytics_api.store.secret_box import SecretBox
 
-router = APIRouter(prefix="/destinations", tags=["delivery"])
+router = Routes(prefix="/destinations", tags=["delivery"])
 
 
 def _destinations(request: Request) -> Destinations:

@@ -6,15 +6,16 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from analytics_api.access.dependencies import DatabaseOf, ReadCaller
 from analytics_api.deliver.fates import FateState, Judged, fates_of
 from analytics_api.deliver.service import Destinations
 from analytics_api.domain.event import StoredEvent
+from analytics_api.routes import Routes
 
-router = APIRouter(prefix="/deliveries/events", tags=["delivery"])
+router = Routes(prefix="/deliveries/events", tags=["delivery"])
 
 MOST = 100
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 
 from analytics_api.access.dependencies import DatabaseOf, ReadCaller
 from analytics_api.deliver import administration
 from analytics_api.deliver.overview import breakdown, reconciliation, statuses, window_of
 from analytics_api.deliver.overview_schemas import Breakdown, DeliveryOverview, Reconciliation
 from analytics_api.deliver.service import Destinations
+from analytics_api.routes import Routes
 from analytics_api.store.delivery_answers import stored_answers
 from analytics_api.store.delivery_overview import overviews
 from analytics_api.store.delivery_window import Grain
 
-router = APIRouter(prefix="/deliveries", tags=["delivery"])
+router = Routes(prefix="/deliveries", tags=["delivery"])
 
 MOST_ITEMS = 10_000
 

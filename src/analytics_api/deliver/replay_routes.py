@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import Path, Query, Request
 
 from analytics_api.access.dependencies import DatabaseOf, EditCaller, ReadCaller
 from analytics_api.deliver import replaying
@@ -20,10 +20,11 @@ from analytics_api.deliver.replay_schemas import (
 from analytics_api.deliver.service import Destinations
 from analytics_api.domain.outcome import EndState
 from analytics_api.domain.project import Project
+from analytics_api.routes import Routes
 from analytics_api.store.event_choice import EventChoice
 from analytics_api.store.replay_views import ReplayView, view_replays
 
-router = APIRouter(prefix="/deliveries", tags=["delivery"])
+router = Routes(prefix="/deliveries", tags=["delivery"])
 
 ReplayId = Annotated[int, Path(ge=1, le=2**63 - 1)]
 

@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from analytics_api.access.dependencies import DatabaseOf, EditCaller, ReadCaller
 from analytics_api.deliver import administration
@@ -15,9 +15,10 @@ from analytics_api.deliver.schemas import (
     SandboxItem,
     SandboxPage,
 )
+from analytics_api.routes import Routes
 from analytics_api.store import delivery_views
 
-router = APIRouter(prefix="/deliveries", tags=["delivery"])
+router = Routes(prefix="/deliveries", tags=["delivery"])
 
 Limit = Annotated[int, Query(ge=1, le=1000, description="Most items of a page.")]
 

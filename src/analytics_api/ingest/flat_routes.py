@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import orjson
-from fastapi import APIRouter, Header, Request
+from fastapi import Header, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from analytics_api.access.caller import Caller
@@ -22,8 +22,9 @@ from analytics_api.ingest.front import LONGEST_IDEMPOTENCY_KEY, IntakeFront
 from analytics_api.ingest.payloads import Body
 from analytics_api.ingest.service import Circumstances
 from analytics_api.ingest.steps.text import LONGEST_ID
+from analytics_api.routes import Routes
 
-router = APIRouter(tags=["events"])
+router = Routes(tags=["events"])
 
 Id = Annotated[str, Field(min_length=1, max_length=LONGEST_ID, pattern=r"^[^\x00]*$")]
 Text = Annotated[str, Field(max_length=1024)]

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from uuid import UUID
 
 import orjson
-from fastapi import APIRouter, Request
+from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from analytics_api.access.caller import Caller
@@ -17,8 +17,9 @@ from analytics_api.ingest.draft import Status
 from analytics_api.ingest.payloads import Body
 from analytics_api.ingest.service import Intake
 from analytics_api.ingest.steps.text import LONGEST_ID
+from analytics_api.routes import Routes
 
-router = APIRouter(prefix="/persons", tags=["persons"])
+router = Routes(prefix="/persons", tags=["persons"])
 
 Id = Annotated[str, Field(min_length=1, max_length=LONGEST_ID, pattern=r"^[^\x00]*$")]
 

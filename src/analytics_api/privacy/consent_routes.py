@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Protocol
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from analytics_api.access.dependencies import AdminCaller, DatabaseOf, TrustedSender
@@ -16,10 +16,11 @@ from analytics_api.domain.clock import system_clock
 from analytics_api.domain.identity import person_of
 from analytics_api.errors import Unprocessable
 from analytics_api.privacy.erasure_schemas import Id
+from analytics_api.routes import Routes
 from analytics_api.store.consent import ConsentChange, Statement, consent_of, keep_consent
 from analytics_api.store.erasure import person_group
 
-router = APIRouter(tags=["privacy"])
+router = Routes(tags=["privacy"])
 
 LONGEST = 2_000
 

@@ -6,7 +6,7 @@ import secrets
 from typing import Annotated
 
 import asyncpg
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import Path, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from analytics_api.access.caller import Caller
@@ -28,6 +28,7 @@ from analytics_api.privacy.erasure_schemas import (
 from analytics_api.privacy.export import archive
 from analytics_api.privacy.jobs import Deleter
 from analytics_api.privacy.subject import Subject
+from analytics_api.routes import Routes
 from analytics_api.store import erasure
 from analytics_api.store.engine import Database
 from analytics_api.store.privacy_jobs import PrivacyJob, create_job, find_job, list_jobs
@@ -35,7 +36,7 @@ from analytics_api.store.provider_deletions import ProviderDeletion, deletions_o
 from analytics_api.store.secret_box import SecretBox
 from analytics_api.store.suppression import lift
 
-router = APIRouter(tags=["privacy"])
+router = Routes(tags=["privacy"])
 
 _JobId = Annotated[int, Path(ge=1, lt=2**63)]
 

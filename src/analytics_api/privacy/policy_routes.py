@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from typing import Annotated, Protocol
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from analytics_api.access.dependencies import AdminCaller, DatabaseOf, ReadCaller
@@ -14,10 +14,11 @@ from analytics_api.domain.period import local_day
 from analytics_api.domain.personal_data import Mode, Rule
 from analytics_api.domain.privacy import PrivacyPolicy, Signal, VisitorIds, default_modes
 from analytics_api.errors import Unprocessable
+from analytics_api.routes import Routes
 from analytics_api.store.privacy_counts import list_counts
 from analytics_api.store.privacy_policies import StoredPolicy, find_policy, policy_document, save_policy
 
-router = APIRouter(tags=["privacy"])
+router = Routes(tags=["privacy"])
 
 MOST_NAMES = 500
 DEFAULT_DAYS = 30

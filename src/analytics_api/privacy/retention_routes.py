@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated
 
 import asyncpg
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from pydantic import BaseModel, Field
 
 from analytics_api.access.dependencies import AdminCaller, DatabaseOf, ReadCaller
@@ -14,11 +14,12 @@ from analytics_api.domain.clock import system_clock
 from analytics_api.domain.project import Project
 from analytics_api.domain.retention import Periods
 from analytics_api.privacy.periods import PeriodsBody, RetentionRules
+from analytics_api.routes import Routes
 from analytics_api.store.alert_evidence import last_successes
 from analytics_api.store.retention_periods import find_periods, save_periods
 from analytics_api.store.retention_states import find_state
 
-router = APIRouter(tags=["privacy"])
+router = Routes(tags=["privacy"])
 
 JOB = "retention"
 

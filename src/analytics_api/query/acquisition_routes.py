@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import BaseModel, Field
 
 from analytics_api.access.dependencies import DatabaseOf, FiguresCaller
@@ -15,10 +15,11 @@ from analytics_api.domain.metrics import METRICS_BY_NAME, SMALL_SAMPLE, State
 from analytics_api.domain.period import local_day
 from analytics_api.query.metrics import as_number, wanted_range
 from analytics_api.query.routes import EndDate, Rules, StartDate
+from analytics_api.routes import Routes
 from analytics_api.store.metrics.channels import Acquired, acquired_by
 from analytics_api.store.metrics.ltv import FEW_PAYERS
 
-router = APIRouter(tags=["metrics"])
+router = Routes(tags=["metrics"])
 
 _CAC = METRICS_BY_NAME["cac"]
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from itertools import accumulate
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import BaseModel, Field
 
 from analytics_api.access.dependencies import DatabaseOf, FiguresCaller
@@ -16,12 +16,13 @@ from analytics_api.domain.period import Period, bucket_of, buckets, local_day, n
 from analytics_api.errors import Unprocessable
 from analytics_api.query.metrics import as_number, wanted_range
 from analytics_api.query.routes import EndDate, IncludeBots, Rules, StartDate
+from analytics_api.routes import Routes
 from analytics_api.store.metrics.acquisition import Acquisition, acquisition
 from analytics_api.store.metrics.cohorts import Cohort, observed
 from analytics_api.store.metrics.figure import Span
 from analytics_api.store.metrics.ltv import FEW_PAYERS, MARGIN
 
-router = APIRouter(tags=["metrics"])
+router = Routes(tags=["metrics"])
 
 MOST_AGES = 24
 MOST_COHORTS = 240

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 
 from analytics_api.access.dependencies import DatabaseOf, FiguresCaller
 from analytics_api.errors import NotFound
 from analytics_api.query.goal_schemas import GoalInfo, GoalList
 from analytics_api.query.goals import goal_answer
 from analytics_api.query.routes import Rules
+from analytics_api.routes import Routes
 from analytics_api.store.goals import find_goal, list_goals
 from analytics_api.store.metrics.answer import Figures
 
 MOST_PERIODS = 104
 
-router = APIRouter(prefix="/goals", tags=["goals"])
+router = Routes(prefix="/goals", tags=["goals"])
 
 
 @router.get("", summary="Goals and how far they are", response_model=GoalList)

@@ -6,7 +6,7 @@ import asyncio
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from analytics_api.access.dependencies import DatabaseOf, FiguresCaller, ReadCaller
 from analytics_api.domain.period import local_day
@@ -24,10 +24,11 @@ from analytics_api.query.predictions import (
     value_answer,
 )
 from analytics_api.query.routes import IncludeBots, Rules
+from analytics_api.routes import Routes
 from analytics_api.store.engine import Database
 from analytics_api.store.metrics.customers import Customers, customers, survivors
 
-router = APIRouter(prefix="/metrics/predicted", tags=["predictions"])
+router = Routes(prefix="/metrics/predicted", tags=["predictions"])
 
 AsOf = Annotated[date | None, Query(description="Last local day to look at; default: today.")]
 Horizon = Annotated[int, Query(ge=1, le=3650, description="Days after as_of.")]

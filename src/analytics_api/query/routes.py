@@ -6,7 +6,7 @@ from datetime import date
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Depends, Query, Request
 from starlette.responses import Response
 
 from analytics_api.access.dependencies import DatabaseOf, FiguresCaller
@@ -23,12 +23,13 @@ from analytics_api.query.metrics import (
     wanted_zone,
 )
 from analytics_api.query.schemas import Dashboard, MetricDefinition, MetricPoint, RevisionPage
+from analytics_api.routes import Routes
 from analytics_api.store.metrics.answer import Figures
 from analytics_api.store.metrics.stored import RevisionFilter, revisions
 
 MOST_REVISIONS = 1000
 
-router = APIRouter(tags=["metrics"])
+router = Routes(tags=["metrics"])
 
 
 async def _rules(request: Request) -> FigureRules:

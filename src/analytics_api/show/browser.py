@@ -9,11 +9,12 @@ from functools import cache
 from html import escape
 from importlib.resources import files
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from analytics_api.access.dependencies import ReadCaller
+from analytics_api.routes import Routes
 
 VERSIONED = "public, max-age=31536000, immutable"
 UNVERSIONED = "public, max-age=3600, stale-while-revalidate=86400"
@@ -110,9 +111,9 @@ def _encoding(accepted: str, script: Script) -> str:
     return next((name for name in script.bodies if name in allowed or "*" in allowed), "identity")
 
 
-def script_router(path: str, endpoint: str) -> APIRouter:
+def script_router(path: str, endpoint: str) -> Routes:
     """GET /browser-script: where the script is and how a page loads it."""
-    router = APIRouter(tags=["operation"])
+    router = Routes(tags=["operation"])
 
     @router.get("/browser-script", summary="The script for pages, its hash and its tag")
     async def browser_script(request: Request, _caller: ReadCaller) -> BrowserScript:

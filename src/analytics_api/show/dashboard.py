@@ -11,11 +11,12 @@ from importlib.resources import files
 from mimetypes import guess_type
 from urllib.parse import quote
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from starlette.responses import RedirectResponse, Response
 
 from analytics_api.access.authenticator import Authenticator
 from analytics_api.errors import NotFound
+from analytics_api.routes import Routes
 
 PATH = "/dashboard"
 LOGIN = f"{PATH}/login"
@@ -85,9 +86,9 @@ def asset_endpoint() -> Callable[[Request, str, str], Awaitable[Response]]:
     return answer
 
 
-def dashboard_router() -> APIRouter:
+def dashboard_router() -> Routes:
     """The dashboard under /dashboard, and the addresses that lead to it."""
-    router = APIRouter(include_in_schema=False)
+    router = Routes(include_in_schema=False)
     built = load_dashboard()
 
     async def page(request: Request) -> Response:

@@ -6,15 +6,16 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import Path, Query, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from analytics_api.access.dependencies import DatabaseOf, EditCaller, ReadCaller, TrustedSender
 from analytics_api.domain.clock import system_clock
 from analytics_api.errors import NotFound
+from analytics_api.routes import Routes
 from analytics_api.store import saved_views as store
 
-router = APIRouter(tags=["dashboard"])
+router = Routes(tags=["dashboard"])
 
 _Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
 _NO_NUL = r"^[^\x00]*$"

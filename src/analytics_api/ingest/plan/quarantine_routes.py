@@ -10,7 +10,7 @@ from typing import Annotated
 from uuid import UUID
 
 import orjson
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 
 from analytics_api.access.dependencies import DatabaseOf, EditCaller, ReadCaller
 from analytics_api.domain.clock import system_clock
@@ -26,6 +26,7 @@ from analytics_api.ingest.plan.models import (
 )
 from analytics_api.ingest.plan.plans import Plans
 from analytics_api.ingest.plan.release import release_events
+from analytics_api.routes import Routes
 from analytics_api.store.partitions import Partitions
 from analytics_api.store.quarantine import (
     Place,
@@ -36,7 +37,7 @@ from analytics_api.store.quarantine import (
     quarantined,
 )
 
-router = APIRouter(prefix="/quarantine", tags=["tracking plan"])
+router = Routes(prefix="/quarantine", tags=["tracking plan"])
 
 
 @router.get("", summary="Events in quarantine")

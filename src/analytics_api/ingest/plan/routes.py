@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 
 from analytics_api.access.dependencies import DatabaseOf, EditCaller, ReadCaller
 from analytics_api.domain.clock import system_clock
@@ -26,10 +26,11 @@ from analytics_api.ingest.plan.models import (
     WarningList,
 )
 from analytics_api.ingest.plan.plans import Plans
+from analytics_api.routes import Routes
 from analytics_api.store.plans import StoredPlan, delete_type, find_plan
 from analytics_api.store.warnings import StoredWarning, list_warnings
 
-router = APIRouter(tags=["tracking plan"])
+router = Routes(tags=["tracking plan"])
 
 
 def _plans(request: Request) -> Plans:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import Header, Query, Request
 from pydantic import BaseModel, Field
 
 from analytics_api.access.authenticator import Authenticator
@@ -20,12 +20,13 @@ from analytics_api.ingest.service import Intake
 from analytics_api.ingest.stripe.mapping import known_type, translate
 from analytics_api.ingest.stripe.reading import Unreadable
 from analytics_api.ingest.stripe.signature import check_signature
+from analytics_api.routes import Routes
 from analytics_api.store.projects import DEFAULT
 from analytics_api.telemetry import count_webhook
 
 PATH = "/webhooks/stripe"
 
-router = APIRouter(tags=["money"])
+router = Routes(tags=["money"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter
-
 from analytics_api.access.dependencies import DatabaseOf, FiguresCaller, ReadCaller
 from analytics_api.query.analysis.answers import (
     FunnelAnswer,
@@ -30,8 +28,9 @@ from analytics_api.query.analysis.questions import (
     TrendQuestion,
 )
 from analytics_api.query.routes import Rules
+from analytics_api.routes import Routes
 
-router = APIRouter(prefix="/analysis", tags=["analysis"])
+router = Routes(prefix="/analysis", tags=["analysis"])
 
 
 @router.post("/funnel", summary="How far people get along some steps", response_model=FunnelAnswer)

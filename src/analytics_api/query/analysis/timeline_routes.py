@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 from pydantic import BaseModel, Field
 
 from analytics_api.access.dependencies import DatabaseOf, ReadCaller
@@ -15,11 +15,12 @@ from analytics_api.errors import NotFound, Unprocessable
 from analytics_api.query.analysis.answers import Person
 from analytics_api.query.analysis.asking import person_answer
 from analytics_api.query.metrics import as_number, as_utc
+from analytics_api.routes import Routes
 from analytics_api.store.analysis.timeline import Place, events_of, find_person, members
 
 MOST_EVENTS = 500
 
-router = APIRouter(prefix="/persons", tags=["analysis"])
+router = Routes(prefix="/persons", tags=["analysis"])
 
 
 class TimelineEvent(BaseModel):

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from starlette.responses import Response, StreamingResponse
 
 from analytics_api.access.dependencies import DatabaseOf, ReadCaller
@@ -20,12 +20,13 @@ from analytics_api.query.reports import examples
 from analytics_api.query.reports.routes import answered
 from analytics_api.query.reports.web_routes import aware
 from analytics_api.query.routes import IncludeBots, Rules
+from analytics_api.routes import Routes
 from analytics_api.store import bi
 from analytics_api.store.event_pages import EventChoice
 
 logger = logging.getLogger(__name__)
 
-router = APIRouter(tags=["export"])
+router = Routes(tags=["export"])
 
 _FILE: dict[int | str, dict[str, Any]] = {
     200: {

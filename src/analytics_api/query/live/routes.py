@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import Header, Query, Request
 from sqlalchemy.exc import DBAPIError
 from starlette.responses import Response, StreamingResponse
 
@@ -23,13 +23,14 @@ from analytics_api.query.reports import examples
 from analytics_api.query.reports.realtime import live_counters
 from analytics_api.query.reports.routes import answered
 from analytics_api.query.routes import IncludeBots, Rules
+from analytics_api.routes import Routes
 from analytics_api.store.engine import Database
 from analytics_api.store.event_pages import EventChoice
 from analytics_api.store.reports.window import Window
 
 logger = logging.getLogger(__name__)
 
-router = APIRouter(tags=["live"])
+router = Routes(tags=["live"])
 
 _STREAMED: dict[int | str, dict[str, Any]] = {
     200: {

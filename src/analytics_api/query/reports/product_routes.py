@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from starlette.responses import Response
 
 from analytics_api.access.dependencies import DatabaseOf, ReadCaller
@@ -19,9 +19,10 @@ from analytics_api.query.reports.generations import summary_window
 from analytics_api.query.reports.routes import WindowOf, answered
 from analytics_api.query.reports.usage import usage as usage_answer
 from analytics_api.query.routes import Rules
+from analytics_api.routes import Routes
 from analytics_api.store.reports.window import Window
 
-router = APIRouter(tags=["reports"])
+router = Routes(tags=["reports"])
 
 _Value = Annotated[str | None, Query(max_length=500)]
 

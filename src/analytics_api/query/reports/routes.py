@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Depends, Query
+from fastapi import Depends, Query
 from starlette.responses import Response
 
 from analytics_api.access.dependencies import DatabaseOf, FiguresCaller, ReadCaller
@@ -16,12 +16,13 @@ from analytics_api.query.reports.realtime import realtime as realtime_answer
 from analytics_api.query.reports.users import user as user_answer
 from analytics_api.query.reports.users import users as users_answer
 from analytics_api.query.routes import IncludeBots, Rules
+from analytics_api.routes import Routes
 from analytics_api.store.metrics.answer import Figures
 from analytics_api.store.reports.window import Window
 
 MOST_DAYS = 366
 
-router = APIRouter(tags=["reports"])
+router = Routes(tags=["reports"])
 
 Days = Annotated[
     int,

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import orjson
-from fastapi import APIRouter, Query
+from fastapi import Query
 from starlette.responses import Response
 
 from analytics_api.access.dependencies import DatabaseOf, ReadCaller
@@ -23,6 +23,7 @@ from analytics_api.query.reports.overall import page_rows, session_answer, sourc
 from analytics_api.query.reports.routes import WindowOf, answered
 from analytics_api.query.reports.traffic import api_traffic as traffic_answer
 from analytics_api.query.routes import IncludeBots, Rules
+from analytics_api.routes import Routes
 from analytics_api.store.event_pages import EventChoice, newest
 from analytics_api.store.reports.lists import session_page
 from analytics_api.store.reports.persons import find_person, ids_of
@@ -30,7 +31,7 @@ from analytics_api.store.reports.table import By, table
 from analytics_api.store.reports.visits import pages as pages_of
 from analytics_api.store.reports.visits import sessions as sessions_of
 
-router = APIRouter(tags=["reports"])
+router = Routes(tags=["reports"])
 
 DEFAULT_DAYS = timedelta(days=30)
 Limit = Annotated[int, Query(ge=1, le=1000)]

@@ -1,0 +1,38 @@
+"""What a room serves, as it declares it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+
+
+class Routes(APIRouter):
+    """A router whose routes FastAPI works out when they are put into an application.
+
+    One that is included has them worked out twice, when its module is imported and at the first request: 0.2 s each of a start of
+    1.6, for all routes of this package. And it is searched as a whole, after others, for every request.
+    """
+
+    def __init__(
+        self, *, prefix: str = "", tags: list[Any] | None = None, include_in_schema: bool = True
+    ) -> None:
+        super().__init__(prefix=prefix, tags=tags, include_in_schema=include_in_schema)
+        self._declared: list[tuple[str, Callable[..., Any], dict[str, Any]]] = []
+
+    def add_api_route(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        """Declare a route, as the decorators do; `options` are those of FastAPI."""
+        self._declared.append((path, endpoint, options))
+
+    def put_into(self, app: FastAPI, prefix: str = "") -> None:
+        """Serve the routes below `prefix`, with the dependencies of the application. They are tried after those it has."""
+        placed = APIRouter(
+            prefix=prefix + self.prefix,
+            tags=self.tags,
+            dependencies=app.router.dependencies,
+            include_in_schema=self.include_in_schema,
+        )
+        for path, endpoint, options in self._declared:
+            placed.add_api_route(path, endpoint, **options)
+        app.router.routes.extend(placed.routes)
