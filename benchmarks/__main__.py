@@ -234,7 +234,7 @@ def main() -> None:
     parser.add_argument("--batches", type=int, default=80)
     parser.add_argument("--requests", type=int, default=8000)
     parser.add_argument("--rows", type=int, default=200_000, help="lines of the imported file")
-    parser.add_argument("--deliveries", type=int, default=20_000, help="events that are delivered")
+    parser.add_argument("--deliveries", type=int, default=60_000, help="events that are delivered")
     parser.add_argument(
         "--without-worker", action="store_true", help="the web process alone, readers elsewhere"
     )

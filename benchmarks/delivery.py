@@ -168,6 +168,8 @@ async def _ours(kind: str, address: str, url: str, *, beside_hanging: bool = Fal
     database = Database(url)
     await database.open()
     client = make_client()
+    # As the official client, which has loaded its modules before.
+    assert not client.session.closed
 
     async def from_the_beginning(name: str, kind: str, address: str) -> Destinations:
         config = DestinationConfig(kind, {**OPTIONS[kind], "url": address}, name=name, project=PROJECT)

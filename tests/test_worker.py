@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
-import httpx
 import pytest
 
 from analytics_api import worker as module
 from analytics_api.domain.clock import system_clock
+from analytics_api.outbound.connections import make_client
 from analytics_api.schedule import Job, Services
 from analytics_api.settings import Settings
 from analytics_api.store.engine import Database
@@ -27,7 +27,7 @@ async def services(database_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncI
     monkeypatch.setattr(module, "JOB_LEASE", LEASE)
     database = Database(database_url)
     await database.open()
-    async with httpx.AsyncClient() as client:
+    async with make_client() as client:
         settings = Settings(_env_file=None)
         yield make_services(settings, database, client, partitions=Partitions(settings.partition_interval))
     await database.close()

@@ -136,6 +136,7 @@ async def _open_intake(app: Application, settings: Settings, stack: AsyncExitSta
         enricher=enricher,
         desk=desk,
         privacy=privacy,
+        others_wait=database.is_answering,
     )
     recorder = ApiRequestRecorder(intake)
     recorder.start()

@@ -8,7 +8,6 @@ import logging
 from datetime import timedelta
 from typing import Never
 
-import httpx
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from pydantic import SecretStr
 
@@ -20,8 +19,7 @@ from analytics_api.deliver.rules import parse_rules
 from analytics_api.deliver.service import DestinationConfig, Destinations
 from analytics_api.domain.clock import Clock, system_clock
 from analytics_api.errors import ConfigurationError, LeaseLost, Unavailable
-from analytics_api.outbound.addresses import PublicOnlyTransport
-from analytics_api.outbound.connections import make_client
+from analytics_api.outbound.connections import Client, make_client
 from analytics_api.privacy.jobs import PrivacyJobs
 from analytics_api.schedule import JOB_LIMITS, JOBS, Job, Services
 from analytics_api.settings import PREFIX, Settings
@@ -46,7 +44,7 @@ STOP_SECONDS = 20.0
 def make_services(
     settings: Settings,
     database: Database,
-    client: httpx.AsyncClient,
+    client: Client,
     *,
     partitions: Partitions,
     clock: Clock = system_clock,
@@ -74,7 +72,7 @@ def make_services(
 
 
 def make_destinations(
-    settings: Settings, database: Database, client: httpx.AsyncClient, owner: str, clock: Clock
+    settings: Settings, database: Database, client: Client, owner: str, clock: Clock
 ) -> Destinations:
     """The destinations that the settings name, and those that are added while everything runs."""
     return Destinations(
@@ -123,11 +121,9 @@ def settings_mailer(settings: Settings) -> Mailer | None:
     )
 
 
-def added_client(settings: Settings) -> httpx.AsyncClient:
+def added_client(settings: Settings) -> Client:
     """What requests to addresses that were added over the API go through: public ones only, unless the settings say."""
-    if settings.allow_private_destinations:
-        return make_client()
-    return make_client(PublicOnlyTransport())
+    return make_client(public_only=not settings.allow_private_destinations)
 
 
 def settings_destinations(settings: Settings) -> list[DestinationConfig]:

@@ -9,7 +9,6 @@ import sys
 from datetime import timedelta
 from uuid import UUID
 
-import httpx
 import pytest
 
 from analytics_api.alert import administration, notifier
@@ -17,7 +16,7 @@ from analytics_api.alert.administration import NewChannel
 from analytics_api.alert.service import Alerts
 from analytics_api.errors import LeaseLost
 from analytics_api.outbound import http
-from analytics_api.outbound.addresses import PublicOnlyTransport
+from analytics_api.outbound.connections import make_client
 from analytics_api.store import alert_outbox
 from analytics_api.store.alert_channels import StoredChannel, find_channel
 from tests.support.alerting import JOBS, AlertReceiver, World
@@ -256,7 +255,7 @@ async def test_an_address_inside_the_own_network_is_refused(world: World, receiv
     careful = Alerts(
         world.database,
         BOX,
-        httpx.AsyncClient(transport=PublicOnlyTransport()),
+        make_client(public_only=True),
         None,
         jobs=JOBS,
         late_days=LATE_DAYS,

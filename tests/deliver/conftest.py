@@ -10,6 +10,7 @@ import pytest
 from analytics_api.deliver.reader import DestinationReader
 from analytics_api.deliver.service import DestinationConfig, Destinations
 from analytics_api.domain.project import Project
+from analytics_api.outbound.connections import Client, make_client
 from analytics_api.store.engine import Database
 from tests.support.delivering import MovableClock, destination, make_reader
 from tests.support.destinations import BOX, serving
@@ -29,8 +30,8 @@ async def project(database: Database) -> Project:
 
 
 @pytest.fixture
-async def client() -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient() as client:
+async def client() -> AsyncIterator[Client]:
+    async with make_client() as client:
         yield client
 
 
@@ -55,7 +56,7 @@ async def mixpanel() -> AsyncIterator[MixpanelStandIn]:
 async def reader(
     database: Database,
     project: Project,
-    client: httpx.AsyncClient,
+    client: Client,
     clock: MovableClock,
     amplitude: AmplitudeStandIn,
 ) -> DestinationReader:
@@ -68,7 +69,7 @@ async def reader(
 async def to_mixpanel(
     database: Database,
     project: Project,
-    client: httpx.AsyncClient,
+    client: Client,
     clock: MovableClock,
     mixpanel: MixpanelStandIn,
 ) -> DestinationReader:
@@ -84,7 +85,7 @@ async def receiver() -> AsyncIterator[WebhookStandIn]:
 
 @pytest.fixture
 async def worker(
-    database: Database, project: Project, client: httpx.AsyncClient, amplitude: AmplitudeStandIn
+    database: Database, project: Project, client: Client, amplitude: AmplitudeStandIn
 ) -> AsyncIterator[Destinations]:
     """Another process than the API's: it learns of everything from the table."""
     configs = [DestinationConfig("amplitude", {"api_key": amplitude.api_key, "url": amplitude.url})]
@@ -96,12 +97,12 @@ async def worker(
 
 @pytest.fixture
 async def api(
-    database: Database, project: Project, client: httpx.AsyncClient, worker: Destinations
+    database: Database, project: Project, client: Client, worker: Destinations
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client with an admin key."""
     destinations = Destinations(
         database, [DestinationConfig("amplitude", {"api_key": "k"})], client, owner="api", box=BOX
     )
-    async with await serving(database, project, destinations) as client:
-        yield client
+    async with await serving(database, project, destinations) as http:
+        yield http
     await destinations.close()

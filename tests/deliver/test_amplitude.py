@@ -6,7 +6,6 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-import httpx
 import pytest
 from hypothesis import given, settings
 
@@ -28,6 +27,7 @@ from analytics_api.domain.outcome import (
     Throttled,
 )
 from analytics_api.errors import ConfigurationError
+from analytics_api.outbound.connections import Client
 from analytics_api.outbound.http import Answer
 from tests.support.providers import AmplitudeStandIn
 from tests.support.stored import SHORT_EVENTS, STORED_EVENTS, stored_event
@@ -208,7 +208,7 @@ def test_the_event_handed_in_is_left_as_it_was() -> None:
     assert bodies(event) == bodies(event)
 
 
-async def test_the_request(client: httpx.AsyncClient, amplitude: AmplitudeStandIn) -> None:
+async def test_the_request(client: Client, amplitude: AmplitudeStandIn) -> None:
     provider = make({"api_key": amplitude.api_key, "url": amplitude.url + "/"})
     rendered = provider.render(stored_event(user_id="7"))
     assert isinstance(rendered, list)

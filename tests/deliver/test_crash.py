@@ -8,10 +8,10 @@ import signal
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
-import httpx
 import pytest
 
 from analytics_api.domain.project import Project
+from analytics_api.outbound.connections import Client
 from analytics_api.store.engine import Database
 from tests.support.children import Child, Start, starting
 from tests.support.delivering import MovableClock, destination, make_reader, overview, run_until_quiet, total
@@ -59,7 +59,7 @@ def later() -> MovableClock:
 async def test_killed_between_sending_and_committing(
     database: Database,
     project: Project,
-    client: httpx.AsyncClient,
+    client: Client,
     amplitude: AmplitudeStandIn,
     start: Start,
     requests: int,
@@ -100,7 +100,7 @@ async def test_killed_between_sending_and_committing(
 async def test_killed_during_an_update_that_must_not_be_repeated(
     database: Database,
     project: Project,
-    client: httpx.AsyncClient,
+    client: Client,
     mixpanel: MixpanelStandIn,
     start: Start,
 ) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from analytics_api.deliver.service import DestinationConfig, Destinations
 from analytics_api.domain.project import KeyKind, Project
+from analytics_api.outbound.connections import Client
 from analytics_api.privacy.retention import apply_retention
 from analytics_api.store.engine import Database
 from tests.support.destinations import BOX, call, serving
@@ -25,7 +26,7 @@ LETTERS = "/deliveries/dead-letters"
 async def worker(
     database: Database,
     project: Project,
-    client: httpx.AsyncClient,
+    client: Client,
     amplitude: AmplitudeStandIn,
     mixpanel: MixpanelStandIn,
 ) -> AsyncIterator[Destinations]:

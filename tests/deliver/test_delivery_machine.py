@@ -12,7 +12,6 @@ from collections.abc import Coroutine, Iterator
 from contextlib import AsyncExitStack
 from typing import Any, TypeVar
 
-import httpx
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -28,6 +27,7 @@ from hypothesis.stateful import (
 from analytics_api.deliver.replaying import NewReplay
 from analytics_api.errors import Conflict, Unprocessable
 from analytics_api.outbound import http
+from analytics_api.outbound.connections import make_client
 from analytics_api.store import log
 from analytics_api.store.engine import Database
 from tests.support.delivering import overview, total
@@ -74,7 +74,7 @@ class Stage:
     def __enter__(self) -> Stage:
         self.forks = DeliveryForks(self._url)
         self.database: Database = self.run(self._stack.enter_async_context(open_database(self._url)))
-        self.client = self.run(self._stack.enter_async_context(httpx.AsyncClient()))
+        self.client = self.run(self._stack.enter_async_context(make_client()))
         return self
 
     def __exit__(self, *_error: object) -> None:

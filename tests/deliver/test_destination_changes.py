@@ -8,6 +8,7 @@ import httpx
 
 from analytics_api.deliver.service import Destinations
 from analytics_api.domain.project import Project
+from analytics_api.outbound.connections import Client
 from analytics_api.store.engine import Database
 from analytics_api.store.secret_box import SecretBox
 from tests.support.destinations import call, named, serving, until, webhook
@@ -140,7 +141,7 @@ async def test_removed_it_gets_nothing_more_and_its_state_is_gone(
 async def test_with_another_key_it_says_so_keeps_its_place_and_goes_on_with_the_secrets_set_again(
     database: Database,
     project: Project,
-    client: httpx.AsyncClient,
+    client: Client,
     receiver: WebhookStandIn,
     worker: Destinations,
 ) -> None:

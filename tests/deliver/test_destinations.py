@@ -14,7 +14,7 @@ import pytest
 from analytics_api.deliver.service import Destinations
 from analytics_api.domain.project import KeyKind, Project
 from analytics_api.errors import ConfigurationError
-from analytics_api.outbound.addresses import PublicOnlyTransport
+from analytics_api.outbound.connections import Client, make_client
 from analytics_api.store.engine import Database
 from analytics_api.store.projects import create_project
 from analytics_api.store.secret_box import SecretBox
@@ -166,9 +166,9 @@ async def test_without_a_key_to_encrypt_with_secrets_are_refused(
 
 
 async def test_an_address_inside_the_own_network_pauses_and_says_which_setting_allows_it(
-    database: Database, project: Project, client: httpx.AsyncClient, receiver: WebhookStandIn
+    database: Database, project: Project, client: Client, receiver: WebhookStandIn
 ) -> None:
-    guarded = httpx.AsyncClient(transport=PublicOnlyTransport())
+    guarded = make_client(public_only=True)
     careful = Destinations(database, [], client, owner="careful", box=BOX, guarded=guarded)
     async with await serving(database, project, careful) as api:
         await call(api, "POST", "/destinations", webhook(receiver, start="beginning"), expect=201)
@@ -192,7 +192,7 @@ async def test_only_an_admin(
 
 
 async def test_sandbox_mode_sends_nothing_to_an_added_one_either(
-    database: Database, project: Project, client: httpx.AsyncClient, receiver: WebhookStandIn
+    database: Database, project: Project, client: Client, receiver: WebhookStandIn
 ) -> None:
     quiet = Destinations(database, [], client, owner="quiet", box=BOX, sandbox_mode=True)
     async with await serving(database, project, quiet) as api:
@@ -221,7 +221,7 @@ async def test_a_kind_that_another_package_brings(
     project: Project,
     api: httpx.AsyncClient,
     worker: Destinations,
-    client: httpx.AsyncClient,
+    client: Client,
     receiver: WebhookStandIn,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

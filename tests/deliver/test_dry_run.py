@@ -12,6 +12,7 @@ import pytest
 
 from analytics_api.deliver.service import DestinationConfig, Destinations
 from analytics_api.domain.project import KeyKind, Project
+from analytics_api.outbound.connections import Client
 from analytics_api.store.engine import Database
 from tests.support.destinations import BOX, call, serving, webhook
 from tests.support.events import NOW, make_event, write_events
@@ -85,7 +86,7 @@ def make_events(project: Project) -> list[Any]:
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_what_it_says_is_what_is_sent_and_counted_afterwards(
-    database: Database, project: Project, client: httpx.AsyncClient, kind: str
+    database: Database, project: Project, client: Client, kind: str
 ) -> None:
     make, options, records = KINDS[kind]
     await write_events(database, make_events(project))
@@ -172,9 +173,7 @@ async def test_what_cannot_be_tried(
     assert words in answer["detail"]
 
 
-async def test_only_an_admin_sees_what_is_sent(
-    database: Database, project: Project, client: httpx.AsyncClient
-) -> None:
+async def test_only_an_admin_sees_what_is_sent(database: Database, project: Project, client: Client) -> None:
     process = Destinations(
         database, [DestinationConfig("amplitude", {"api_key": "k"})], client, owner="x", box=BOX
     )
@@ -184,7 +183,7 @@ async def test_only_an_admin_sees_what_is_sent(
 
 
 async def test_in_sandbox_mode_it_says_what_would_be_sent_without_it(
-    database: Database, project: Project, client: httpx.AsyncClient
+    database: Database, project: Project, client: Client
 ) -> None:
     config = DestinationConfig("amplitude", {"api_key": "k" * 32})
     quiet = Destinations(database, [config], client, owner="quiet", box=BOX, sandbox_mode=True)

@@ -11,6 +11,7 @@ import pytest
 
 from analytics_api.deliver.service import DestinationConfig, Destinations
 from analytics_api.domain.project import Project
+from analytics_api.outbound.connections import Client
 from analytics_api.store.engine import Database
 from tests.support.destinations import BOX, call, serving, webhook
 from tests.support.events import NOW, make_event, write_events
@@ -21,7 +22,7 @@ NO = {"consent": {"ads": False}}
 
 
 @pytest.fixture
-async def process(database: Database, client: httpx.AsyncClient) -> AsyncIterator[Destinations]:
+async def process(database: Database, client: Client) -> AsyncIterator[Destinations]:
     """One process for the API and the deliveries."""
     made = Destinations(database, [], client, owner="one", box=BOX)
     yield made
@@ -157,7 +158,7 @@ async def test_an_event_whose_only_attempt_got_no_answer_is_unknown(
 
 
 async def test_events_that_arrived_in_sandbox_mode_are_told_apart(
-    database: Database, project: Project, client: httpx.AsyncClient, receiver: WebhookStandIn
+    database: Database, project: Project, client: Client, receiver: WebhookStandIn
 ) -> None:
     config = DestinationConfig("webhook", {"url": f"{receiver.url}/hook", "secret": receiver.secret})
     for sandbox in (True, False):

@@ -17,6 +17,7 @@ from analytics_api.deliver.providers.registry import make_provider
 from analytics_api.domain.event import StoredEvent
 from analytics_api.domain.outcome import Dead, Delivered, Skipped, SkipReason
 from analytics_api.domain.project import Project
+from analytics_api.outbound.connections import Client
 from analytics_api.store.engine import Database
 from tests.support.delivering import MovableClock, destination, make_reader, overview, run_until_quiet, total
 from tests.support.destinations import call
@@ -127,7 +128,7 @@ def options_of(google: GoogleAnalyticsStandIn, **more: str) -> dict[str, str]:
     }
 
 
-async def test_older_than_72_hours_is_refused_and_the_others_go(client: httpx.AsyncClient) -> None:
+async def test_older_than_72_hours_is_refused_and_the_others_go(client: Client) -> None:
     now = datetime.now(UTC)
     async with GoogleAnalyticsStandIn() as google:
         provider = make_provider("ga4", options_of(google))
@@ -147,7 +148,7 @@ async def test_older_than_72_hours_is_refused_and_the_others_go(client: httpx.As
 
 
 async def test_one_client_a_request_and_a_lost_answer_is_unknown_not_sent_again(
-    database: Database, project: Project, client: httpx.AsyncClient, clock: MovableClock
+    database: Database, project: Project, client: Client, clock: MovableClock
 ) -> None:
     async with GoogleAnalyticsStandIn() as google:
         to = destination("ga4", options_of(google, old_events="send"))
@@ -164,7 +165,7 @@ async def test_one_client_a_request_and_a_lost_answer_is_unknown_not_sent_again(
 
 
 async def test_what_is_set_last_is_said_last_though_each_value_takes_a_request_of_its_own(
-    database: Database, project: Project, client: httpx.AsyncClient, clock: MovableClock
+    database: Database, project: Project, client: Client, clock: MovableClock
 ) -> None:
     async with GoogleAnalyticsStandIn() as google:
         to = destination("ga4", options_of(google, old_events="send"))

@@ -7,7 +7,6 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
 import mixpanel as official
 import pytest
 from hypothesis import given
@@ -28,6 +27,7 @@ from analytics_api.domain.outcome import (
     Unknown,
 )
 from analytics_api.errors import ConfigurationError
+from analytics_api.outbound.connections import Client
 from analytics_api.outbound.http import Answer
 from tests.support.providers import MixpanelStandIn
 from tests.support.stored import NOW, SHORT_EVENTS, STORED_EVENTS, stored_event
@@ -205,7 +205,7 @@ def test_identify_joins_two_ids() -> None:
     assert PROVIDER.render(stored_event("$alias")) == Skipped(SkipReason.FILTER)
 
 
-async def test_the_import_request(client: httpx.AsyncClient, mixpanel: MixpanelStandIn) -> None:
+async def test_the_import_request(client: Client, mixpanel: MixpanelStandIn) -> None:
     mixpanel.project_id = "1234"
     provider = make({"token": mixpanel.token, "url": mixpanel.url, "project_id": "1234"})
     rendered = provider.render(stored_event())
@@ -216,7 +216,7 @@ async def test_the_import_request(client: httpx.AsyncClient, mixpanel: MixpanelS
     assert request.headers["authorization"] == f"Basic {base64.b64encode(b'mixpanel-token:').decode()}"
 
 
-async def test_the_profile_request(client: httpx.AsyncClient, mixpanel: MixpanelStandIn) -> None:
+async def test_the_profile_request(client: Client, mixpanel: MixpanelStandIn) -> None:
     provider = make({"token": mixpanel.token, "url": mixpanel.url})
     rendered = provider.render(stored_event("$identify", user_properties={"$set": {"plan": "pro"}}))
     assert isinstance(rendered, list)

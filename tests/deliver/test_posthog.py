@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import httpx
 import pytest
 
 from analytics_api.deliver.providers.posthog.render import render
 from analytics_api.deliver.providers.registry import make_provider
 from analytics_api.domain.outcome import Dead, Outcome, Refused, Retry, Skipped, SkipReason
+from analytics_api.outbound.connections import Client
 from tests.support.providers import Fault, PostHogStandIn
 from tests.support.stored import stored_event
 
@@ -124,7 +124,7 @@ def test_more_than_a_megabyte() -> None:
 
 
 @pytest.mark.parametrize(("status", "expected"), [(400, Refused), (429, Retry), (503, Retry)])
-async def test_answers(client: httpx.AsyncClient, status: int, expected: type[Outcome]) -> None:
+async def test_answers(client: Client, status: int, expected: type[Outcome]) -> None:
     async with PostHogStandIn() as posthog:
         posthog.faults.append(Fault("status", status=status))
         provider = make_provider("posthog", {"url": posthog.url, "api_key": posthog.api_key})

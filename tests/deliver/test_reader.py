@@ -7,12 +7,12 @@ import json
 from collections import Counter
 from datetime import timedelta
 
-import httpx
 import pytest
 
 from analytics_api.deliver.reader import DestinationReader
 from analytics_api.deliver.report import DeliveryState
 from analytics_api.domain.project import Project
+from analytics_api.outbound.connections import Client
 from analytics_api.store import delivery_views
 from analytics_api.store.deliveries import reader_name
 from analytics_api.store.delivery_overview import Tally
@@ -71,7 +71,7 @@ async def test_few_events_are_one_request(
 async def test_wrong_credentials_pause_and_new_ones_resume(
     database: Database,
     project: Project,
-    client: httpx.AsyncClient,
+    client: Client,
     amplitude: AmplitudeStandIn,
     clock: MovableClock,
 ) -> None:
@@ -114,7 +114,7 @@ async def test_credentials_that_go_bad_half_way_lose_and_double_nothing(
 async def test_sandbox_mode_passes_events_over_and_nothing_floods_afterwards(
     database: Database,
     project: Project,
-    client: httpx.AsyncClient,
+    client: Client,
     amplitude: AmplitudeStandIn,
     clock: MovableClock,
     reader: DestinationReader,
@@ -165,7 +165,7 @@ async def test_skipped_events_are_counted_with_their_reason(
 async def test_the_last_thousand_payloads_of_the_sandbox_stay(
     database: Database,
     project: Project,
-    client: httpx.AsyncClient,
+    client: Client,
     clock: MovableClock,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -187,7 +187,7 @@ async def test_a_lost_lease_stops_the_work_and_writes_nothing(
     database: Database,
     project: Project,
     reader: DestinationReader,
-    client: httpx.AsyncClient,
+    client: Client,
     amplitude: AmplitudeStandIn,
     clock: MovableClock,
 ) -> None:
@@ -236,7 +236,7 @@ async def test_an_orderly_stop_ends_after_what_is_in_flight(
     database: Database,
     project: Project,
     reader: DestinationReader,
-    client: httpx.AsyncClient,
+    client: Client,
     amplitude: AmplitudeStandIn,
     clock: MovableClock,
 ) -> None:

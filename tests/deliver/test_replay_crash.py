@@ -7,11 +7,11 @@ import json
 import signal
 from collections.abc import AsyncIterator
 
-import httpx
 import pytest
 
 from analytics_api.deliver.replaying import NewReplay
 from analytics_api.domain.project import Project
+from analytics_api.outbound.connections import Client
 from analytics_api.store.delivery_overview import Tally
 from analytics_api.store.engine import Database
 from tests.support.children import Start, starting
@@ -37,7 +37,7 @@ async def test_killed_in_the_middle(
     database: Database,
     database_url: str,
     project: Project,
-    client: httpx.AsyncClient,
+    client: Client,
     amplitude: AmplitudeStandIn,
     start: Start,
     requests: int,

@@ -6,7 +6,6 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
-import httpx
 import pytest
 
 from analytics_api.deliver.reader import DestinationReader
@@ -14,6 +13,7 @@ from analytics_api.deliver.replaying import NewReplay
 from analytics_api.deliver.report import DeliveryState
 from analytics_api.domain.project import Project
 from analytics_api.errors import Conflict, NotFound, Unprocessable
+from analytics_api.outbound.connections import Client
 from analytics_api.store import readers
 from analytics_api.store.deliveries import reader_name
 from analytics_api.store.destinations import delete_destination
@@ -41,7 +41,7 @@ from tests.support.retention import blocked_by
 def bench(
     database: Database,
     project: Project,
-    client: httpx.AsyncClient,
+    client: Client,
     clock: MovableClock,
     reader: DestinationReader,
 ) -> ReplayBench:
@@ -53,7 +53,7 @@ def bench(
 def to_mixpanel_again(
     database: Database,
     project: Project,
-    client: httpx.AsyncClient,
+    client: Client,
     clock: MovableClock,
     to_mixpanel: DestinationReader,
 ) -> ReplayBench:
@@ -367,7 +367,7 @@ async def test_increments_are_not_repeated(
 async def test_backfill_of_a_destination_that_began_later(
     database: Database,
     project: Project,
-    client: httpx.AsyncClient,
+    client: Client,
     clock: MovableClock,
     mixpanel: MixpanelStandIn,
 ) -> None:
@@ -391,7 +391,7 @@ async def test_backfill_of_a_destination_that_began_later(
 
 
 async def test_what_would_be_counted_twice_is_refused(
-    database: Database, project: Project, client: httpx.AsyncClient, clock: MovableClock
+    database: Database, project: Project, client: Client, clock: MovableClock
 ) -> None:
     async with GoogleAnalyticsStandIn() as google:
         options = {

@@ -11,6 +11,7 @@ import pytest
 
 from analytics_api.deliver.service import DestinationConfig, Destinations
 from analytics_api.domain.project import KeyKind, Project
+from analytics_api.outbound.connections import Client
 from analytics_api.store.engine import Database
 from tests.support.destinations import serving
 from tests.support.events import NOW, make_event, write_events
@@ -21,7 +22,7 @@ from tests.support.providers import AmplitudeStandIn, Fault, MixpanelStandIn
 async def destinations(
     database: Database,
     project: Project,
-    client: httpx.AsyncClient,
+    client: Client,
     amplitude: AmplitudeStandIn,
     mixpanel: MixpanelStandIn,
 ) -> AsyncIterator[Destinations]:
@@ -124,9 +125,7 @@ async def test_resume_of_something_else(api: httpx.AsyncClient) -> None:
     assert "'segment'" in answer.json()["detail"]
 
 
-async def test_payloads_of_the_sandbox(
-    database: Database, project: Project, client: httpx.AsyncClient
-) -> None:
+async def test_payloads_of_the_sandbox(database: Database, project: Project, client: Client) -> None:
     sandboxed = Destinations(database, [], client, owner="test", sandbox_mode=True)
     await write_events(database, [make_event(project, event_data={"n": n}) for n in range(5)])
     await sandboxed.flush()

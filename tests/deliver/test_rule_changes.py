@@ -16,6 +16,7 @@ from analytics_api.deliver.replaying import NewReplay
 from analytics_api.deliver.service import DestinationConfig, Destinations
 from analytics_api.domain.event import StoredEvent
 from analytics_api.domain.project import Project
+from analytics_api.outbound.connections import Client
 from analytics_api.store.destination_rules import put_rules
 from analytics_api.store.engine import Database
 from tests.support.delivering import (
@@ -157,7 +158,7 @@ async def test_one_of_the_settings_takes_rules_over_the_api(
 
 
 async def test_those_of_the_settings_are_changed_in_the_settings(
-    database: Database, project: Project, client: httpx.AsyncClient, amplitude: AmplitudeStandIn
+    database: Database, project: Project, client: Client, amplitude: AmplitudeStandIn
 ) -> None:
     options = {"api_key": amplitude.api_key, "url": amplitude.url}
     rules = rule_set(include=["purchase"]).declared
@@ -226,7 +227,7 @@ async def test_rules_that_this_version_cannot_read_hold_the_destination_back(
 async def test_an_event_that_may_have_arrived_keeps_its_event_type_when_a_rename_changes(
     database: Database,
     project: Project,
-    client: httpx.AsyncClient,
+    client: Client,
     clock: MovableClock,
     mixpanel: MixpanelStandIn,
 ) -> None:
@@ -251,7 +252,7 @@ async def test_an_event_that_may_have_arrived_keeps_its_event_type_when_a_rename
 async def test_an_event_that_may_have_arrived_and_would_be_left_out_now_ends_as_unknown(
     database: Database,
     project: Project,
-    client: httpx.AsyncClient,
+    client: Client,
     clock: MovableClock,
     amplitude: AmplitudeStandIn,
 ) -> None:
@@ -270,7 +271,7 @@ async def test_an_event_that_may_have_arrived_and_would_be_left_out_now_ends_as_
 async def test_a_replay_goes_by_the_rules_and_repeats_no_increment_of_what_they_rename(
     database: Database,
     project: Project,
-    client: httpx.AsyncClient,
+    client: Client,
     clock: MovableClock,
     mixpanel: MixpanelStandIn,
 ) -> None:

@@ -7,7 +7,6 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import httpx
 import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
@@ -15,6 +14,7 @@ from hypothesis import strategies as st
 from analytics_api.deliver.rules import RuleSet
 from analytics_api.domain.event import StoredEvent
 from analytics_api.domain.outcome import Skipped
+from analytics_api.outbound.connections import Client
 from analytics_api.store.delivery_overview import overviews
 from analytics_api.store.engine import Database
 from analytics_api.store.log import newest_events
@@ -102,7 +102,7 @@ async def do(it: World, history: History, action: tuple[Any, ...]) -> None:
 async def test_after_any_sequence(
     kind: str,
     database: Database,
-    client: httpx.AsyncClient,
+    client: Client,
     monkeypatch: pytest.MonkeyPatch,
     actions: list[tuple[Any, ...]],
 ) -> None:

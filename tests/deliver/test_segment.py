@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import httpx
-
 from analytics_api.deliver.providers.registry import make_provider
 from analytics_api.deliver.providers.segment.render import render
 from analytics_api.domain.outcome import Dead, Delivered, Paused, Refused, Skipped, SkipReason, Unknown
+from analytics_api.outbound.connections import Client
 from tests.support.providers import Fault, SegmentStandIn
 from tests.support.stored import stored_event
 
@@ -90,7 +89,7 @@ def test_more_than_32_kilobytes() -> None:
     assert "32000" in rendered.words
 
 
-async def one(client: httpx.AsyncClient, segment: SegmentStandIn) -> object:
+async def one(client: Client, segment: SegmentStandIn) -> object:
     provider = make_provider("segment", {"url": segment.url, "write_key": segment.write_key})
     rendered = provider.render(stored_event())
     assert isinstance(rendered, list)
@@ -98,7 +97,7 @@ async def one(client: httpx.AsyncClient, segment: SegmentStandIn) -> object:
     return outcome
 
 
-async def test_a_source_that_is_switched_off_pauses(client: httpx.AsyncClient) -> None:
+async def test_a_source_that_is_switched_off_pauses(client: Client) -> None:
     async with SegmentStandIn(rudder=True) as rudder:
         rudder.disabled = True
         outcome = await one(client, rudder)
@@ -106,7 +105,7 @@ async def test_a_source_that_is_switched_off_pauses(client: httpx.AsyncClient) -
     assert "disabled" in outcome.words
 
 
-async def test_both_spellings_of_success_and_nothing_else(client: httpx.AsyncClient) -> None:
+async def test_both_spellings_of_success_and_nothing_else(client: Client) -> None:
     async with SegmentStandIn() as segment, SegmentStandIn(rudder=True) as rudder:
         assert await one(client, segment) == Delivered()
         assert await one(client, rudder) == Delivered()

@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
-import httpx
 import pytest
 
 from analytics_api.deliver.report import DeliveryState
 from analytics_api.deliver.service import DestinationConfig, Destinations
 from analytics_api.domain.project import Project
 from analytics_api.errors import ConfigurationError
+from analytics_api.outbound.connections import Client
 from analytics_api.schedule import JOBS
 from analytics_api.store.engine import Database
 from analytics_api.store.projects import create_project
@@ -28,7 +28,7 @@ Make = Callable[..., Destinations]
 
 @pytest.fixture
 async def make(
-    database: Database, client: httpx.AsyncClient, amplitude: AmplitudeStandIn, mixpanel: MixpanelStandIn
+    database: Database, client: Client, amplitude: AmplitudeStandIn, mixpanel: MixpanelStandIn
 ) -> AsyncIterator[Make]:
     """Destinations towards both stand-ins, closed at the end."""
     async with AsyncExitStack() as stack:
@@ -250,7 +250,7 @@ async def test_a_database_that_fails_is_reported_and_not_raised(
     assert [report.delivered for report in await destinations.flush()] == [1, 1]
 
 
-async def test_a_provider_that_is_not_known(database: Database, client: httpx.AsyncClient) -> None:
+async def test_a_provider_that_is_not_known(database: Database, client: Client) -> None:
     with pytest.raises(
         ConfigurationError,
         match=r"'ampltude' is not known: use one of amplitude, ga4, mixpanel, posthog, sandbox",

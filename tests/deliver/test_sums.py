@@ -6,13 +6,13 @@ from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
 
-import httpx
 import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
 from analytics_api.deliver.fates import judge
 from analytics_api.outbound import http
+from analytics_api.outbound.connections import Client
 from analytics_api.store.deliveries import READ
 from analytics_api.store.delivery_answers import stored_answers
 from analytics_api.store.delivery_fates import events_by_seq, traces
@@ -131,7 +131,7 @@ async def check_fates(it: World) -> None:
 async def test_the_sum_closes_after_any_sequence(
     kind: str,
     database: Database,
-    client: httpx.AsyncClient,
+    client: Client,
     monkeypatch: pytest.MonkeyPatch,
     actions: list[tuple[Any, ...]],
     counts_repeats: bool,

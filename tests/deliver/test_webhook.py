@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import json
 
-import httpx
 import pytest
 
 from analytics_api.deliver.providers.registry import make_provider
 from analytics_api.deliver.providers.webhook.provider import name_of
 from analytics_api.domain.outcome import Delivered, Paused, Refused, Retry
 from analytics_api.errors import ConfigurationError
+from analytics_api.outbound.connections import Client
 from tests.support.providers import Fault, WebhookStandIn
 from tests.support.stored import stored_event
 
@@ -47,7 +47,7 @@ def test_the_same_events_have_the_same_id_and_others_another() -> None:
     assert name_of(b"[1]") == name_of(b"[1]") != name_of(b"[2]")
 
 
-async def test_a_secret_that_is_plain_text(client: httpx.AsyncClient) -> None:
+async def test_a_secret_that_is_plain_text(client: Client) -> None:
     text = "0123456789abcdef of mine"
     encoded = "whsec_" + base64.b64encode(text.encode()).decode()
     async with WebhookStandIn(encoded) as receiver:
@@ -72,7 +72,7 @@ async def test_a_secret_that_is_plain_text(client: httpx.AsyncClient) -> None:
         (429, Retry),
     ],
 )
-async def test_answers(client: httpx.AsyncClient, status: int, expected: type) -> None:
+async def test_answers(client: Client, status: int, expected: type) -> None:
     async with WebhookStandIn() as receiver:
         receiver.faults.append(Fault("status", status=status))
         provider = make_provider("webhook", {"url": f"{receiver.url}/hook", "secret": receiver.secret})

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import asyncpg
-import httpx
 import pytest
 
 from analytics_api.aggregate.reader import LEASE, READER, RollupReader
@@ -16,6 +15,7 @@ from analytics_api.deliver.service import DestinationConfig, Destinations
 from analytics_api.domain.erasure import JobKind
 from analytics_api.domain.project import Project
 from analytics_api.ingest.writer import Writer
+from analytics_api.outbound.connections import make_client
 from analytics_api.privacy import jobs as privacy_jobs
 from analytics_api.privacy.jobs import PrivacyJobs
 from analytics_api.privacy.subject import Subject
@@ -92,7 +92,7 @@ async def run_until_done(
 async def test_every_reader_holds_a_claimed_chunk_of_the_person(database: Database, project: Project) -> None:
     clock = MovableClock()
     async with (
-        httpx.AsyncClient() as client,
+        make_client() as client,
         GatedAmplitude() as amplitude,
         AmplitudeDeletionStandIn() as deletion,
     ):
@@ -170,7 +170,7 @@ async def test_what_a_writer_had_begun_to_store_is_waited_for_and_erased(
     writer.start()
     blocker = await asyncpg.connect(**database.asyncpg_arguments() | {"server_settings": {}})
     event = make_event(project, user_id="ada-lovelace")
-    async with httpx.AsyncClient() as client:
+    async with make_client() as client:
         destinations = Destinations(database, [], client, owner="web", clock=clock)
         jobs = PrivacyJobs(database, DestinationDeletions(destinations), BOX, "jobs", clock=clock)
         await writer.write([make_event(project, user_id="bob-smith")])
@@ -203,7 +203,7 @@ async def test_a_reader_that_lost_its_lease_in_the_middle_sends_nothing_more(
 ) -> None:
     clock = MovableClock()
     async with (
-        httpx.AsyncClient() as client,
+        make_client() as client,
         GatedAmplitude() as amplitude,
         AmplitudeDeletionStandIn() as deletion,
     ):
@@ -258,7 +258,7 @@ async def test_deletions_are_asked_for_again_until_taken_and_followed_to_the_end
     ids: list[str],
 ) -> None:
     clock = MovableClock()
-    async with httpx.AsyncClient() as client, make(polls=4) as deletion:
+    async with make_client() as client, make(polls=4) as deletion:
         config = DestinationConfig(kind, {**options, "url": deletion.url, "deletion_url": deletion.url})
         destinations = Destinations(database, [config], client, owner="web", clock=clock)
         await destinations.refresh()
@@ -279,7 +279,7 @@ async def test_deletions_are_asked_for_again_until_taken_and_followed_to_the_end
 
 async def test_what_cannot_be_deleted_from_here_is_named(database: Database, project: Project) -> None:
     clock = MovableClock()
-    async with httpx.AsyncClient() as client:
+    async with make_client() as client:
         configs = [
             DestinationConfig("amplitude", {"api_key": "key"}),
             DestinationConfig("segment", {"write_key": "key"}),

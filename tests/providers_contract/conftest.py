@@ -7,12 +7,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
 import pytest
 
 from analytics_api.deliver.providers.port import Provider
 from analytics_api.deliver.providers.registry import make_provider
 from analytics_api.domain.outcome import Outcome, Paused, Refused
+from analytics_api.outbound.connections import Client, make_client
 from tests.support.providers import (
     AmplitudeStandIn,
     GoogleAnalyticsStandIn,
@@ -212,6 +212,6 @@ async def remote(request: pytest.FixtureRequest) -> AsyncIterator[Case]:
 
 
 @pytest.fixture
-async def client() -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient() as client:
+async def client() -> AsyncIterator[Client]:
+    async with make_client() as client:
         yield client

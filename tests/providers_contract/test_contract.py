@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from itertools import groupby
 from typing import Any
 from uuid import UUID
 
-import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -34,6 +33,7 @@ from analytics_api.domain.outcome import (
     Unknown,
 )
 from analytics_api.outbound import http
+from analytics_api.outbound.connections import Client
 from tests.providers_contract.conftest import Case
 from tests.support.providers import Fault, StandIn
 from tests.support.rules import RULES, rule_set
@@ -56,7 +56,7 @@ def payloads_of(case: Case, *events: StoredEvent) -> list[Payload]:
     return found
 
 
-async def send(case: Case, client: httpx.AsyncClient, payloads: list[Payload]) -> list[Outcome]:
+async def send(case: Case, client: Client, payloads: list[Payload]) -> list[Outcome]:
     """Send payloads, one request for each endpoint in turn."""
     outcomes: list[Outcome] = []
     for _, group in groupby(payloads, key=lambda payload: payload.endpoint):
@@ -77,7 +77,7 @@ async def test_a_second_rendering_gives_the_same_bytes(case: Case) -> None:
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(event=STORED_EVENTS, rules=st.just({}) | RULES)
 async def test_whatever_the_log_holds_is_taken_or_turned_down_with_a_reason(
-    case: Case, client: httpx.AsyncClient, event: StoredEvent, rules: dict[str, Any]
+    case: Case, client: Client, event: StoredEvent, rules: dict[str, Any]
 ) -> None:
     """By any rules."""
     rendered = render(case.provider, rule_set(**rules), event).outcome
@@ -95,7 +95,7 @@ async def test_whatever_the_log_holds_is_taken_or_turned_down_with_a_reason(
 
 
 async def test_what_arrives_twice_is_there_once_or_must_not_be_sent_twice(
-    remote: Case, client: httpx.AsyncClient
+    remote: Case, client: Client
 ) -> None:
     payloads = payloads_of(remote, *(stored_event(event_data={"n": n}) for n in range(5)))
     assert await send(remote, client, payloads) == [Delivered()] * 5
@@ -107,20 +107,20 @@ async def test_what_arrives_twice_is_there_once_or_must_not_be_sent_twice(
         assert len(remote.stored()) == 5
 
 
-async def test_events_arrive_in_their_order(remote: Case, client: httpx.AsyncClient) -> None:
+async def test_events_arrive_in_their_order(remote: Case, client: Client) -> None:
     payloads = payloads_of(remote, *(stored_event(event_data={"n": n}) for n in range(20)))
     await send(remote, client, payloads)
     assert [remote.number(record) for record in remote.stored()] == list(range(20))
 
 
-async def test_user_properties_arrive(remote: Case, client: httpx.AsyncClient) -> None:
+async def test_user_properties_arrive(remote: Case, client: Client) -> None:
     assert remote.profile is not None
     event = stored_event(user_properties={"$set": {"plan": "Pró", "seats": 3}})
     await send(remote, client, payloads_of(remote, event))
     assert {"plan": "Pró", "seats": 3}.items() <= remote.profile().items()
 
 
-async def test_letters_of_all_languages_arrive(remote: Case, client: httpx.AsyncClient) -> None:
+async def test_letters_of_all_languages_arrive(remote: Case, client: Client) -> None:
     event = stored_event(event_data={"n": 'größer 購入 🎉 \u2028 "quoted"'})
     await send(remote, client, payloads_of(remote, event))
     assert [remote.number(record) for record in remote.stored()] == ['größer 購入 🎉 \u2028 "quoted"']
@@ -145,7 +145,7 @@ async def test_nothing_is_added_about_a_person(case: Case) -> None:
 
 
 async def test_an_event_that_is_too_large_for_one_request_is_turned_down_or_taken(
-    remote: Case, client: httpx.AsyncClient
+    remote: Case, client: Client
 ) -> None:
     event = stored_event(event_data={f"field_{n}": "x" * 1000 for n in range(1200)})
     rendered = remote.provider.render(event)
@@ -165,9 +165,7 @@ async def test_requests_to_this_api_are_forwarded_only_when_the_rules_ask_for_th
         assert isinstance(made.outcome, list) is forwarded
 
 
-async def test_by_other_rules_it_is_recognised_as_the_same_event(
-    remote: Case, client: httpx.AsyncClient
-) -> None:
+async def test_by_other_rules_it_is_recognised_as_the_same_event(remote: Case, client: Client) -> None:
     """Rules that change between an attempt whose answer was lost and the next one must not double the event."""
     if remote.provider.dedupes_for == timedelta(0):
         pytest.skip("recognises no repetition")
@@ -191,7 +189,7 @@ async def test_by_other_rules_it_is_recognised_as_the_same_event(
     assert len(remote.stored()) == 1
 
 
-async def test_nobody_listens(remote: Case, client: httpx.AsyncClient) -> None:
+async def test_nobody_listens(remote: Case, client: Client) -> None:
     payloads = payloads_of(remote, stored_event())
     stand_in = stand_in_of(remote)
     await stand_in.__aexit__(None, None, None)
@@ -202,7 +200,7 @@ async def test_nobody_listens(remote: Case, client: httpx.AsyncClient) -> None:
 
 @pytest.mark.parametrize("kind", ["hang", "reset", "truncate", "html", "garbage"])
 async def test_a_lost_or_strange_answer_leaves_it_open(
-    remote: Case, client: httpx.AsyncClient, kind: str, monkeypatch: pytest.MonkeyPatch
+    remote: Case, client: Client, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(http, "TOTAL_SECONDS", 0.3)
     stand_in_of(remote).faults.append(Fault(kind))
@@ -228,9 +226,7 @@ async def test_a_lost_or_strange_answer_leaves_it_open(
         (413, TooLarge),
     ],
 )
-async def test_statuses(
-    remote: Case, client: httpx.AsyncClient, status: int, expected: type[Outcome]
-) -> None:
+async def test_statuses(remote: Case, client: Client, status: int, expected: type[Outcome]) -> None:
     stand_in_of(remote).faults.append(Fault("status", status=status, body={"error": "words of the provider"}))
     outcomes = await send(remote, client, payloads_of(remote, stored_event(), stored_event()))
     assert [type(found) for found in outcomes] == [remote.statuses.get(status, expected)] * 2
@@ -238,14 +234,14 @@ async def test_statuses(
 
 
 @pytest.mark.parametrize("status", [429, 503, 500])
-async def test_retry_after_in_seconds(remote: Case, client: httpx.AsyncClient, status: int) -> None:
+async def test_retry_after_in_seconds(remote: Case, client: Client, status: int) -> None:
     stand_in_of(remote).faults.append(Fault("status", status=status, headers={"Retry-After": "17"}))
     (outcome,) = await send(remote, client, payloads_of(remote, stored_event()))
     assert isinstance(outcome, Retry | Unknown)
     assert outcome.after == 17.0
 
 
-async def test_retry_after_as_a_date(remote: Case, client: httpx.AsyncClient) -> None:
+async def test_retry_after_as_a_date(remote: Case, client: Client) -> None:
     moment = datetime.now(UTC) + timedelta(minutes=5)
     header = {"Retry-After": format_datetime(moment, usegmt=True)}
     stand_in_of(remote).faults.append(Fault("status", status=503, headers=header))
@@ -256,16 +252,14 @@ async def test_retry_after_as_a_date(remote: Case, client: httpx.AsyncClient) ->
 
 
 @pytest.mark.parametrize("header", ["soon", "nan", "-5", ""])
-async def test_a_useless_retry_after_does_no_harm(
-    remote: Case, client: httpx.AsyncClient, header: str
-) -> None:
+async def test_a_useless_retry_after_does_no_harm(remote: Case, client: Client, header: str) -> None:
     stand_in_of(remote).faults.append(Fault("status", status=503, headers={"Retry-After": header}))
     (outcome,) = await send(remote, client, payloads_of(remote, stored_event()))
     assert isinstance(outcome, Retry)
     assert outcome.after in (None, 0.0)
 
 
-async def test_wrong_credentials_pause(remote: Case, client: httpx.AsyncClient) -> None:
+async def test_wrong_credentials_pause(remote: Case, client: Client) -> None:
     wrong = remote.wrong_credentials
     if wrong is None:
         pytest.skip("answers 2xx whatever the credentials")
@@ -277,9 +271,7 @@ async def test_wrong_credentials_pause(remote: Case, client: httpx.AsyncClient) 
     assert not remote.stored()
 
 
-async def test_one_bad_event_does_not_take_the_others_with_it(
-    remote: Case, client: httpx.AsyncClient
-) -> None:
+async def test_one_bad_event_does_not_take_the_others_with_it(remote: Case, client: Client) -> None:
     """Where the provider refuses all of a request, it is halved until the culprit stands alone."""
     if not remote.refuses_bad_events:
         pytest.skip("refuses no single event")
@@ -295,28 +287,26 @@ async def test_one_bad_event_does_not_take_the_others_with_it(
     assert {remote.number(record) for record in remote.stored()} == {0, 1, 3, 4}
 
 
-def dispatch(case: Case, client: httpx.AsyncClient) -> Dispatch:
+def dispatch(case: Case, client: Client) -> Dispatch:
     """The core that sends, as the readers use it."""
 
     async def mark(_parcels: Sequence[Parcel]) -> None:
         return None
 
-    async def kept_out(_persons: set[UUID]) -> set[UUID]:
+    async def kept_out(_persons: Iterable[UUID]) -> set[UUID]:
         return set()
 
     size = RequestSize(100, case.provider.limits)
     return Dispatch(case.provider, client, size, system_clock, mark, kept_out, stopping=lambda: False)
 
 
-async def test_too_large_a_request_is_said_to_be_so(remote: Case, client: httpx.AsyncClient) -> None:
+async def test_too_large_a_request_is_said_to_be_so(remote: Case, client: Client) -> None:
     stand_in_of(remote).largest = 300
     outcomes = await send(remote, client, payloads_of(remote, *(stored_event() for _ in range(5))))
     assert [type(found).__name__ for found in outcomes] == [remote.too_large] * 5
 
 
-async def test_too_large_a_request_is_halved_until_all_are_there(
-    remote: Case, client: httpx.AsyncClient
-) -> None:
+async def test_too_large_a_request_is_halved_until_all_are_there(remote: Case, client: Client) -> None:
     parcels = [Parcel(stored_event(event_data={"n": n})) for n in range(8)]
     one = payloads_of(remote, parcels[0].event)
     await send(remote, client, one)

@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-import httpx
-
 from analytics_api.deliver.destination import Destination, DestinationConfig, open_destination
 from analytics_api.deliver.reader import DestinationReader
 from analytics_api.deliver.report import FlushReport
 from analytics_api.deliver.rules import Rules
 from analytics_api.domain.project import Project
+from analytics_api.outbound.connections import Client
 from analytics_api.store import delivery_overview
 from analytics_api.store.deliveries import reader_name
 from analytics_api.store.delivery_overview import Overview
@@ -49,7 +48,7 @@ async def make_reader(
     database: Database,
     project: Project,
     to: Destination,
-    client: httpx.AsyncClient,
+    client: Client,
     clock: MovableClock,
     *,
     owner: str = "test",

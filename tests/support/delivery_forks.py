@@ -17,13 +17,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-import httpx
-
 from analytics_api.deliver.destination import DestinationConfig, open_destination
 from analytics_api.deliver.reader import DestinationReader
 from analytics_api.deliver.replay_reader import ReplayReader
 from analytics_api.domain.project import Project
 from analytics_api.outbound import http
+from analytics_api.outbound.connections import certificates, make_client
 from analytics_api.store import log
 from analytics_api.store.replays import Replay
 from tests.support.delivering import MovableClock
@@ -83,7 +82,7 @@ async def deliver(url: str, order: Order) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
     http.TOTAL_SECONDS = log.PATIENCE = order.patience
-    async with open_database(url) as database, httpx.AsyncClient(verify=False) as client:
+    async with open_database(url) as database, make_client() as client:
         watching(Countdown(order.steps, die))
         to = open_destination(order.config, muted=False)
         clock = MovableClock(order.now)
@@ -123,6 +122,8 @@ def _orders() -> Iterator[Order]:
 
 
 if __name__ == "__main__":
+    # What every fork needs is read once.
+    certificates()
     with steps_made():
         for order in _orders():
             print(_fork(sys.argv[1], order), flush=True)

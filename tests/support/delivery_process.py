@@ -10,11 +10,10 @@ import json
 import sys
 from datetime import timedelta
 
-import httpx
-
 from analytics_api.deliver import reader as reader_module
 from analytics_api.deliver.report import DeliveryState
 from analytics_api.domain.clock import system_clock
+from analytics_api.outbound.connections import make_client
 from analytics_api.store.deliveries import reader_name
 from analytics_api.store.log import safe_position
 from analytics_api.store.readers import ensure_reader
@@ -25,7 +24,7 @@ from tests.support.events import make_project, open_database
 async def deliver(url: str, provider: str, options: str, owner: str, lease: str, batch: str) -> None:
     """Deliver until the end of the log."""
     reader_module.LEASE = timedelta(seconds=float(lease))
-    async with open_database(url) as database, httpx.AsyncClient() as client:
+    async with open_database(url) as database, make_client() as client:
         project = await make_project(database)
         async with database.acquire() as connection:
             end = await safe_position(connection)

@@ -12,14 +12,13 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-import httpx
-
 from analytics_api.deliver import replaying
 from analytics_api.deliver.reader import DestinationReader
 from analytics_api.deliver.replay_reader import ReplayReader
 from analytics_api.deliver.replaying import NewReplay
 from analytics_api.domain.event import NewEvent
 from analytics_api.domain.project import Project
+from analytics_api.outbound.connections import Client
 from analytics_api.store import readers
 from analytics_api.store.dead_letters import DeadChoice, DeadLetter, dead_letters, retry_dead
 from analytics_api.store.deliveries import reader_name
@@ -57,7 +56,7 @@ class World:
     """One project."""
 
     database: Database
-    client: httpx.AsyncClient
+    client: Client
     forks: DeliveryForks
     project: Project
     target: Target
@@ -274,7 +273,7 @@ class World:
 
 @asynccontextmanager
 async def world(
-    kind: str, slug: str, database: Database, client: httpx.AsyncClient, forks: DeliveryForks
+    kind: str, slug: str, database: Database, client: Client, forks: DeliveryForks
 ) -> AsyncIterator[World]:
     """An empty log and a destination of that kind at its beginning."""
     async with target(kind) as made:

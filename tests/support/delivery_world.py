@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-import httpx
 import pytest
 from hypothesis import strategies as st
 
@@ -22,6 +21,7 @@ from analytics_api.deliver.replay_reader import ReplayReader
 from analytics_api.deliver.replaying import NewReplay
 from analytics_api.domain.project import Project
 from analytics_api.errors import Conflict, Unprocessable
+from analytics_api.outbound.connections import Client
 from analytics_api.privacy.retention import apply_retention
 from analytics_api.store.dead_letters import DeadChoice, discard_dead, retry_dead
 from analytics_api.store.deliveries import reader_name
@@ -56,7 +56,7 @@ class World:
     """One destination, the log before it, and what is known of every event without asking the code under test."""
 
     database: Database
-    client: httpx.AsyncClient
+    client: Client
     clock: MovableClock
     project: Project
     stand_in: AmplitudeStandIn | MixpanelStandIn | WebhookStandIn
@@ -215,7 +215,7 @@ class World:
 
 @asynccontextmanager
 async def world(
-    kind: str, database: Database, client: httpx.AsyncClient, patch: pytest.MonkeyPatch
+    kind: str, database: Database, client: Client, patch: pytest.MonkeyPatch
 ) -> AsyncIterator[World]:
     project = await make_project(database, uuid.uuid4().hex)
     clock = MovableClock()

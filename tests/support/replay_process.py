@@ -9,16 +9,15 @@ import asyncio
 import json
 import sys
 
-import httpx
-
 from analytics_api.deliver.service import DestinationConfig, Destinations
+from analytics_api.outbound.connections import make_client
 from analytics_api.store.replays import running_replays
 from tests.support.events import open_database
 
 
 async def work(url: str, provider: str, options: str, owner: str, batch: str) -> None:
     """Work on all that runs."""
-    async with open_database(url) as database, httpx.AsyncClient() as client:
+    async with open_database(url) as database, make_client() as client:
         configs = [DestinationConfig(provider, json.loads(options))]
         destinations = Destinations(database, configs, client, owner=owner, batch_size=int(batch))
         while True:

@@ -15,6 +15,7 @@ from analytics_api.deliver.replaying import NewReplay
 from analytics_api.deliver.report import FlushReport
 from analytics_api.deliver.service import Destinations
 from analytics_api.domain.project import Project
+from analytics_api.outbound.connections import Client
 from analytics_api.store.engine import Database
 from analytics_api.store.replay_views import ReplayView
 from analytics_api.store.replays import Replay
@@ -30,7 +31,7 @@ class ReplayBench:
         database: Database,
         project: Project,
         to: Destination,
-        client: httpx.AsyncClient,
+        client: Client,
         clock: MovableClock,
         *,
         batch_size: int = 10,

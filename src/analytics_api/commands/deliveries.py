@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-import httpx
 import typer
 
 from analytics_api.commands.context import ProjectOption, opened_project, parse_pairs, run_command
@@ -15,6 +14,7 @@ from analytics_api.deliver.replaying import FASTEST, USUAL_RATE, NewReplay
 from analytics_api.domain.clock import system_clock
 from analytics_api.domain.outcome import DeadKind
 from analytics_api.errors import ConfigurationError
+from analytics_api.outbound.connections import make_client
 from analytics_api.settings import load_settings
 from analytics_api.store.dead_letters import DeadChoice, dead_groups, discard_dead, retry_dead
 from analytics_api.store.leases import owner_name
@@ -84,7 +84,7 @@ def replay(
 
     async def run() -> Replay:
         settings = load_settings()
-        async with opened_project(project) as (database, owner, _), httpx.AsyncClient() as client:
+        async with opened_project(project) as (database, owner, _), make_client() as client:
             destinations = make_destinations(settings, database, client, owner_name(), system_clock)
             await destinations.refresh()
             try:

@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated
 
-import httpx
 import typer
 
 from analytics_api.commands.context import ProjectOption, asked_secrets, opened, parse_pairs, run_command
@@ -21,6 +20,7 @@ from analytics_api.deliver.rules import Rules, RuleSet, parse_rules
 from analytics_api.domain.clock import system_clock
 from analytics_api.domain.project import Project
 from analytics_api.errors import ConfigurationError, NotFound
+from analytics_api.outbound.connections import make_client
 from analytics_api.settings import PREFIX, Settings, load_settings
 from analytics_api.store.deliveries import reader_state
 from analytics_api.store.destination_rules import stored_rules
@@ -217,7 +217,7 @@ def try_rules(
     given = None if other is None else RuleSet(_read_rules(other))
 
     async def run() -> DryRunReport:
-        async with _opened(settings, project) as (database, owner), httpx.AsyncClient() as client:
+        async with _opened(settings, project) as (database, owner), make_client() as client:
             destinations = make_destinations(settings, database, client, owner_name(), system_clock)
             try:
                 await destinations.refresh()

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any
 
-import httpx
 import typer
 
 from analytics_api.commands.context import ProjectOption, opened_project, run_command
@@ -14,6 +13,7 @@ from analytics_api.deliver.administration import check_name
 from analytics_api.deliver.overview import breakdown, reconciliation, statuses, window_of
 from analytics_api.deliver.overview_schemas import DestinationStatus
 from analytics_api.domain.clock import system_clock
+from analytics_api.outbound.connections import make_client
 from analytics_api.settings import load_settings
 from analytics_api.store.deliveries import Answers
 from analytics_api.store.delivery_answers import Cell, stored_answers
@@ -63,7 +63,7 @@ def show(project: ProjectOption = DEFAULT) -> None:
 
     async def run() -> list[DestinationStatus]:
         settings = load_settings()
-        async with opened_project(project) as (database, owner, _), httpx.AsyncClient() as client:
+        async with opened_project(project) as (database, owner, _), make_client() as client:
             destinations = make_destinations(settings, database, client, owner_name(), system_clock)
             try:
                 return await statuses(database, destinations, owner, system_clock())

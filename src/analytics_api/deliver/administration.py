@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 
 import asyncpg
-import httpx
 
 from analytics_api.deliver.added import place_of
 from analytics_api.deliver.providers.options import WatchedOptions
@@ -19,6 +18,7 @@ from analytics_api.deliver.providers.registry import known_providers, make_provi
 from analytics_api.deliver.rules import Rules
 from analytics_api.domain.project import Project
 from analytics_api.errors import ConfigurationError, Conflict, NotFound, Unprocessable
+from analytics_api.outbound.connections import Client
 from analytics_api.store import readers
 from analytics_api.store.deliveries import reader_name, reader_state
 from analytics_api.store.destination_rules import put_rules
@@ -65,7 +65,7 @@ async def add(
     now: datetime,
     *,
     taken: Mapping[str, str],
-    client: httpx.AsyncClient,
+    client: Client,
 ) -> StoredDestination:
     """Add a destination. `taken`: names that the settings use, and which setting that is. `client` asks the provider.
 
@@ -104,7 +104,7 @@ async def change(
     options: Mapping[str, str | None],
     now: datetime,
     *,
-    client: httpx.AsyncClient,
+    client: Client,
 ) -> StoredDestination:
     """Change options; None takes one away. Running processes take over within seconds, a paused one goes on.
 
@@ -192,7 +192,7 @@ def _unknown(project: Project, name: str) -> NotFound:
 
 
 async def _checked(
-    kind: str, options: Mapping[str, str], client: httpx.AsyncClient
+    kind: str, options: Mapping[str, str], client: Client
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Options that may be shown, and secrets: those values that the provider names as such."""
     for name, value in options.items():

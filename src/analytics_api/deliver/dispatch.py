@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
-
-import httpx
 
 from analytics_api.deliver.acknowledged import note_answer
 from analytics_api.deliver.lanes import Lane, Line, in_turn
@@ -38,6 +36,7 @@ from analytics_api.domain.outcome import (
     TooLarge,
     Unknown,
 )
+from analytics_api.outbound.connections import Client
 from analytics_api.store.deliveries import Answers
 
 logger = logging.getLogger(__name__)
@@ -48,11 +47,13 @@ PROBE = 10
 """Events of the first request after a failure."""
 
 _DELIVERED = Delivered()
+# Not `Skipped | Dead` where it is asked: for each event the union would be made anew.
+_NOTHING_TO_SEND = (Skipped, Dead)
 
 Halt = Retry | Unknown | Paused
 Mark = Callable[[Sequence[Parcel]], Awaitable[None]]
 """Notes, durably, that a single attempt begins."""
-KeptOut = Callable[[set[UUID]], Awaitable[set[UUID]]]
+KeptOut = Callable[[Iterable[UUID]], Awaitable[set[UUID]]]
 """Those of some persons who have been erased meanwhile: nothing of them is sent any more."""
 Had = Callable[[StoredEvent], bool]
 """Whether the destination may have had an event, by what is stored."""
@@ -64,7 +65,7 @@ class Dispatch:
     def __init__(
         self,
         provider: Provider,
-        client: httpx.AsyncClient,
+        client: Client,
         size: RequestSize,
         clock: Clock,
         mark: Mark,
@@ -130,7 +131,7 @@ class Dispatch:
         batch: list[Parcel] = []
         records, size, limit = 0, 0, self._size.bytes_at(self._clock())
         while len(batch) < self._size.events and (parcel := lane.first) is not None:
-            if self._is_behind(parcel):
+            if self._waiting and self._is_behind(parcel):
                 parcel.fate = Behind()
             elif parcel.payloads is None:
                 parcel.fate = self._render(parcel)
@@ -163,7 +164,7 @@ class Dispatch:
         parcel.sent_as = made.sent_as
         if isinstance(made.outcome, Skipped) and (uncertain or parcel.single_begun):
             return Given(f"it may have arrived; now it would be left out ({made.outcome.reason})")
-        if isinstance(made.outcome, Skipped | Dead):
+        if isinstance(made.outcome, _NOTHING_TO_SEND):
             return made.outcome
         payloads = made.outcome
         if self._had is not None and self._had(parcel.event):
@@ -234,7 +235,7 @@ class Dispatch:
 
     async def _without_erased(self, parcels: list[Parcel]) -> list[Parcel]:
         """Asked right before each request: who erases a person waits for the requests that were asked for earlier."""
-        gone = await self._kept_out({parcel.event.person_id for parcel in parcels})
+        gone = await self._kept_out(parcel.event.person_id for parcel in parcels)
         if not gone:
             return parcels
         for parcel in parcels:

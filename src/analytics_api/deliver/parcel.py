@@ -93,7 +93,7 @@ class Parcel:
     def next_payloads(self, kind: RequestKind) -> list[Payload]:
         """The payloads that go together into the next request."""
         if self.only_kind == kind:
-            return self.rest
+            return self.rest if self.arrived else self.payloads or []
         return list(takewhile(lambda payload: kind_of(payload) == kind, self.rest))
 
     @property

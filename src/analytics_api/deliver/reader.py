@@ -12,7 +12,6 @@ from datetime import timedelta
 from typing import Never
 
 import asyncpg
-import httpx
 
 from analytics_api.deliver.destination import Destination
 from analytics_api.deliver.dispatch import LANES
@@ -22,6 +21,7 @@ from analytics_api.deliver.run import Desk, Run, Stream
 from analytics_api.domain.clock import Clock, system_clock
 from analytics_api.domain.project import Project
 from analytics_api.errors import LeaseLost, WriterBusy
+from analytics_api.outbound.connections import Client
 from analytics_api.store import deliveries, readers
 from analytics_api.store.deliveries import ReaderState, reader_name
 from analytics_api.store.engine import Database
@@ -50,7 +50,7 @@ class DestinationReader:
         database: Database,
         project: Project,
         destination: Destination,
-        client: httpx.AsyncClient,
+        client: Client,
         owner: str,
         *,
         batch_size: int = 100,

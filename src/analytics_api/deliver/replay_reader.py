@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import asyncpg
-import httpx
 
 from analytics_api.deliver.destination import Destination
 from analytics_api.deliver.parcel import Parcel
@@ -23,6 +22,7 @@ from analytics_api.domain.clock import Clock, system_clock
 from analytics_api.domain.event import StoredEvent
 from analytics_api.domain.project import Project
 from analytics_api.errors import LeaseLost
+from analytics_api.outbound.connections import Client
 from analytics_api.store import replays
 from analytics_api.store.deliveries import ReaderState
 from analytics_api.store.engine import Database
@@ -89,7 +89,7 @@ class ReplayReader(DestinationReader):
         project: Project,
         destination: Destination,
         replay: Replay,
-        client: httpx.AsyncClient,
+        client: Client,
         owner: str,
         *,
         batch_size: int = 100,

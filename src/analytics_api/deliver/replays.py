@@ -10,13 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-import httpx
-
 from analytics_api.deliver.destination import Destination
 from analytics_api.deliver.replay_reader import ReplayReader
 from analytics_api.domain.backoff import backoff
 from analytics_api.domain.clock import Clock
 from analytics_api.domain.project import Project
+from analytics_api.outbound.connections import Client
 from analytics_api.store import replays
 from analytics_api.store.engine import Database
 from analytics_api.store.failures import AWAY
@@ -36,7 +35,7 @@ class Target:
     """A destination that can be sent to, and what its requests go through."""
 
     destination: Destination
-    client: httpx.AsyncClient
+    client: Client
 
 
 FindTarget = Callable[[Project, str], Target | None]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import asyncpg
-import httpx
 
 from analytics_api.deliver.destination import Destination
 from analytics_api.deliver.dispatch import Dispatch, Had
@@ -22,6 +21,7 @@ from analytics_api.domain.clock import Clock
 from analytics_api.domain.event import StoredEvent
 from analytics_api.domain.outcome import Paused, Retry, Skipped, SkipReason, Unknown
 from analytics_api.domain.project import Project
+from analytics_api.outbound.connections import Client
 from analytics_api.store import deliveries
 from analytics_api.store.deliveries import Answers, Failure, ParkedEvent, Settlement
 from analytics_api.store.delivery_settling import settle
@@ -62,7 +62,7 @@ class Desk:
     stream: Stream
     project: Project
     destination: Destination
-    client: httpx.AsyncClient
+    client: Client
     size: RequestSize
     clock: Clock
     lanes: int
@@ -220,7 +220,7 @@ class Run:
         self._halted = dispatch.halt is not None
         await self._settle(parcels, upto, waiting, dispatch.halt, dispatch.answers)
 
-    async def _kept_out(self, persons: set[UUID]) -> set[UUID]:
+    async def _kept_out(self, persons: Iterable[UUID]) -> set[UUID]:
         async with self._desk.database.acquire() as connection:
             return await suppressed_among(connection, persons)
 

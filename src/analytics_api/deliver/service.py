@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-import httpx
-
 from analytics_api.deliver.added import AddedDestinations
 from analytics_api.deliver.destination import Destination, DestinationConfig, open_destination
 from analytics_api.deliver.reader import DestinationReader
@@ -20,6 +18,7 @@ from analytics_api.deliver.rules import NO_RULES
 from analytics_api.domain.clock import Clock, system_clock
 from analytics_api.domain.project import Project
 from analytics_api.errors import Conflict, NotFound
+from analytics_api.outbound.connections import Client
 from analytics_api.store import deliveries, readers
 from analytics_api.store.deliveries import Key
 from analytics_api.store.engine import Database
@@ -52,13 +51,13 @@ class Destinations:
         self,
         database: Database,
         configs: Sequence[DestinationConfig],
-        client: httpx.AsyncClient,
+        client: Client,
         *,
         owner: str,
         sandbox_mode: bool = False,
         batch_size: int = 100,
         box: SecretBox | None = None,
-        guarded: httpx.AsyncClient | None = None,
+        guarded: Client | None = None,
         clock: Clock = system_clock,
     ) -> None:
         """`owner` names this process among all; `batch_size` is events per request. Raises ConfigurationError.
@@ -97,7 +96,7 @@ class Destinations:
         return self._added
 
     @property
-    def client_of_added(self) -> httpx.AsyncClient:
+    def client_of_added(self) -> Client:
         """What requests to destinations that were added go through."""
         return self._client if self._guarded is None else self._guarded
 
@@ -275,7 +274,7 @@ class Destinations:
         found = None if self._added is None else self._added.find(project.id, destination.name)
         return found is not None and found.provider is destination.provider
 
-    def client_for(self, project: Project, destination: Destination) -> httpx.AsyncClient:
+    def client_for(self, project: Project, destination: Destination) -> Client:
         """What requests to a destination go through."""
         return self.client_of_added if self._is_added(project, destination) else self._client
 

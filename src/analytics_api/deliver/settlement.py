@@ -30,6 +30,8 @@ from analytics_api.store.deliveries import (
     Settlement,
 )
 
+TRIED_AGAIN = (Throttled, Retry, Unknown)
+
 
 @dataclass(frozen=True, slots=True)
 class Work:
@@ -61,7 +63,9 @@ def settlement_of(work: Work) -> Settlement:
         answers=replace(work.answers),
     )
     until = _waits(work)
+    # By plain tuples first: a stretch of thousands of events has a handful of different keys.
     passed: Counter[tuple[datetime, str]] = Counter()
+    ended: Counter[tuple[datetime, str, str, str]] = Counter()
     for parcel in work.parcels:
         if parcel.marked or (parcel.single_begun and isinstance(parcel.fate, ENDED)):
             settled.begun.append(_key(parcel))
@@ -71,12 +75,14 @@ def settlement_of(work: Work) -> Settlement:
         if not parcel.parked:
             passed[parcel.event.received_at, parcel.event.event_type] += 1
         if isinstance(parcel.fate, ENDED):
-            _end(settled, parcel)
+            ended[_end(settled, parcel)] += 1
         else:
             settled.answers.repeated += parcel.taken
             _park(settled, parcel, work, until)
     for (received_at, event_type), number in passed.items():
         settled.read[CountKey.of(received_at, event_type, READ)] += number
+    for key, number in ended.items():
+        settled.counts[CountKey.of(*key)] += number
     settled.postponed = {person: moment for person, moment in until.items() if moment > work.now}
     return settled
 
@@ -104,26 +110,35 @@ def _waits(work: Work) -> dict[UUID, datetime]:
     """Until when the queue of each person waits who has an event that must be tried again."""
     until = dict(work.waiting)
     for parcel in work.parcels:
-        moment = _next_attempt(parcel, work)
-        if moment is not None:
+        if isinstance(parcel.fate, TRIED_AGAIN):
             person = parcel.event.person_id
+            moment = _next_attempt(parcel.fate, parcel.attempts, work)
             until[person] = max(moment, until.get(person, moment))
     return until
 
 
-def _next_attempt(parcel: Parcel, work: Work) -> datetime | None:
-    if isinstance(parcel.fate, Throttled):
-        return work.now + timedelta(seconds=parcel.fate.seconds)
-    if isinstance(parcel.fate, Retry | Unknown):
-        if work.cut_short is not None:
-            return work.cut_short
-        wait = parcel.fate.after if parcel.fate.after is not None else backoff(parcel.attempts + 1)
-        return work.now + timedelta(seconds=max(wait, 0.1))
-    return None
+def _next_attempt(fate: Throttled | Retry | Unknown, attempts: int, work: Work) -> datetime:
+    if isinstance(fate, Throttled):
+        return work.now + timedelta(seconds=fate.seconds)
+    if work.cut_short is not None:
+        return work.cut_short
+    wait = fate.after if fate.after is not None else backoff(attempts + 1)
+    return work.now + timedelta(seconds=max(wait, 0.1))
 
 
-def _end(settled: Settlement, parcel: Parcel) -> None:
+def _end(settled: Settlement, parcel: Parcel) -> tuple[datetime, str, str, str]:
+    """Note how an event ended. Returns what it is counted by, as `CountKey.of` takes it."""
     event, fate = parcel.event, parcel.fate
+    if isinstance(fate, Delivered):
+        records = len(parcel.payloads or ())
+        settled.answers.events += 1
+        settled.answers.records += records
+        settled.answers.repeated += parcel.taken - records
+        if settled.keep:
+            settled.kept.extend(
+                KeptPayload(event.person_id, event.event_id, event.event_type, payload.body.decode())
+                for payload in parcel.payloads or ()
+            )
     outcome, reason = EndState.DELIVERED, ""
     if isinstance(fate, Skipped):
         outcome, reason = EndState.SKIPPED, fate.reason.value
@@ -146,24 +161,14 @@ def _end(settled: Settlement, parcel: Parcel) -> None:
                 fate.kind,
             )
         )
-    settled.counts[CountKey.of(event.received_at, event.event_type, outcome, reason)] += 1
     if parcel.parked:
         settled.unparked.append(_key(parcel))
-    if isinstance(fate, Delivered):
-        records = len(parcel.payloads or ())
-        settled.answers.events += 1
-        settled.answers.records += records
-        settled.answers.repeated += parcel.taken - records
-    if isinstance(fate, Delivered) and settled.keep:
-        settled.kept.extend(
-            KeptPayload(event.person_id, event.event_id, event.event_type, payload.body.decode())
-            for payload in parcel.payloads or ()
-        )
+    return event.received_at, event.event_type, outcome, reason
 
 
 def _park(settled: Settlement, parcel: Parcel, work: Work, until: dict[UUID, datetime]) -> None:
     event, fate = parcel.event, parcel.fate
-    tried = isinstance(fate, Throttled | Retry | Unknown)
+    tried = isinstance(fate, TRIED_AGAIN)
     if parcel.parked and not tried:
         # Its row stays as it is; `postponed` moves it with the rest of its person's queue.
         return
@@ -186,6 +191,6 @@ def _park(settled: Settlement, parcel: Parcel, work: Work, until: dict[UUID, dat
 
 def _reason(parcel: Parcel) -> str:
     fate = parcel.fate
-    if isinstance(fate, Throttled | Retry | Unknown):
+    if isinstance(fate, TRIED_AGAIN):
         return fate.words
     return "behind" if isinstance(fate, Behind) else "not tried yet"

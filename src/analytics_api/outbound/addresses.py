@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import httpx
 
 from analytics_api.errors import ConfigurationError
-from analytics_api.outbound.connections import LIMITS, trusted
+
+if TYPE_CHECKING:
+    from aiohttp.abc import AbstractResolver
 
 _NAT64 = IPv6Network("64:ff9b::/96")
 _UNICAST = IPv6Network("2000::/3")
@@ -78,27 +82,35 @@ async def addresses_of(host: str) -> list[Address]:
     return list(dict.fromkeys(ip_address(entry[4][0]) for entry in found))
 
 
+async def public_addresses(host: str) -> list[Address]:
+    """The addresses of a host, all of which are public. Raises AddressRefused, and httpx.ConnectError when it has none."""
+    addresses = await addresses_of(host)
+    refused = next((address for address in addresses if not is_public(address)), None)
+    if refused is not None:
+        raise AddressRefused(
+            f"{host} is the private address {refused}, to which nothing is sent: use a public one, or set "
+            "ANALYTICS__ALLOW_PRIVATE_DESTINATIONS=true"
+        )
+    return addresses
+
+
 class PublicOnlyTransport(httpx.AsyncBaseTransport):
     """Connects to public addresses only, and to the very address that was checked: DNS has no second say.
 
     Connections are kept for each host of their own, so that none is reused for another host at the same address.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, limits: httpx.Limits, certificates: ssl.SSLContext) -> None:
+        self._limits = limits
+        self._certificates = certificates
         self._hosts: dict[str, httpx.AsyncHTTPTransport] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request. Raises AddressRefused before anything is sent."""
         host = request.url.host
-        addresses = await addresses_of(host)
-        refused = next((address for address in addresses if not is_public(address)), None)
-        if refused is not None:
-            raise AddressRefused(
-                f"{host} is the private address {refused}, to which nothing is sent: use a public one, or set "
-                "ANALYTICS__ALLOW_PRIVATE_DESTINATIONS=true"
-            )
+        addresses = await public_addresses(host)
         if host not in self._hosts:
-            self._hosts[host] = httpx.AsyncHTTPTransport(verify=trusted(), limits=LIMITS)
+            self._hosts[host] = httpx.AsyncHTTPTransport(verify=self._certificates, limits=self._limits)
         last: httpx.ConnectError | httpx.ConnectTimeout | None = None
         for address in addresses:
             request.url = request.url.copy_with(host=str(address))
@@ -114,3 +126,35 @@ class PublicOnlyTransport(httpx.AsyncBaseTransport):
         """Close all connections."""
         for transport in self._hosts.values():
             await transport.aclose()
+
+
+def make_public_only_resolver() -> AbstractResolver:
+    """The same for aiohttp, which connects to what its resolver returns. It is not asked about hosts that are addresses already:
+    those are for the caller to check.
+    """
+    from aiohttp.abc import AbstractResolver, ResolveResult
+
+    class PublicOnlyResolver(AbstractResolver):
+        async def resolve(
+            self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+        ) -> list[ResolveResult]:
+            try:
+                addresses = await public_addresses(host)
+            except httpx.ConnectError as error:
+                raise OSError(str(error)) from error
+            return [
+                ResolveResult(
+                    hostname=host,
+                    host=str(address),
+                    port=port,
+                    family=socket.AF_INET if address.version == 4 else socket.AF_INET6,
+                    proto=0,
+                    flags=socket.AI_NUMERICHOST,
+                )
+                for address in addresses
+            ]
+
+        async def close(self) -> None:
+            pass
+
+    return PublicOnlyResolver()

@@ -91,15 +91,12 @@ async def request(
     headers: Mapping[str, str] | None = None,
 ) -> Answer | Retry | Unknown | Paused:
     """The same with any method."""
-    sent = {**_HEADERS, **(headers or {})}
-    if auth is not None:
-        sent["Authorization"] = _basic(*auth)
     try:
         # Not of the client's making, which costs more than all that is between here and the socket.
         prepared = httpx.Request(
             method,
             _address(url, tuple((params or {}).items())),
-            headers=sent,
+            headers=headers_with(headers, auth),
             content=body,
             extensions={"timeout": TIMEOUT.as_dict()},
         )
@@ -112,13 +109,13 @@ async def request(
     except AddressRefused as error:
         return Paused(str(error))
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-        return Retry(f"no connection to the provider ({_name(error)})")
+        return no_connection(error)
     except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
-        return Retry(f"the provider's address cannot be used ({_name(error)})")
+        return unusable(error)
     except TimeoutError:
         return Unknown(f"no complete answer within {TOTAL_SECONDS:.0f} s")
     except httpx.HTTPError as error:
-        return Unknown(f"the answer was lost ({_name(error)})")
+        return no_answer(error)
     return Answer(response.status_code, {k.lower(): v for k, v in response.headers.items()}, text)
 
 
@@ -128,8 +125,27 @@ def _address(url: str, params: tuple[tuple[str, str], ...]) -> httpx.URL:
     return httpx.URL(url).copy_merge_params(dict(params)) if params else httpx.URL(url)
 
 
-def _basic(user: str, password: str) -> str:
-    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+def headers_with(given: Mapping[str, str] | None, auth: tuple[str, str] | None) -> dict[str, str]:
+    """What every request says of itself, what this one says, and user and password in the basic scheme (RFC 7617)."""
+    headers = {**_HEADERS, **(given or {})}
+    if auth is not None:
+        headers["Authorization"] = "Basic " + base64.b64encode(":".join(auth).encode()).decode()
+    return headers
+
+
+def no_connection(error: Exception) -> Retry:
+    """It surely did not arrive."""
+    return Retry(f"no connection to the provider ({_name(error)})")
+
+
+def unusable(error: Exception) -> Retry:
+    """The address is none; somebody has to mend it."""
+    return Retry(f"the provider's address cannot be used ({_name(error)})")
+
+
+def no_answer(error: Exception) -> Unknown:
+    """It may have arrived."""
+    return Unknown(f"the answer was lost ({_name(error)})")
 
 
 async def _beginning(response: httpx.Response) -> bytes:

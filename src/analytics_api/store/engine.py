@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
@@ -25,6 +26,8 @@ APPLICATION_NAME = "analytics-api"
 CLOSE_SECONDS = 10.0
 QUERY_TIMEOUT_MS = 30_000
 """No dashboard query may hold a connection longer; figures come from rollups and take milliseconds."""
+QUICK_SECONDS = 0.05
+"""Ten times what a dashboard takes."""
 
 logger = logging.getLogger(__name__)
 
@@ -94,6 +97,7 @@ class Database:
         event.listen(self.engine.sync_engine, "checkout", _require_open)
         self._pool_size = pool_size
         self._pool: asyncpg.Pool | None = None
+        self._reads_began: list[float] = []
         self._limited: set[int] = set()
         """Server processes of connections whose statements are cut off for a request."""
 
@@ -156,14 +160,24 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """One consistent read-only snapshot. Statements are cut off after 30 s."""
-        async with self.engine.connect() as connection:
-            await connection.execution_options(
-                isolation_level="REPEATABLE READ", postgresql_readonly=True, **{SNAPSHOT: True}
-            )
-            async with connection.begin():
-                # The first statement begins the transaction; those of `statements.fetch` go past SQLAlchemy.
-                await connection.exec_driver_sql(f"SET LOCAL statement_timeout = {QUERY_TIMEOUT_MS}")
-                yield connection
+        began = time.monotonic()
+        self._reads_began.append(began)
+        try:
+            async with self.engine.connect() as connection:
+                await connection.execution_options(
+                    isolation_level="REPEATABLE READ", postgresql_readonly=True, **{SNAPSHOT: True}
+                )
+                async with connection.begin():
+                    # The first statement begins the transaction; those of `statements.fetch` go past SQLAlchemy.
+                    await connection.exec_driver_sql(f"SET LOCAL statement_timeout = {QUERY_TIMEOUT_MS}")
+                    yield connection
+        finally:
+            self._reads_began.remove(began)
+
+    def is_answering(self) -> bool:
+        """Whether a snapshot is open that is soon answered: longer ones gain nothing by a few milliseconds."""
+        began = self._reads_began
+        return bool(began) and began[-1] > time.monotonic() - QUICK_SECONDS
 
     @asynccontextmanager
     async def look(self) -> AsyncIterator[asyncpg.Connection]:

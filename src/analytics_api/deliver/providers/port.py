@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol, runtime_checkable
 
-import httpx
-
 from analytics_api.domain.erasure import Deletion, PersonIds
 from analytics_api.domain.event import StoredEvent
 from analytics_api.domain.outcome import Dead, Delivered, Outcome, Skipped
+from analytics_api.outbound.connections import Client
 
 
 @dataclass(slots=True)
@@ -79,7 +78,7 @@ class Provider(Protocol):
         """The payloads of an event, in the order in which they must arrive. Pure: a second call gives the same bytes."""
         ...
 
-    async def send(self, client: httpx.AsyncClient, payloads: Sequence[Payload]) -> list[Outcome]:
+    async def send(self, client: Client, payloads: Sequence[Payload]) -> list[Outcome]:
         """One attempt with one request; an outcome for each payload. Payloads share an endpoint.
 
         Counted, where the answer holds a number, so that it can be compared with what is held as delivered.
@@ -92,13 +91,11 @@ class Provider(Protocol):
 class Deletes(Protocol):
     """A provider with a call that deletes a person, whose credentials may or may not be set."""
 
-    async def delete_person(self, client: httpx.AsyncClient, ids: PersonIds) -> Deletion:
+    async def delete_person(self, client: Client, ids: PersonIds) -> Deletion:
         """Ask for it. WAITING: it was not taken and is asked for again; IMPOSSIBLE says why."""
         ...
 
-    async def deletion_state(
-        self, client: httpx.AsyncClient, ids: PersonIds, tracking: Sequence[str]
-    ) -> Deletion:
+    async def deletion_state(self, client: Client, ids: PersonIds, tracking: Sequence[str]) -> Deletion:
         """How far it is."""
         ...
 
@@ -107,6 +104,6 @@ class Deletes(Protocol):
 class Checkable(Protocol):
     """A provider that can be asked whether it would take what it is sent, without storing anything."""
 
-    async def check(self, client: httpx.AsyncClient) -> list[str]:
+    async def check(self, client: Client) -> list[str]:
         """What the other side finds wrong, in its words; nothing when all is well or it could not be asked."""
         ...

@@ -6,10 +6,9 @@ import json
 from collections.abc import Sequence
 from datetime import date, timedelta
 
-import httpx
-
 from analytics_api.deliver.providers.deleting import not_possible, not_taken, pieces
 from analytics_api.domain.erasure import Deletion, DeletionState, PersonIds
+from analytics_api.outbound.connections import Client
 from analytics_api.outbound.http import Answer, post, request
 
 DELETION_URLS = {
@@ -29,7 +28,7 @@ class Deletions:
         self._url = f"{url}{PATH}"
         self._auth = None if secret_key is None else (api_key, secret_key)
 
-    async def request(self, client: httpx.AsyncClient, ids: PersonIds) -> Deletion:
+    async def request(self, client: Client, ids: PersonIds) -> Deletion:
         """Ask for the deletion. A repetition joins the day's job."""
         if self._auth is None:
             return not_possible(
@@ -55,7 +54,7 @@ class Deletions:
             days |= {str(job["day"]) for job in found if "day" in job}
         return Deletion(DeletionState.REQUESTED, tuple(sorted(days)))
 
-    async def follow(self, client: httpx.AsyncClient, tracking: Sequence[str]) -> Deletion:
+    async def follow(self, client: Client, tracking: Sequence[str]) -> Deletion:
         """Jobs are listed by day, each for all requests of that day."""
         if self._auth is None:
             return Deletion(DeletionState.REQUESTED, words="Amplitude's secret_key is not set any more")

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
-import httpx
-
 from analytics_api.deliver.providers.amplitude.answer import read_answer
 from analytics_api.deliver.providers.amplitude.deletion import DELETION_URLS, Deletions
 from analytics_api.deliver.providers.amplitude.render import ENDPOINT, render
@@ -16,7 +14,9 @@ from analytics_api.deliver.providers.stored import json_bytes
 from analytics_api.domain.erasure import Deletion, PersonIds
 from analytics_api.domain.event import StoredEvent
 from analytics_api.domain.outcome import Outcome
-from analytics_api.outbound.http import Answer, post
+from analytics_api.outbound.connections import Client
+from analytics_api.outbound.http import Answer
+from analytics_api.outbound.known import post_known
 
 DEFAULT_URL = "https://api2.amplitude.com"
 
@@ -47,19 +47,17 @@ class Amplitude:
         """Amplitude's events for a stored event."""
         return render(event)
 
-    async def send(self, client: httpx.AsyncClient, payloads: Sequence[Payload]) -> list[Outcome]:
+    async def send(self, client: Client, payloads: Sequence[Payload]) -> list[Outcome]:
         """One request to `/batch`."""
         body = self._head + b",".join(payload.body for payload in payloads) + b"]}"
-        answer = await post(client, self._url, body)
+        answer = await post_known(client, self._url, body)
         return read_answer(answer, payloads) if isinstance(answer, Answer) else [answer] * len(payloads)
 
-    async def delete_person(self, client: httpx.AsyncClient, ids: PersonIds) -> Deletion:
+    async def delete_person(self, client: Client, ids: PersonIds) -> Deletion:
         """The User Privacy API; it deletes by user id."""
         return await self._deletions.request(client, ids)
 
-    async def deletion_state(
-        self, client: httpx.AsyncClient, ids: PersonIds, tracking: Sequence[str]
-    ) -> Deletion:
+    async def deletion_state(self, client: Client, ids: PersonIds, tracking: Sequence[str]) -> Deletion:
         """The state of the day's jobs."""
         return await self._deletions.follow(client, tracking)
 

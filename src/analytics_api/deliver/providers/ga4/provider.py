@@ -10,14 +10,13 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-import httpx
-
 from analytics_api.deliver.providers.ga4.render import render, too_old
 from analytics_api.deliver.providers.options import base_url, choice, required
 from analytics_api.deliver.providers.port import Limits, Payload, Rendered
 from analytics_api.deliver.providers.stored import json_bytes
 from analytics_api.domain.event import StoredEvent
 from analytics_api.domain.outcome import Dead, Delivered, Outcome, Refused, Retry, TooLarge, Unknown
+from analytics_api.outbound.connections import Client
 from analytics_api.outbound.http import Answer, common_outcome, post
 
 DEFAULT_URL = "https://www.google-analytics.com"
@@ -46,7 +45,7 @@ class GoogleAnalytics:
         """The Measurement Protocol's event for a stored event."""
         return render(event)
 
-    async def send(self, client: httpx.AsyncClient, payloads: Sequence[Payload]) -> list[Outcome]:
+    async def send(self, client: Client, payloads: Sequence[Payload]) -> list[Outcome]:
         """One request of the client that the payloads share. Those that are too old are refused here."""
         now = datetime.now(UTC)
         old = [self._refuses_old and too_old(json.loads(payload.body), now) for payload in payloads]
@@ -60,7 +59,7 @@ class GoogleAnalytics:
         dead = Dead("older than 72 hours: GA4 would count it at another time (option old_events)")
         return [dead if is_old else outcome for is_old in old]
 
-    async def check(self, client: httpx.AsyncClient) -> list[str]:
+    async def check(self, client: Client) -> list[str]:
         """What Google's validation server finds wrong with an event of this stream. It does not look at the secret."""
         body = json_bytes({"client_id": "check", "events": [{"name": "page_view", "params": {}}]})
         answer = await post(client, self._debug_url, body, params=self._params)

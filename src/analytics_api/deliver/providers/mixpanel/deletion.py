@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-import httpx
-
 from analytics_api.deliver.providers.deleting import not_possible, not_taken, pieces
 from analytics_api.domain.erasure import Deletion, DeletionState, PersonIds
+from analytics_api.outbound.connections import Client
 from analytics_api.outbound.http import Answer, post, request
 
 DELETION_URLS = {
@@ -30,7 +29,7 @@ class Deletions:
         self._secrets = (token, gdpr_token or token)
         self._headers = {"Authorization": f"Bearer {gdpr_token}"} if gdpr_token else None
 
-    async def request(self, client: httpx.AsyncClient, ids: PersonIds) -> Deletion:
+    async def request(self, client: Client, ids: PersonIds) -> Deletion:
         """Ask for the deletion of events and profile. Another request for the same ids is another job, and does no harm."""
         if self._headers is None:
             return not_possible(
@@ -54,7 +53,7 @@ class Deletions:
             return Deletion(DeletionState.WAITING, words="not an answer of Mixpanel")
         return Deletion(DeletionState.REQUESTED, tuple(tracking))
 
-    async def follow(self, client: httpx.AsyncClient, tracking: Sequence[str]) -> Deletion:
+    async def follow(self, client: Client, tracking: Sequence[str]) -> Deletion:
         """The worst state of its jobs."""
         states = []
         for job in tracking:

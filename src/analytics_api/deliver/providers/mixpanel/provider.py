@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
-import httpx
-
 from analytics_api.deliver.providers.mixpanel.answer import read_answer
 from analytics_api.deliver.providers.mixpanel.deletion import DELETION_URLS, Deletions
 from analytics_api.deliver.providers.mixpanel.render import IMPORT, Renderer
@@ -15,7 +13,9 @@ from analytics_api.deliver.providers.port import Limits, Payload, Rendered
 from analytics_api.domain.erasure import Deletion, PersonIds
 from analytics_api.domain.event import StoredEvent
 from analytics_api.domain.outcome import Outcome
-from analytics_api.outbound.http import Answer, post
+from analytics_api.outbound.connections import Client
+from analytics_api.outbound.http import Answer
+from analytics_api.outbound.known import post_known
 
 DEFAULT_URL = "https://api.mixpanel.com"
 
@@ -49,25 +49,23 @@ class Mixpanel:
         """Mixpanel's records for a stored event."""
         return self._renderer.render(event)
 
-    async def send(self, client: httpx.AsyncClient, payloads: Sequence[Payload]) -> list[Outcome]:
+    async def send(self, client: Client, payloads: Sequence[Payload]) -> list[Outcome]:
         """One request to the endpoint that the payloads share."""
         body = b"[" + b",".join(payload.body for payload in payloads) + b"]"
         if payloads[0].endpoint == IMPORT:
-            answer = await post(
+            answer = await post_known(
                 client, f"{self._url}/import", body, params=self._import_params, auth=self._auth
             )
         else:
             params = {"ip": "0", "verbose": "1", "strict": "1"}
-            answer = await post(client, f"{self._url}/engage", body, params=params)
+            answer = await post_known(client, f"{self._url}/engage", body, params=params)
         return read_answer(answer, payloads) if isinstance(answer, Answer) else [answer] * len(payloads)
 
-    async def delete_person(self, client: httpx.AsyncClient, ids: PersonIds) -> Deletion:
+    async def delete_person(self, client: Client, ids: PersonIds) -> Deletion:
         """The data deletion API, version 3; events and profile."""
         return await self._deletions.request(client, ids)
 
-    async def deletion_state(
-        self, client: httpx.AsyncClient, ids: PersonIds, tracking: Sequence[str]
-    ) -> Deletion:
+    async def deletion_state(self, client: Client, ids: PersonIds, tracking: Sequence[str]) -> Deletion:
         """The states of its jobs."""
         return await self._deletions.follow(client, tracking)
 

@@ -146,8 +146,8 @@ class Renderer:
             "$insert_id": event.event_id,
             "mp_lib": "python",
             "$lib_version": __version__,
-            **_properties(event, distinct_id),
         }
+        _put_properties(properties, event, distinct_id)
         if len(properties) > MOST_PROPERTIES:
             number = len(properties) - _ADDED
             raise Refusal(f"it has {number} properties; it takes {MOST_PROPERTIES - _ADDED}")
@@ -214,18 +214,24 @@ def _distinct_id(event: StoredEvent) -> str:
     return f"$device:{event.anonymous_id}" if event.anonymous_id is not None else ""
 
 
-def _properties(event: StoredEvent, distinct_id: str) -> dict[str, Any]:
+def _put_properties(properties: dict[str, Any], event: StoredEvent, distinct_id: str) -> None:
+    """Add what the event says to what the record says already."""
     context = json_object(event.context)
+    properties.update(_CONTEXT.texts(context))
+    if event.session_id is not None:
+        properties["session_id"] = event.session_id
+    if event.revenue is not None:
+        properties |= {"revenue": float(event.revenue), "currency": event.currency}
+    properties.update(_given(event))
     # 0: without it Mixpanel would take the address of our server for the visitor's.
-    ours: dict[str, Any] = {"ip": text_at(context, "ip") or 0}
+    properties["ip"] = text_at(context, "ip") or 0
     if event.anonymous_id is not None:
-        ours["$device_id"] = event.anonymous_id
+        properties["$device_id"] = event.anonymous_id
     if event.user_id is not None:
-        ours["$user_id"] = event.user_id
+        properties["$user_id"] = event.user_id
     if event.event_type == EventType.IDENTIFY:
         # Original ID Merge joins by these two; Simplified ID Merge by $device_id and $user_id.
-        ours |= {"$identified_id": distinct_id, "$anon_id": f"$device:{event.anonymous_id}"}
-    return {**_about(event, context), **_given(event), **ours}
+        properties |= {"$identified_id": distinct_id, "$anon_id": f"$device:{event.anonymous_id}"}
 
 
 def _given(event: StoredEvent) -> dict[str, Any]:
@@ -236,16 +242,6 @@ def _given(event: StoredEvent) -> dict[str, Any]:
     if "[" in event.event_data or event.event_data.count("{") > 1:
         data = {name: _nested(value) for name, value in data.items()}
     return data
-
-
-def _about(event: StoredEvent, context: dict[str, Any]) -> dict[str, Any]:
-    """What the event says beside its own properties."""
-    about: dict[str, Any] = _CONTEXT.texts(context)
-    if event.session_id is not None:
-        about["session_id"] = event.session_id
-    if event.revenue is not None:
-        about |= {"revenue": float(event.revenue), "currency": event.currency}
-    return about
 
 
 def _nested(value: Any) -> Any:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 
-import httpx
-
 from analytics_api.deliver.providers.deleting import not_possible, not_taken, pieces
 from analytics_api.domain.erasure import Deletion, DeletionState, PersonIds
+from analytics_api.outbound.connections import Client
 from analytics_api.outbound.http import Answer, post, request
 
 DELETION_URLS = {
@@ -27,7 +26,7 @@ class Deletions:
             {"Authorization": f"Bearer {personal_api_key}"} if personal_api_key and project_id else None
         )
 
-    async def request(self, client: httpx.AsyncClient, ids: PersonIds) -> Deletion:
+    async def request(self, client: Client, ids: PersonIds) -> Deletion:
         """Delete person, events and recordings. Ids that PostHog does not know are passed over."""
         if self._headers is None:
             return not_possible(
@@ -50,7 +49,7 @@ class Deletions:
                 return Deletion(DeletionState.WAITING, words="not an answer of PostHog")
         return Deletion(DeletionState.REQUESTED)
 
-    async def follow(self, client: httpx.AsyncClient, ids: PersonIds) -> Deletion:
+    async def follow(self, client: Client, ids: PersonIds) -> Deletion:
         """Done when none of the ids is a person's any more; events follow at PostHog's next clean-up."""
         for distinct_id in (*ids.user_ids, *ids.anonymous_ids):
             answer = await request(

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
-import httpx
-
 from analytics_api.deliver.providers.options import base_url, optional_url, required
 from analytics_api.deliver.providers.port import Limits, Payload, Rendered
 from analytics_api.deliver.providers.posthog.deletion import DELETION_URLS, Deletions
@@ -15,6 +13,7 @@ from analytics_api.deliver.providers.stored import json_bytes
 from analytics_api.domain.erasure import Deletion, PersonIds
 from analytics_api.domain.event import StoredEvent
 from analytics_api.domain.outcome import Delivered, Outcome, Refused, Retry, TooLarge, Unknown
+from analytics_api.outbound.connections import Client
 from analytics_api.outbound.http import Answer, common_outcome, post
 
 DEFAULT_URL = "https://us.i.posthog.com"
@@ -48,19 +47,17 @@ class PostHog:
         """PostHog's event for a stored event."""
         return render(event)
 
-    async def send(self, client: httpx.AsyncClient, payloads: Sequence[Payload]) -> list[Outcome]:
+    async def send(self, client: Client, payloads: Sequence[Payload]) -> list[Outcome]:
         """One request."""
         body = self._head + b",".join(payload.body for payload in payloads) + b"]}"
         answer = await post(client, self._url, body)
         return [read_answer(answer) if isinstance(answer, Answer) else answer] * len(payloads)
 
-    async def delete_person(self, client: httpx.AsyncClient, ids: PersonIds) -> Deletion:
+    async def delete_person(self, client: Client, ids: PersonIds) -> Deletion:
         """The persons API, with their events and recordings."""
         return await self._deletions.request(client, ids)
 
-    async def deletion_state(
-        self, client: httpx.AsyncClient, ids: PersonIds, tracking: Sequence[str]
-    ) -> Deletion:
+    async def deletion_state(self, client: Client, ids: PersonIds, tracking: Sequence[str]) -> Deletion:
         """Whether the person is gone; there is no job to ask for."""
         return await self._deletions.follow(client, ids)
 

@@ -7,12 +7,11 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
-import httpx
-
 from analytics_api.deliver.providers.port import Limits, Payload, Rendered
 from analytics_api.deliver.providers.stored import event_object, json_bytes
 from analytics_api.domain.event import StoredEvent
 from analytics_api.domain.outcome import Delivered, Outcome
+from analytics_api.outbound.connections import Client
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +37,7 @@ class Sandbox:
         """The event as a provider would be told of it, without loss."""
         return [Payload("log", json_bytes(event_object(event)))]
 
-    async def send(self, _client: httpx.AsyncClient, payloads: Sequence[Payload]) -> list[Outcome]:
+    async def send(self, _client: Client, payloads: Sequence[Payload]) -> list[Outcome]:
         """Log the payloads."""
         minute = int(time.monotonic() // 60)
         if minute != self._minute:

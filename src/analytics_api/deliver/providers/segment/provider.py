@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
-import httpx
-
 from analytics_api.deliver.providers.options import base_url, required
 from analytics_api.deliver.providers.port import Limits, Payload, Rendered
 from analytics_api.deliver.providers.segment.render import render
 from analytics_api.domain.event import StoredEvent
 from analytics_api.domain.outcome import Delivered, Outcome, Paused, Refused, Retry, TooLarge, Unknown
+from analytics_api.outbound.connections import Client
 from analytics_api.outbound.http import Answer, common_outcome, post
 
 DEFAULT_URL = "https://api.segment.io"
@@ -37,7 +36,7 @@ class Segment:
         """Segment's messages for a stored event."""
         return render(event)
 
-    async def send(self, client: httpx.AsyncClient, payloads: Sequence[Payload]) -> list[Outcome]:
+    async def send(self, client: Client, payloads: Sequence[Payload]) -> list[Outcome]:
         """One request."""
         body = b'{"batch":[' + b",".join(payload.body for payload in payloads) + b"]}"
         answer = await post(client, self._url, body, auth=self._auth)

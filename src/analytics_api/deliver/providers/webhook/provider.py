@@ -7,8 +7,6 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
-import httpx
-
 from analytics_api.deliver.providers.options import address, required
 from analytics_api.deliver.providers.port import Limits, Payload, Rendered
 from analytics_api.deliver.providers.stored import event_object, json_bytes
@@ -21,6 +19,7 @@ from analytics_api.domain.outcome import (
     Retry,
     TooLarge,
 )
+from analytics_api.outbound.connections import Client
 from analytics_api.outbound.http import Answer, common_outcome, post
 from analytics_api.outbound.signing import signed_headers, signing_key
 
@@ -44,7 +43,7 @@ class Webhook:
         body = {**event_object(event), "received_at": event.received_at.isoformat()}
         return [Payload("events", json_bytes(body))]
 
-    async def send(self, client: httpx.AsyncClient, payloads: Sequence[Payload]) -> list[Outcome]:
+    async def send(self, client: Client, payloads: Sequence[Payload]) -> list[Outcome]:
         """One signed request."""
         body = b"[" + b",".join(payload.body for payload in payloads) + b"]"
         headers = signed_headers(self._key, name_of(body), body, int(time.time()))
