@@ -52,7 +52,7 @@ def test_german_is_chosen_in_the_settings_and_kept(dashboard: Dashboard) -> None
             )
             == []
         )
-        page.get_by_role("navigation", name="Settings").get_by_label("Language").select_option(
+        page.get_by_role("main").get_by_label("Language").select_option(
             label="Deutsch"
         )
         expect(page.get_by_role("heading", name="Einstellungen")).to_be_visible()
