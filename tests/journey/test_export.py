@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import pytest
 from analytics_api.domain.project import KeyKind
 from analytics_api.query.export.formats import COLUMNS
 from tests.journey.test_intake_http import api, make_key
-from tests.support.events import make_event, make_project, open_database
+from tests.support.events import NOW, make_event, make_project, open_database
 from tests.support.figures import record
 from tests.support.processes import ServerProcess, clean_environment
 from tests.support.serving import Served
@@ -181,13 +182,101 @@ async def test_answers_in_every_form(server: Served, database_url: str) -> None:
         )
         table = pyarrow.parquet.read_table(io.BytesIO(file.content)).to_pylist()
         assert [{name: row[name] for name in each} for row, each in zip(table, rows, strict=True)] == rows
-    several = await server.client.post(f"{BASE}/analysis/trends?format=csv", json=trend)
+    several = await server.client.post(f"{BASE}/analysis/trends?format=csv&table=series", json=trend)
     rows = list(csv.DictReader(io.StringIO(several.text, newline="")))
     assert [(row["letter"], float(row["total"])) for row in rows] == [("A", len(NASTY)), ("B", 3)]
     wrong = await server.client.post(f"{BASE}/analysis/trends?format=csv", json={})
     assert (wrong.status_code, wrong.headers["content-type"]) == (422, "application/problem+json")
     kept = await server.client.post(f"{BASE}/process-events?format=csv")
     assert kept.headers["content-type"] == "application/json"
+
+
+VIEW = {"event": "page_view"}
+ASKED: dict[str, dict[str, Any]] = {
+    "trends": {"series": [VIEW, {**VIEW, "of": "persons"}]},
+    "trends by path": {"series": [VIEW], "breakdown": "event_data.path"},
+    "funnel": {"steps": [VIEW, {"event": "noted"}]},
+    "funnel by path": {"steps": [VIEW, {"event": "noted"}], "breakdown": "event_data.path"},
+    "retention": {"columns": 3},
+    "journeys": {"anchor": VIEW, "steps": 2},
+    "lifecycle": {"period": "daily"},
+    "experiment": {"exposure": VIEW, "variant": "event_data.path", "metrics": [{"event": "noted"}, VIEW]},
+}
+
+
+def entries(name: str, answer: dict[str, Any]) -> list[dict[str, Any]]:
+    """The numbers of an analysis in JSON, one by one, under the columns that its table has."""
+    if name == "trends":
+        return [
+            {"letter": one["letter"], **dotted("points", point)}
+            for one in answer["series"]
+            for point in one["points"]
+        ]
+    if name == "trends by path":
+        return [
+            {"letter": one["letter"], "values.value": group["value"], **dotted("values.points", point)}
+            for one in answer["series"] for group in one["values"] for point in group["points"]
+        ]  # fmt: skip
+    if name == "retention":
+        return [
+            {"cohort": row["cohort"], "size": row["size"], "cells.place": place, **dotted("cells", cell)}
+            for row in answer["cohorts"] for place, cell in enumerate(row["cells"])
+        ]  # fmt: skip
+    if name == "experiment":
+        return [
+            {"name": metric["name"], **dotted("results", each)}
+            for metric in answer["metrics"]
+            for each in metric["results"]
+        ]
+    found: list[dict[str, Any]] = answer[{"journeys": "links", "lifecycle": "points"}.get(name, "steps")]
+    return [dotted("", each) for each in found]
+
+
+def dotted(prefix: str, entry: dict[str, Any]) -> dict[str, Any]:
+    """What is no object and no list."""
+    dot = f"{prefix}." if prefix else ""
+    return {f"{dot}{name}": value for name, value in entry.items() if not isinstance(value, dict | list)}
+
+
+async def test_an_analysis_is_a_table_of_its_numbers(server: Served, database_url: str) -> None:
+    """A row for each point, step, cell, link or result, with what it belongs to; the same in every form."""
+    async with open_database(database_url) as database:
+        project = await make_project(database)
+        await record(
+            database,
+            [
+                make_event(project, kind, user_id=f"u{n % 5}", occurred_at=NOW + timedelta(hours=n), event_data={"path": f"/{n % 5 % 2}"})
+                for n in range(40) for kind in ("page_view", "noted")
+            ],
+        )  # fmt: skip
+    for name, question in ASKED.items():
+        path = f"{BASE}/analysis/{name.split()[0]}"
+        asked = {**question, "start_date": "2026-03-10", "end_date": "2026-03-12"}
+        expected = entries(name, (await server.client.post(path, json=asked)).json())
+        assert expected
+        lines = (await server.client.post(f"{path}?format=jsonl", json=asked)).text.splitlines()
+        rows = [json.loads(line) for line in lines]
+        assert [
+            {column: row.get(column) for column in each} for row, each in zip(rows, expected, strict=True)
+        ] == expected, name
+        sheet = list(
+            csv.reader(
+                io.StringIO((await server.client.post(f"{path}?format=csv", json=asked)).text, newline="")
+            )
+        )
+        assert (set(sheet[0]), len(sheet)) == (set().union(*rows), len(rows) + 1)
+        file = await server.client.post(f"{path}?format=parquet", json=asked)
+        table = pyarrow.parquet.read_table(io.BytesIO(file.content)).to_pylist()
+        assert [
+            {column: row[column] for column in each} for row, each in zip(table, rows, strict=True)
+        ] == rows, name
+    nowhere = {**ASKED["experiment"], "exposure": {"event": "nobody did"}}
+    empty = await server.client.post(f"{BASE}/analysis/experiment?format=csv", json=nowhere)
+    asked = {**ASKED["experiment"], "start_date": "2026-03-10", "end_date": "2026-03-12"}
+    full = await server.client.post(f"{BASE}/analysis/experiment?format=csv", json=asked)
+    assert set(full.text.splitlines()[0].split(",")) <= set(empty.text.splitlines()[0].split(","))
+    several = await server.client.get(f"{BASE}/schema", params={"format": "csv"})
+    assert (several.status_code, "event_types.properties" in several.json()["detail"]) == (422, True)
 
 
 async def test_an_empty_list_has_the_columns_of_a_full_one(server: Served, database_url: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from urllib.parse import parse_qs
 
@@ -16,6 +16,15 @@ from analytics_api.problems import response_to
 from analytics_api.query.export.described import described_columns
 from analytics_api.query.export.formats import MEDIA_TYPES, Format
 from analytics_api.query.export.tables import as_table
+
+MAIN_TABLES = {
+    "trends": ("series.values.points", "series.points"),
+    "funnel": ("steps",),
+    "retention": ("cohorts.cells",),
+    "journeys": ("links",),
+    "experiment": ("metrics.results",),
+}
+"""The lists of analyses that are meant when no other is asked for."""
 
 
 class TableAnswers:
@@ -32,7 +41,8 @@ class TableAnswers:
             await self.app(scope, receive, send)
             return
         query = parse_qs(scope["query_string"].decode("latin-1"))
-        exchange = _Exchange(send, query.get("table", [None])[0], kind)
+        main = MAIN_TABLES.get(scope["path"].rpartition(f"{self._prefix}analysis/")[2], ())
+        exchange = _Exchange(send, query.get("table", [None])[0], kind, main)
         await self.app(scope, receive, exchange.send)
         if exchange.is_json:
             path = scope["path"].removeprefix(scope.get("root_path", ""))
@@ -60,11 +70,12 @@ def _wanted(scope: Scope) -> Format | None:
 class _Exchange:
     """Holds a JSON answer back, passes anything else on."""
 
-    def __init__(self, send: Send, table: str | None, kind: Format) -> None:
+    def __init__(self, send: Send, table: str | None, kind: Format, main: Sequence[str]) -> None:
         self.is_json = False
         self._send = send
         self._table = table
         self._kind = kind
+        self._main = main
         self._start: Message = {}
         self._body = b""
 
@@ -82,7 +93,7 @@ class _Exchange:
     def answer(self, columns: Callable[[str], list[str]]) -> Response:
         """The same as a table. `columns`: of a list that is empty, by its path."""
         try:
-            table = as_table(orjson.loads(self._body), self._table, columns).written(self._kind)
+            table = as_table(orjson.loads(self._body), self._table, columns, self._main).written(self._kind)
         except Unprocessable as error:
             return response_to(error)
         response = Response(table, media_type=MEDIA_TYPES[self._kind])

@@ -24,9 +24,16 @@ def described_columns(document: Mapping[str, Any], method: str, path: str, table
         return columns_of(found) if isinstance(found, list) else []
     schemas = document["components"]["schemas"]
     schema = _resolved(content.get("schema") or {}, schemas)
+    outer: list[str] = []
+    prefix = ""
     for name in names:
+        if "items" in schema:
+            schema = _resolved(schema["items"], schemas)
+            outer += _columns(schema, schemas, prefix, lists=False)
+            prefix += f"{name}."
         schema = _resolved(schema.get("properties", {}).get(name, {}), schemas)
-    return _columns(_resolved(schema.get("items", {}), schemas), schemas)
+    place = [f"{prefix}place"] if prefix else []
+    return [*outer, *place, *_columns(_resolved(schema.get("items", {}), schemas), schemas, prefix)]
 
 
 def _operation(paths: Mapping[str, Any], method: str, path: str) -> Mapping[str, Any]:
@@ -47,10 +54,13 @@ def _resolved(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> Mapping[
     return schema
 
 
-def _columns(schema: Mapping[str, Any], schemas: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Of an object; those of objects inside have dots in their names."""
+def _columns(
+    schema: Mapping[str, Any], schemas: Mapping[str, Any], prefix: str = "", *, lists: bool = True
+) -> list[str]:
+    """Of an object, with those that hold lists or without; those of objects inside have dots in their names."""
     found = []
     for name, inner in schema.get("properties", {}).items():
-        inside = _columns(_resolved(inner, schemas), schemas, f"{prefix}{name}.")
-        found += inside or [f"{prefix}{name}"]
+        there = _resolved(inner, schemas)
+        inside = _columns(there, schemas, f"{prefix}{name}.", lists=lists)
+        found += inside or ([f"{prefix}{name}"] if lists or there.get("type") != "array" else [])
     return found

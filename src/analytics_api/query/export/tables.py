@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,35 +50,56 @@ class Table:
         return sink.getvalue()
 
 
-def as_table(document: Any, wanted: str | None, columns: Callable[[str], list[str]]) -> Table:
+def as_table(
+    document: Any, wanted: str | None, columns: Callable[[str], list[str]], main: Sequence[str] = ()
+) -> Table:
     """The list that an answer is or holds, a row each; an answer without a list is one row.
 
-    `wanted`: the list of that path, as in `sources.channels`, where there are several. Raises Unprocessable naming them.
-    `columns`: what the list of a path has, for one that is empty; the path of an answer that is a list is "".
+    `wanted`: the list of that path, as in `sources.channels`, where there are several; of lists inside a list, as in
+    `cohorts.cells`, each entry is a row with what it belongs to. Without it the first of `main` that is there. Raises Unprocessable
+    naming the lists. `columns`: what the list of a path has, for one that is empty; the path of an answer that is a list is "".
     """
     if isinstance(document, list):
         return _table(document, columns(""))
-    lists = dict(_lists(document))
-    if wanted is None and len(lists) != 1:
-        # What is no list is one row: totals of a report.
-        return _table([_without_lists(document)], [])
-    name = wanted if wanted is not None else next(iter(lists))
-    if name not in lists:
-        raise Unprocessable(f"table: use one of {', '.join(lists) or 'no table; leave it out'}.")
-    return _table(lists[name], columns(name))
+    paths = list(dict.fromkeys(_paths(document)))
+    name = wanted if wanted is not None else next((path for path in main if path in paths), None)
+    if name is None:
+        outer = [path for path in paths if not any(path.startswith(f"{other}.") for other in paths)]
+        totals = _without_lists(document)
+        if len(outer) != 1 and totals:
+            # What is no list is one row: totals of a report.
+            return _table([totals], [])
+        name = outer[0] if len(outer) == 1 else ""
+    if name not in paths:
+        raise Unprocessable(f"table: use one of {', '.join(paths) or 'no table; leave it out'}.")
+    return _tabulated(_entries(document, name.split(".")), columns(name))
 
 
-def _lists(value: Any, path: str = "") -> list[tuple[str, list[Any]]]:
-    """Lists of objects inside objects, by path."""
-    if not isinstance(value, dict):
-        return []
-    found = []
+def _paths(value: dict[str, Any], path: str = "") -> Iterator[str]:
+    """Paths of lists of objects, those inside of others behind these."""
     for name, inner in value.items():
         here = f"{path}.{name}" if path else name
-        if isinstance(inner, list) and all(isinstance(item, dict) for item in inner):
-            found.append((here, inner))
-        elif isinstance(inner, dict):
-            found += _lists(inner, here)
+        if isinstance(inner, dict):
+            yield from _paths(inner, here)
+        elif isinstance(inner, list) and all(isinstance(item, dict) for item in inner):
+            yield here
+            for item in inner:
+                yield from _paths(item, here)
+
+
+def _entries(value: dict[str, Any], names: list[str], prefix: str = "") -> list[dict[str, Any]]:
+    """A row for each entry of the list at a path. Entries of a list inside another come with their place and with what they are in."""
+    inner, rest = value.get(names[0], []), names[1:]
+    if isinstance(inner, dict):
+        return _entries(inner, rest, prefix)
+    if not rest:
+        return [_flat(item, prefix) for item in inner]
+    found = []
+    for item in inner:
+        outer = _flat(_without_lists(item), prefix)
+        within = f"{prefix}{rest[0]}."
+        for place, row in enumerate(_entries(item, rest, within)):
+            found.append({**outer, **({f"{within}place": place} if len(rest) == 1 else {}), **row})
     return found
 
 
@@ -96,8 +117,20 @@ def columns_of(rows: list[Any]) -> list[str]:
 
 
 def _table(rows: list[Any], of_none: list[str]) -> Table:
-    flat = [_row(row) for row in rows]
-    return Table(list(dict.fromkeys(name for row in flat for name in row)) or of_none, flat)
+    return _tabulated([_row(row) for row in rows], of_none)
+
+
+def _tabulated(rows: list[dict[str, Any]], of_none: list[str]) -> Table:
+    found = dict.fromkeys(name for row in rows for name in row)
+    # An object that is null in some rows has the columns of its fields in others.
+    objects = {name[:place] for name in found for place, sign in enumerate(name) if sign == "."}
+    nothing = {name for name in objects & found.keys() if all(row.get(name) is None for row in rows)}
+    return Table(
+        [name for name in found if name not in nothing] or of_none,
+        [{name: value for name, value in row.items() if name not in nothing} for row in rows]
+        if nothing
+        else rows,
+    )
 
 
 def _row(row: Any) -> dict[str, Any]:
