@@ -309,6 +309,56 @@ async def money_and_sessions(ask: Asking) -> None:
     same(sum(person["sessions"] for person in (await ask.report("/users"))["users"]), listed["total"])
 
 
+SEGMENTS: list[dict[str, Any]] = [
+    {"path": "context.country", "op": "is", "value": ["DE", "FR"]},
+    {"path": "event_data.path", "op": "not_contains", "value": "a"},
+    {"path": "user_id", "op": "matches", "value": "^[ab]"},
+    {"path": "person.seen", "op": "not_exists"},
+    {"path": "revenue", "op": "between", "value": [6, 8]},
+]
+
+
+async def a_segment(ask: Asking, segment: dict[str, Any]) -> None:
+    """The same filter everywhere."""
+    said = json.dumps(segment)
+
+    async def trend(**series: Any) -> Any:
+        found = await ask.analysis("trends", series=[series], filters=[segment])
+        return found["series"][0]["total"]
+
+    overall, pages = await ask.report("/overall", filter=said), await ask.report("/pages", filter=said)
+    places, people = await ask.report("/geo", filter=said), await ask.report("/users", filter=said)
+    sessions = await ask.report("/sessions", filter=said, limit=1000)
+    exported = await ask.exported(filter=[said, COUNTED])
+    same(
+        await trend(**VIEW),
+        overall["page_views"],
+        sum(page["views"] for page in pages["pages"]),
+        sum(place["page_views"] for place in places["places"]),
+        sum(row["event_type"] == "page_view" for row in exported),
+    )
+    same(len(exported), sum(place["events"] for place in places["places"]))
+    funnel = await ask.analysis("funnel", steps=[{}], filters=[segment])
+    same(
+        await trend(of="persons"),
+        overall["active_users"],
+        funnel["steps"][0]["count"],
+        who(filter(is_active, exported)),
+    )
+    same(who(exported), people["total"])
+    same(overall["sessions"], sessions["total"], len(sessions["sessions"]))
+    same(sum(person["sessions"] for person in people["users"]), sessions["total"])
+    day = await ask.exported(since=(NOW - timedelta(days=1)).isoformat(), filter=[said, COUNTED])
+    same(who(filter(is_active, day)), overall["active_users_24h"])
+    for session in sessions["sessions"]:
+        inside = [
+            row for row in exported
+            if row["person_id"] == session["person_id"] and (row["anonymous_id"] or None) == session["device"]
+            and session["started_at"] <= row["occurred_at"] <= session["ended_at"]
+        ]  # fmt: skip
+        assert inside, session
+
+
 def is_active(row: dict[str, Any]) -> bool:
     kind = row["event_type"]
     return kind not in {*INACTIVE_EVENT_TYPES, UNCOUNTED} and row["context"].get("automatic") is not True
@@ -374,6 +424,7 @@ async def play(url: str, happenings: Sequence[dict[str, Any]], zone: str, other:
                 await first_times(asked)
                 await money_and_sessions(asked)
             await the_last_hours(Asking(api, project, bots, None))
+            await a_segment(Asking(api, project, bots, None), SEGMENTS[len(happenings) % len(SEGMENTS)])
 
 
 async def prepare(database: Database) -> None:

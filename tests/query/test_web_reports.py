@@ -104,6 +104,29 @@ async def test_events_by_type_filter_person_and_time(api: Api, database: Databas
         assert "cursor" in (await api.get("/sessions", 422, cursor=cursor))["detail"]
 
 
+async def test_a_report_is_narrowed_or_says_that_it_cannot_be(
+    api: Api, database: Database, project: Project
+) -> None:
+    await record(
+        database,
+        [
+            event_on(project, "2026-03-18", "ada", "page_view", event_data={"path": "/a"}, context={"country": "DE"}),
+            event_on(project, "2026-03-18", "bob", "page_view", event_data={"path": "/b"}, context={"country": "FR"}),
+        ],
+    )  # fmt: skip
+    narrow = await api.get("/overall", filter="context.country is DE")
+    assert (narrow["active_users"], narrow["sessions"], narrow["page_views"]) == (1, 1, 1)
+    assert narrow["window"]["filters"] == "context.country is DE"
+    assert [page["path"] for page in (await api.get("/pages", filter="context.country is DE"))["pages"]] == [
+        "/a"
+    ]
+    assert (await api.get("/users/ada", filter="context.country is FR"))["events"] == 0
+    for path in ("/usage", "/generations", "/api-traffic"):
+        assert "filter" in (await api.get(path, 422, filter="context.country is DE"))["detail"]
+    for wrong in ("context.country", "user_id matches ("):
+        assert "filter" in (await api.get("/overall", 422, filter=wrong))["detail"]
+
+
 REQUEST = st.fixed_dictionaries(
     {
         "method": st.sampled_from(["GET", "POST"]),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from analytics_api.domain.filters import EVERY_EVENT, AllOf, Path, parse_filter_text
+from analytics_api.domain.filters import EVERY_EVENT, AllOf, Path, in_words, parse_filter_text
 from analytics_api.domain.measures import Measure, Of
 from analytics_api.query.metrics import as_utc
 from analytics_api.store.reports.table import Groups, Number
@@ -77,4 +77,5 @@ def window_answer(window: Window) -> dict[str, Any]:
         "rolling": window.rolling,
         "zone": window.project.zone.key,
         "include_bots": window.include_bots,
+        **({"filters": in_words(window.filters)} if window.filters.parts else {}),
     }

@@ -50,9 +50,8 @@ ACTIONS: dict[str, Measure] = {
 
 async def overall(figures: Figures, window: Window) -> dict[str, Any]:
     """The answer of GET /overall."""
-    connection, project, bots = figures.connection, figures.project, window.include_bots
-    hour = Window.of_hours(project, 1, window.now, include_bots=bots)
-    day = Window.of_hours(project, 24, window.now, include_bots=bots)
+    connection = figures.connection
+    hour, day = window.of_last_hours(1), window.of_last_hours(24)
     seen = await people(connection, window)
     visits = await sessions(connection, window)
     found = await totals(connection, window, ACTIONS)
@@ -79,8 +78,8 @@ async def overall(figures: Figures, window: Window) -> dict[str, Any]:
 
 
 async def _catalogue(figures: Figures, window: Window, metric: str, kind: EventType) -> Any:
-    """A count of events: the catalogue's figure, or for the last hours the same from the log."""
-    if window.rolling:
+    """A count of events: the catalogue's figure, or for the last hours and with filters the same from the log."""
+    if window.rolling or window.filters.parts:
         return values(await totals(figures.connection, window, {"events": events(kind.value)}))["events"]
     points = await figures.points(
         METRICS_BY_NAME[metric], window.first, window.last, include_bots=window.include_bots

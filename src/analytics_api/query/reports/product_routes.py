@@ -16,7 +16,7 @@ from analytics_api.query.reports.downloads import downloads as downloads_answer
 from analytics_api.query.reports.generations import generations as generations_answer
 from analytics_api.query.reports.generations import summary as summary_answer
 from analytics_api.query.reports.generations import summary_window
-from analytics_api.query.reports.routes import WindowOf, answered
+from analytics_api.query.reports.routes import UnfilteredWindowOf, WindowOf, answered
 from analytics_api.query.reports.usage import usage as usage_answer
 from analytics_api.query.routes import Rules
 from analytics_api.routes import Routes
@@ -67,14 +67,14 @@ async def summary(caller: ReadCaller, database: DatabaseOf, rules: Rules) -> Res
 
 
 @router.get("/generations", summary="Generations: success, errors, time", responses=examples.GENERATIONS)
-async def generations(window: WindowOf, database: DatabaseOf) -> Response:
+async def generations(window: UnfilteredWindowOf, database: DatabaseOf) -> Response:
     """From `generation_completed` and `generation_failed`, with `has_text`, `error` and `duration_ms`."""
     async with database.read() as connection:
         return answered(await generations_answer(connection, window))
 
 
 @router.get("/usage", summary="Uploads, choices, analyses, feedback, ratings", responses=examples.USAGE)
-async def usage(window: WindowOf, database: DatabaseOf) -> Response:
+async def usage(window: UnfilteredWindowOf, database: DatabaseOf) -> Response:
     """From `file_uploaded`, `daw_selected`, `genre_detected`, `analysis_completed`, `analysis_failed`,
     `feedback_downloaded` and `rating_given`."""
     async with database.read() as connection:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 import orjson
-from fastapi import Depends, Query
+from fastapi import Depends, Query, Request
 from starlette.responses import Response
 
 from analytics_api.access.dependencies import DatabaseOf, FiguresCaller, ReadCaller
+from analytics_api.errors import Unprocessable
+from analytics_api.query.filtering import FiltersOf, check_filters
 from analytics_api.query.metrics import json_default
 from analytics_api.query.reports import examples
 from analytics_api.query.reports.overall import overall as overall_answer
@@ -49,8 +52,29 @@ async def _window(
 WindowOf = Annotated[Window, Depends(_window)]
 
 
+async def _filtered(window: WindowOf, filters: FiltersOf, database: DatabaseOf) -> Window:
+    if filters.parts:
+        async with database.read() as connection:
+            await check_filters(connection, filters)
+    return replace(window, filters=filters)
+
+
+FilteredWindowOf = Annotated[Window, Depends(_filtered)]
+"""Of reports that `filter=` narrows."""
+
+
+async def _without_filters(request: Request, window: WindowOf) -> Window:
+    if "filter" in request.query_params:
+        raise Unprocessable("filter: this report takes none; POST /analysis/trends does.")
+    return window
+
+
+UnfilteredWindowOf = Annotated[Window, Depends(_without_filters)]
+"""Of reports that it does not: an answer that is not narrowed would be taken for one that is."""
+
+
 @router.get("/overall", summary="Visits, actions, shares, places and sources", responses=examples.OVERALL)
-async def overall(window: WindowOf, database: DatabaseOf, rules: Rules) -> Response:
+async def overall(window: FilteredWindowOf, database: DatabaseOf, rules: Rules) -> Response:
     """The overview of a product with people, pages and shares, in the form of CloudFace's."""
     async with database.read() as connection:
         figures = await Figures.of(connection, window.project, window.now, rules.late_days)
@@ -59,7 +83,7 @@ async def overall(window: WindowOf, database: DatabaseOf, rules: Rules) -> Respo
 
 @router.get("/users", summary="People and what they did", responses=examples.USERS)
 async def users(
-    window: WindowOf,
+    window: FilteredWindowOf,
     database: DatabaseOf,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     cursor: Annotated[
@@ -73,7 +97,7 @@ async def users(
 
 @router.get("/user/{id}", include_in_schema=False)
 @router.get("/users/{id}", summary="One person", responses=examples.USER)
-async def user(id: str, window: WindowOf, database: DatabaseOf) -> Response:  # noqa: A002
+async def user(id: str, window: FilteredWindowOf, database: DatabaseOf) -> Response:  # noqa: A002
     """`id`: a user id, an anonymous id, or a `person_id`. What joined persons did is one."""
     async with database.read() as connection:
         return answered(await user_answer(connection, window, id))

@@ -20,7 +20,7 @@ from analytics_api.query.metrics import as_utc
 from analytics_api.query.reports import examples
 from analytics_api.query.reports.measures import events, persons, plain, rows, window_answer
 from analytics_api.query.reports.overall import page_rows, session_answer, source_rows
-from analytics_api.query.reports.routes import WindowOf, answered
+from analytics_api.query.reports.routes import FilteredWindowOf, UnfilteredWindowOf, answered
 from analytics_api.query.reports.traffic import api_traffic as traffic_answer
 from analytics_api.query.routes import IncludeBots, Rules
 from analytics_api.routes import Routes
@@ -40,7 +40,7 @@ Place = Annotated[str, Query(pattern="^(country|region|city)$", description="cou
 
 
 @router.get("/pages", summary="Pages and the time on them", responses=examples.PAGES)
-async def pages(window: WindowOf, database: DatabaseOf, limit: Limit = 100) -> Response:
+async def pages(window: FilteredWindowOf, database: DatabaseOf, limit: Limit = 100) -> Response:
     """Views, visitors, entries, exits and average time by path, most views first."""
     async with database.read() as connection:
         found = await pages_of(connection, window, limit)
@@ -48,14 +48,16 @@ async def pages(window: WindowOf, database: DatabaseOf, limit: Limit = 100) -> R
 
 
 @router.get("/sources", summary="Where page views come from", responses=examples.SOURCES)
-async def sources(window: WindowOf, database: DatabaseOf, limit: Limit = 100) -> Response:
+async def sources(window: FilteredWindowOf, database: DatabaseOf, limit: Limit = 100) -> Response:
     """By channel, site and UTM parameter (docs/enrichment.md)."""
     async with database.read() as connection:
         return answered({"window": window_answer(window), **await source_rows(connection, window, limit)})
 
 
 @router.get("/geo", summary="Where people are", responses=examples.GEO)
-async def geo(window: WindowOf, database: DatabaseOf, by: Place = "country", limit: Limit = 100) -> Response:
+async def geo(
+    window: FilteredWindowOf, database: DatabaseOf, by: Place = "country", limit: Limit = 100
+) -> Response:
     """People, page views and events by country, region or city. Null: not known."""
     wanted = {
         "users": persons(),
@@ -69,7 +71,7 @@ async def geo(window: WindowOf, database: DatabaseOf, by: Place = "country", lim
 
 @router.get("/sessions", summary="Sessions, one by one", responses=examples.SESSIONS)
 async def sessions(
-    window: WindowOf, database: DatabaseOf, limit: Limit = 100, cursor: Cursor = None
+    window: FilteredWindowOf, database: DatabaseOf, limit: Limit = 100, cursor: Cursor = None
 ) -> Response:
     """Sessions that began in the window, newest first."""
     after = None if cursor is None else _parse_cursor(cursor)
@@ -132,7 +134,7 @@ async def explorer(
 
 
 @router.get("/api-traffic", summary="Requests and how they went", responses=examples.TRAFFIC)
-async def api_traffic(window: WindowOf, database: DatabaseOf) -> Response:
+async def api_traffic(window: UnfilteredWindowOf, database: DatabaseOf) -> Response:
     """From `api_request` events, of this API and of applications with the client's middleware, and from counted requests."""
     async with database.read() as connection:
         return answered(await traffic_answer(connection, window))

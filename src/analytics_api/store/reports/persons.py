@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics_api.domain.identity import person_of
 from analytics_api.domain.project import Project
+from analytics_api.store.filter_sql import Binds
 from analytics_api.store.reports.window import Window
 from analytics_api.store.statements import fetch
 
@@ -42,27 +43,29 @@ async def ids_of(connection: AsyncConnection, person: UUID) -> list[UUID]:
 
 async def profiles(connection: AsyncConnection, window: Window, persons: Sequence[UUID]) -> dict[UUID, Any]:
     """What is known of persons, with their sessions in the window."""
-    sql = """
+    binds = Binds()
+    sql = f"""
         SELECT p.person_id, p.user_id, p.anonymous_id, p.first_seen_at, p.last_seen_at, p.first_touch, p.properties,
                s.sessions, s.seconds
         FROM persons p CROSS JOIN LATERAL (
             SELECT count(*) AS sessions, coalesce(sum(extract(epoch FROM ended_at - started_at)), 0) AS seconds
             FROM sessions s
             WHERE s.person_id = p.person_id AND s.started_at >= :begins AND s.started_at < :ends
-              AND (:bots OR NOT s.is_bot)
+              AND (:bots OR NOT s.is_bot) {window.of_sessions("s", binds)}
         ) s
         WHERE p.project_id = :project AND p.person_id = ANY (CAST(:persons AS uuid[]))
     """
-    rows = await fetch(connection, sql, window.parameters(persons=list(persons)))
+    rows = await fetch(connection, sql, window.parameters(persons=list(persons), **binds.parameters))
     return {row.person_id: row for row in rows}
 
 
 async def sessions_of(connection: AsyncConnection, window: Window, person: UUID, limit: int) -> list[Any]:
     """The person's sessions that began in the window, newest first."""
-    sql = """
-        SELECT started_at, ended_at, events, page_views FROM sessions
+    binds = Binds()
+    sql = f"""
+        SELECT started_at, ended_at, events, page_views FROM sessions s
         WHERE person_id = :person AND project_id = :project AND started_at >= :begins AND started_at < :ends
-          AND (:bots OR NOT is_bot)
+          AND (:bots OR NOT is_bot) {window.of_sessions("s", binds)}
         ORDER BY started_at DESC LIMIT :limit
     """
-    return await fetch(connection, sql, window.parameters(person=person, limit=limit))
+    return await fetch(connection, sql, window.parameters(person=person, limit=limit, **binds.parameters))

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from analytics_api.domain.filters import EVERY_EVENT, AllOf, Path, asks_person
 from analytics_api.domain.measures import Measure, Of
 from analytics_api.store.filter_sql import Binds, filter_sql, number_sql, text_sql
-from analytics_api.store.reports.window import COUNTED, Window
+from analytics_api.store.reports.window import Window
 from analytics_api.store.statements import fetch
 
 _AGGREGATES = {
@@ -123,13 +123,13 @@ async def _tabulate(
         if measure.path is not None:
             columns.append(f"{number_sql(measure.path, binds)} AS n{number}")
         wanted.append(_aggregate(measure, number, binds))
-    conditions = [COUNTED, filter_sql(filters, binds)]
+    conditions = [window.chosen(binds), filter_sql(filters, binds)]
     types = sorted({kind for measure in measures.values() for kind in measure.events})
     if all(measure.events for measure in measures.values()):
         conditions.append(f"e.event_type = ANY ({binds.bind(types, 'text[]')})")
     if persons is not None:
         conditions.append(f"e.person_id = ANY ({binds.bind(list(persons), 'uuid[]')})")
-    asks = [filters, *(measure.filters for measure in measures.values())]
+    asks = [window.filters, filters, *(measure.filters for measure in measures.values())]
     person = "LEFT JOIN persons p ON p.person_id = coalesce(m.canonical_id, e.person_id)"
     sql = f"""
         WITH chosen AS (

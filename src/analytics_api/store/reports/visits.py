@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from analytics_api.domain.event import EventType
 from analytics_api.domain.sessions import PAUSE
 from analytics_api.store.chunk_table import active
+from analytics_api.store.filter_sql import Binds
 from analytics_api.store.reports.window import COUNTED, Window, inactive
 from analytics_api.store.statements import fetch
 
@@ -58,8 +59,8 @@ class Pages:
 
 
 async def people(connection: AsyncConnection, window: Window) -> People:
-    """From rollups for whole days, from the log for the last hours."""
-    if not window.rolling:
+    """From rollups for whole days, from the log for the last hours and with filters."""
+    if not window.rolling and not window.filters.parts:
         active = "active_with_bots" if window.include_bots else "active"
         first = "first_day_with_bots" if window.include_bots else "first_day"
         sql = f"""
@@ -71,27 +72,29 @@ async def people(connection: AsyncConnection, window: Window) -> People:
         [row] = await fetch(connection, sql, window.by_days())
         return People(row.active, row.new)
     first = "first_at_with_bots" if window.include_bots else "first_at"
+    binds = Binds()
     sql = f"""
         SELECT count(*) AS active, count(*) FILTER (WHERE NOT EXISTS (
             SELECT 1 FROM person_firsts f WHERE f.person_id = seen.person_id AND f.project_id = :project AND f.{first} < :begins)) AS new
         FROM (SELECT DISTINCT coalesce(m.canonical_id, e.person_id) AS person_id
-              FROM events e LEFT JOIN person_merges m ON m.person_id = e.person_id
-              WHERE {COUNTED} AND e.has_person AND {_ACTIVE}) AS seen
+              FROM {window.events} WHERE {window.chosen(binds)} AND e.has_person AND {_ACTIVE}) AS seen
     """
-    [row] = await fetch(connection, sql, window.parameters(inactive=inactive()))
+    [row] = await fetch(connection, sql, window.parameters(inactive=inactive(), **binds.parameters))
     return People(row.active, row.new)
 
 
 async def sessions(connection: AsyncConnection, window: Window) -> Sessions:
     """Sessions by their start."""
-    sql = """
+    binds = Binds()
+    sql = f"""
         SELECT count(*) AS sessions, coalesce(sum(extract(epoch FROM ended_at - started_at)), 0) AS seconds,
                count(*) FILTER (WHERE page_views = 1 AND events = 1) AS single_page
-        FROM sessions
+        FROM sessions s
         WHERE project_id = :project AND day >= :first AND day <= :last
-          AND started_at >= :begins AND started_at < :ends AND (:bots OR NOT is_bot)
+          AND started_at >= :begins AND started_at < :ends AND (:bots OR NOT is_bot) {window.of_sessions("s", binds)}
     """
-    [row] = await fetch(connection, sql, window.parameters(first=window.first, last=window.last))
+    more = {"first": window.first, "last": window.last, **binds.parameters}
+    [row] = await fetch(connection, sql, window.parameters(**more))
     return Sessions(row.sessions, row.seconds, row.single_page)
 
 
@@ -100,13 +103,13 @@ async def pages(connection: AsyncConnection, window: Window, limit: int) -> Page
 
     Without one it is not known, and the view is an exit; a view without one before it is an entry.
     """
+    binds = Binds()
     sql = f"""
         WITH views AS (
             SELECT coalesce(e.event_data #>> '{{path}}', e.context #>> '{{page,path}}') AS path, e.has_person,
                    CASE WHEN e.has_person THEN coalesce(m.canonical_id, e.person_id) END AS person,
                    coalesce(e.anonymous_id, '') AS device, e.occurred_at, e.seq
-            FROM events e LEFT JOIN person_merges m ON m.person_id = e.person_id
-            WHERE {COUNTED} AND e.event_type = :page_view
+            FROM {window.events} WHERE {window.chosen(binds)} AND e.event_type = :page_view
         ), spaced AS (
             SELECT path, person, lead(occurred_at) OVER visit - occurred_at AS until_next,
                    occurred_at - lag(occurred_at) OVER visit AS since_last
@@ -124,9 +127,8 @@ async def pages(connection: AsyncConnection, window: Window, limit: int) -> Page
         SELECT *, count(*) OVER () AS pages, sum(seconds) OVER () AS all_seconds, sum(timed) OVER () AS all_timed
         FROM counted ORDER BY views DESC, path COLLATE "C" LIMIT :limit
     """
-    found = await fetch(
-        connection, sql, window.parameters(page_view=EventType.PAGE_VIEW.value, pause=PAUSE, limit=limit)
-    )
+    more = {"page_view": EventType.PAGE_VIEW.value, "pause": PAUSE, "limit": limit, **binds.parameters}
+    found = await fetch(connection, sql, window.parameters(**more))
     if not found:
         return Pages([], 0, Decimal(0), 0)
     made = [

@@ -1,4 +1,4 @@
-/* Made by make web-types from api/openapi.json, sha256 34b9acd0aa82b9c76df931519c0486517fb1cd744f0178f225b908d8887abeda */
+/* Made by make web-types from api/openapi.json, sha256 0db670fa7144240e6e7c769550882203729186b3db029f1afb2b0f44ce46d869 */
 
 export interface paths {
     "/alerts": {
@@ -2367,6 +2367,7 @@ export interface paths {
                     days?: number;
                     include_bots?: boolean;
                     project?: string | null;
+                    filter?: string[];
                 };
                 header?: never;
                 path?: never;
@@ -3179,6 +3180,7 @@ export interface paths {
                     days?: number;
                     include_bots?: boolean;
                     project?: string | null;
+                    filter?: string[];
                 };
                 header?: never;
                 path?: never;
