@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
+from fastapi.params import Depends
+from starlette.routing import BaseRoute
 
 
 class Routes(APIRouter):
@@ -20,19 +22,29 @@ class Routes(APIRouter):
     ) -> None:
         super().__init__(prefix=prefix, tags=tags, include_in_schema=include_in_schema)
         self._declared: list[tuple[str, Callable[..., Any], dict[str, Any]]] = []
+        self._placed: dict[tuple[str, Sequence[Depends]], list[BaseRoute]] = {}
 
     def add_api_route(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         """Declare a route, as the decorators do; `options` are those of FastAPI."""
         self._declared.append((path, endpoint, options))
 
     def put_into(self, app: FastAPI, prefix: str = "") -> None:
-        """Serve the routes below `prefix`, with the dependencies of the application. They are tried after those it has."""
-        placed = APIRouter(
+        """Serve the routes below `prefix`, with the dependencies of the application. They are tried after those it has.
+
+        Applications with the same dependencies share them.
+        """
+        where = (prefix, tuple(app.router.dependencies))
+        if where not in self._placed:
+            self._placed[where] = self._place(*where)
+        app.router.routes.extend(self._placed[where])
+
+    def _place(self, prefix: str, dependencies: Sequence[Depends]) -> list[BaseRoute]:
+        router = APIRouter(
             prefix=prefix + self.prefix,
             tags=self.tags,
-            dependencies=app.router.dependencies,
+            dependencies=dependencies,
             include_in_schema=self.include_in_schema,
         )
         for path, endpoint, options in self._declared:
-            placed.add_api_route(path, endpoint, **options)
-        app.router.routes.extend(placed.routes)
+            router.add_api_route(path, endpoint, **options)
+        return router.routes

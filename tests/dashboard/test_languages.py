@@ -52,9 +52,7 @@ def test_german_is_chosen_in_the_settings_and_kept(dashboard: Dashboard) -> None
             )
             == []
         )
-        page.get_by_role("main").get_by_label("Language").select_option(
-            label="Deutsch"
-        )
+        page.get_by_role("main").get_by_label("Language").select_option(label="Deutsch")
         expect(page.get_by_role("heading", name="Einstellungen")).to_be_visible()
         assert language(page) == "de"
         page.reload()

@@ -103,6 +103,7 @@ def points(
             "include_bots": "true",
         },
         timeout=60,
+        verify=False,
     )
     assert answer.status_code == 200, answer.text
     found: list[dict[str, Any]] = answer.json()
@@ -222,6 +223,7 @@ def analysed(
         params={"project": project},
         json=asked,
         timeout=60,
+        verify=False,
     )
     assert answer.status_code == 200, answer.text
     return answer.json()
@@ -485,7 +487,7 @@ def test_cost_of_acquisition_by_campaign(server: ServerProcess, data: Path, tmp_
 
 
 def asked(server: ServerProcess, path: str, **parameters: Any) -> Any:
-    answer = httpx.get(f"{server.url}/api/v1/analytics/{path}", params=parameters, timeout=60)
+    answer = httpx.get(f"{server.url}/api/v1/analytics/{path}", params=parameters, timeout=60, verify=False)
     assert answer.status_code == 200, answer.text
     return answer.json()
 

@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-import httpx
-
 from analytics_api.alert import administration
 from analytics_api.alert.administration import NewChannel
 from analytics_api.alert.mailer import Mailer
 from analytics_api.alert.service import Alerts
 from analytics_api.domain.project import Project
+from analytics_api.outbound.connections import make_client
 from analytics_api.store import readers
 from analytics_api.store.alert_rules import RuleBody, list_rules
 from analytics_api.store.alerts import StoredAlert, current_alerts, past_alerts
@@ -157,5 +156,5 @@ def make_alerts(
 ) -> Alerts:
     """Alerts of one process, whose requests may go anywhere."""
     return Alerts(
-        database, BOX, httpx.AsyncClient(), mailer, jobs=JOBS, late_days=LATE_DAYS, muted=muted, clock=clock
+        database, BOX, make_client(), mailer, jobs=JOBS, late_days=LATE_DAYS, muted=muted, clock=clock
     )

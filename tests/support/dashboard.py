@@ -56,6 +56,7 @@ class Dashboard:
             params={"project": self.project},
             headers={"X-API-Key": self.key} if self.key else {},
             timeout=60,
+            verify=False,
         )
 
     @contextmanager

@@ -122,8 +122,11 @@ def _orders() -> Iterator[Order]:
 
 
 if __name__ == "__main__":
-    # What every fork needs is read once.
+    # What every fork needs is read and imported once.
+    import aiohttp  # noqa: F401
+
     certificates()
     with steps_made():
         for order in _orders():
+            open_destination(order.config, muted=False)
             print(_fork(sys.argv[1], order), flush=True)

@@ -52,7 +52,7 @@ async def served(app: ASGIApp, *, root_path: str = "") -> AsyncIterator[Served]:
     ticking = asyncio.create_task(server.main_loop())
     port = server.servers[0].sockets[0].getsockname()[1]
     try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30, verify=False) as client:
             yield Served(port, client)
     finally:
         server.should_exit = True
