@@ -81,6 +81,12 @@ def test_the_login_speaks_german_too(guarded: Dashboard) -> None:
     page.get_by_label("Language").select_option(label="Deutsch")
     expect(page.get_by_role("heading", name="Anmelden")).to_be_visible()
     expect(page.get_by_label("Benutzername")).to_be_visible()
+    page.fill("[name=username]", "admin")
+    page.fill("[name=password]", "none of these four words")
+    page.click("button[type=submit]")
+    alert = page.get_by_role("alert")
+    expect(alert).to_have_text(GERMAN["The user name or the password is wrong."])
+    assert alert.get_attribute("lang") is None
     assert violations(page) == []
     context.close()
 

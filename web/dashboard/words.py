@@ -13,6 +13,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from analytics_api.access import login_limits, logins, member_routes, second_factors, shares
 from analytics_api.alert.channels.registry import CHANNELS
 from analytics_api.alert.kinds import KINDS
 from analytics_api.control import Config
@@ -33,6 +34,11 @@ from analytics_api.store.erasure import OF_PERSON
 
 OUT = Path(__file__).parent / "api" / "words.json"
 _SETS = (AlertState, DeadKind, DeliveryState, Mode, PlanMode, Refusal, Rule, SkipReason, Status, WarningKind)
+GATES = (
+    login_limits.TOO_MANY, logins.WRONG, member_routes.GONE, second_factors.WRONG_CODE,
+    shares.GONE, shares.TOO_MANY, shares.WRONG_PASSWORD,
+)  # fmt: skip
+"""What is said to somebody who does not get in."""
 KEY_STATES = ("active", "expired", "revoked")
 ACTIONS = (
     "analysis_completed", "analysis_failed", "daw_selected", "download", "experiment_viewed", "feedback_downloaded",
@@ -70,6 +76,7 @@ def text() -> str:
         *(each.value for members in (DeletionState, Role, State) for each in members),
         *(kind.description for kind in KINDS.values()),
         *(field.description for _, field in fields if field.description),
+        *GATES,
         *KEY_STATES,
     }
     return json.dumps({"names": sorted(map(str, names)), "texts": sorted(texts)}, indent=1) + "\n"

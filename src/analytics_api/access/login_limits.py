@@ -15,6 +15,8 @@ SECONDS_EACH = 10
 """After that one more in so many seconds."""
 MOST_REMEMBERED = 10_000
 
+TOO_MANY = "There were too many attempts to log in from your address; try again in a moment."
+
 
 class Attempt:
     """One attempt to log in, a failure until it is said to have succeeded."""
@@ -44,10 +46,7 @@ class AddressLimits:
         """Count an attempt as a failure while it is under way, and after it unless it succeeds. Raises TooManyRequests."""
         bucket = self._bucket(_network(address))
         if bucket.level > MOST_FAILURES - 1:
-            raise TooManyRequests(
-                "There were too many attempts to log in from your address; try again in a moment.",
-                headers={"Retry-After": str(SECONDS_EACH)},
-            )
+            raise TooManyRequests(TOO_MANY, headers={"Retry-After": str(SECONDS_EACH)})
         bucket.level += 1
         attempt = Attempt()
         try:

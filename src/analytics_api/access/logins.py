@@ -30,7 +30,7 @@ SEEN_EVERY = timedelta(minutes=1)
 """How exactly it is known when a session was last used."""
 
 _USERNAME = re.compile(r"[^\s\x00-\x1f\x7f-\x9f]{1,254}")
-_WRONG = "The user name or the password is wrong."
+WRONG = "The user name or the password is wrong."
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class Logins:
             now = self.clock()
             if not await users.note_login(connection, user.id, stored, now):
                 # The password was changed, or the user locked out, since it was compared.
-                raise Unauthorized(_WRONG)
+                raise Unauthorized(WRONG)
             await user_sessions.forget_dead_sessions(connection, now, self.idle)
             await self.note(connection, user, "log in")
             return await self.open(connection, user)
@@ -111,7 +111,7 @@ class Logins:
             raise too_many_attempts()
         stored = found[1] if found is not None else None
         if not await self.passwords.matches(password, stored) or found is None or stored is None:
-            raise Unauthorized(_WRONG)
+            raise Unauthorized(WRONG)
         renewed = await self.passwords.hashed(password) if is_outdated(stored) else stored
         async with self.database.write() as connection:
             await self._factors.check(connection, found[0], code, self.clock())

@@ -37,6 +37,8 @@ from analytics_api.store.users import Member, User
 
 router = Routes(tags=["logins"])
 
+GONE = "This invitation is unknown, taken back, expired or was accepted before: ask for another one."
+
 Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
 
 
@@ -180,9 +182,7 @@ async def accept(
 
 
 def _gone() -> NotFound:
-    return NotFound(
-        "This invitation is unknown, taken back, expired or was accepted before: ask for another one."
-    )
+    return NotFound(GONE)
 
 
 async def _accept_as_new(logins: Logins, token: str, username: str, password: str) -> Login:

@@ -25,6 +25,7 @@ from analytics_api.store.users import User
 ISSUER = "Analytics API"
 _SECRET_BYTES = 20
 """As long as the hash (RFC 4226, 4: 160 bits)."""
+WRONG_CODE = "The code is wrong or was used before; wait for the next one."
 
 
 def otpauth_uri(secret: str, username: str) -> str:
@@ -69,9 +70,7 @@ class SecondFactors:
                 "A code of your authenticator app is needed: send it as code.", second_factor=True
             )
         if not await self._is_right(connection, user, code, now):
-            raise Unauthorized(
-                "The code is wrong or was used before; wait for the next one.", second_factor=True
-            )
+            raise Unauthorized(WRONG_CODE, second_factor=True)
 
     async def _is_right(self, connection: AsyncConnection, user: User, code: str, now: datetime) -> bool:
         sealed = await users.sealed_factor(connection, user.id)

@@ -19,6 +19,9 @@ from analytics_api.telemetry import request_id
 
 LASTS = timedelta(hours=12)
 """How long a browser that has opened a link may look; then it opens it again."""
+GONE = "This link is unknown, revoked or expired: ask for another one."
+WRONG_PASSWORD = "password: is wrong."  # noqa: S105
+TOO_MANY = "There were too many attempts to open this link; try again in a minute."
 
 
 class Shares:
@@ -57,12 +60,9 @@ class Shares:
         async with self._database.write() as connection:
             free = await login_attempts.take_attempt(connection, name, self._clock())
         if not free:
-            raise TooManyRequests(
-                "There were too many attempts to open this link; try again in a minute.",
-                headers={"Retry-After": str(login_attempts.SECONDS_EACH)},
-            )
+            raise TooManyRequests(TOO_MANY, headers={"Retry-After": str(login_attempts.SECONDS_EACH)})
         if not await self._passwords.matches(password, stored):
-            raise Unauthorized("password: is wrong.")
+            raise Unauthorized(WRONG_PASSWORD)
         async with self._database.write() as connection:
             await login_attempts.forget_attempts(connection, name)
 
@@ -84,4 +84,4 @@ class Shares:
 
 def gone() -> NotFound:
     """What is said of every link that does not open."""
-    return NotFound("This link is unknown, revoked or expired: ask for another one.")
+    return NotFound(GONE)

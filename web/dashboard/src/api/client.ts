@@ -1,5 +1,5 @@
 /* Calls of the API, typed by its own description (schema.d.ts, made by `make web-types`). */
-import { t } from '../messages'
+import { said, t } from '../messages'
 import type { paths } from './schema'
 
 export const PREFIX = '/api/v1/analytics'
@@ -32,16 +32,15 @@ export class Problem extends Error {
     /** The password is right, and a code is asked for besides. */
     readonly secondFactor = false,
   ) {
-    super(message)
-  }
-
-  get offline(): boolean {
-    return this.status === 0
+    super(said(message))
+    this.lang = status && message === this.message ? 'en' : undefined
   }
 
   /** Of the sentence: the API speaks English. */
-  get lang(): string | undefined {
-    return this.offline ? undefined : 'en'
+  readonly lang: string | undefined
+
+  get offline(): boolean {
+    return this.status === 0
   }
 }
 

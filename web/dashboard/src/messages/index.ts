@@ -34,6 +34,9 @@ const numbers = new Intl.NumberFormat(language)
 const rules = new Intl.PluralRules(language)
 const forms = ['zero', 'one', 'two', 'few', 'many', 'other'].filter((each) => rules.resolvedOptions().pluralCategories.includes(each as Intl.LDMLPluralRule))
 
+/** A sentence of the API in the chosen language, if it is one that is known. */
+export const said = (text: string): string => texts?.[text] ?? text
+
 /** A text in the chosen language, with values put in. Forms by number stand side by side, `{n} event|{n} events`, and `n` chooses. */
 export function t(text: string, given: Record<string, string | number> = {}): string {
   const [first, ...more] = (texts?.[text] ?? text).split('|')
