@@ -208,6 +208,8 @@ async def test_keys(database_url: str) -> None:
             return (await server.client.post(EVENTS, json=body, **request)).status_code
 
         assert await status() == 401
+        for unreadable in (b"", b"{", b"[" * 2000):
+            assert (await server.client.post(EVENTS, content=unreadable)).status_code == 401
         assert await status(headers={"X-API-Key": "wk_" + "x" * 43}) == 401
         assert await status(headers={"X-API-Key": keys[KeyKind.READ]}) == 403
         assert await status(headers={"X-API-Key": keys[KeyKind.WRITE]}) == 202

@@ -309,11 +309,15 @@ class _Exchange(_Request):
             self._caller = await authenticator.holder(connection, key, project)
             self._admit(self._caller)
         limit = intake.limits.batch_bytes
-        body = parse_body(
-            unpack(await self._read(limit), self._header(b"content-encoding"), limit),
-            self._header(b"content-type"),
-            intake.limits.batch_events,
-        )
+        sent = await self._read(limit)
+        try:
+            unpacked = unpack(sent, self._header(b"content-encoding"), limit)
+            body = parse_body(unpacked, self._header(b"content-type"), intake.limits.batch_events)
+        except BadRequest:
+            if self._caller is None:
+                # No key can be in it: who needs one is told so first.
+                await authenticator.holder(connection, None, project)
+            raise
         if self._caller is None:
             self._caller = await authenticator.holder(connection, body.key, project)
             self._admit(self._caller)
