@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from analytics_api.aggregate.closing import close_due_days
 from analytics_api.domain.event import INACTIVE_EVENT_TYPES, NewEvent
+from analytics_api.domain.filters import Operator
 from analytics_api.domain.project import Project
 from analytics_api.store.engine import Database
 from tests.query.api import Api
@@ -77,7 +78,15 @@ def build(project: Project, happenings: Sequence[dict[str, Any]]) -> list[NewEve
             anonymous_id=item["device"],
             event_id=f"{project.slug}-{number}",
             occurred_at=NOW - timedelta(minutes=item["minutes_ago"]),
-            event_data={} if item["path"] is None else {"path": item["path"]},
+            event_data={
+                **({} if item["path"] is None else {"path": item["path"]}),
+                **(
+                    {}
+                    if number % 3
+                    else {"size": number, "due": str((NOW - timedelta(minutes=item["minutes_ago"])).date())}
+                ),
+            },
+            user_properties={"plan": "pro" if number % 2 else "free"} if item["user"] == "ada" else None,
             context={
                 **({"automatic": True} if item["automatic"] else {}),
                 **({"country": item["country"]} if item["country"] else {}),
@@ -311,11 +320,34 @@ async def money_and_sessions(ask: Asking) -> None:
 
 SEGMENTS: list[dict[str, Any]] = [
     {"path": "context.country", "op": "is", "value": ["DE", "FR"]},
+    {"path": "context.country", "op": "is_not", "value": "DE"},
+    {"path": "event_data.path", "op": "contains", "value": "a"},
     {"path": "event_data.path", "op": "not_contains", "value": "a"},
+    {"path": "user_id", "op": "starts_with", "value": ["a", "c"]},
+    {"path": "user_id", "op": "ends_with", "value": "b"},
     {"path": "user_id", "op": "matches", "value": "^[ab]"},
-    {"path": "person.seen", "op": "not_exists"},
-    {"path": "revenue", "op": "between", "value": [6, 8]},
+    {"path": "anonymous_id", "op": "not_matches", "value": "1$"},
+    {"path": "revenue", "op": ">", "value": 5},
+    {"path": "revenue", "op": ">=", "value": 5},
+    {"path": "event_data.size", "op": "<", "value": 20},
+    {"path": "event_data.size", "op": "<=", "value": 20},
+    {"path": "event_data.size", "op": "between", "value": [10, 30]},
+    {"path": "event_data.due", "op": "between", "value": ["2026-02-10", "2026-03-20"]},
+    {"path": "event_data.due", "op": ">=", "value": "2026-03-01"},
+    {"path": "person.plan", "op": "exists"},
+    {"path": "person.plan", "op": "not_exists"},
+    {
+        "any_of": [
+            {"path": "person.plan", "op": "is", "value": "pro"},
+            {"path": "is_bot", "op": "is", "value": True},
+        ]
+    },
 ]
+"""Every operator, on events and on persons, with several values and with ranges of numbers and of days."""
+
+
+def test_every_operator_is_among_the_segments() -> None:
+    assert {each["op"] for each in SEGMENTS if "op" in each} == {str(op) for op in Operator}
 
 
 async def a_segment(ask: Asking, segment: dict[str, Any]) -> None:
@@ -346,6 +378,23 @@ async def a_segment(ask: Asking, segment: dict[str, Any]) -> None:
         who(filter(is_active, exported)),
     )
     same(who(exported), people["total"])
+    by_day = (await ask.analysis("trends", series=[{"of": "persons", **VIEW}], filters=[segment]))["series"][
+        0
+    ]
+    matrix = await ask.analysis("retention", birth=VIEW, mode="recurring", columns=1, filters=[segment])
+    same(
+        {point["date"]: point["value"] for point in by_day["points"]},
+        {row["cohort"]: row["size"] for row in matrix["cohorts"]},
+    )
+    stages = await ask.analysis("lifecycle", activity=VIEW, period="daily", filters=[segment])
+    first_ever = await ask.analysis("retention", birth=VIEW, columns=1, filters=[segment])
+    same(
+        {row["cohort"]: row["size"] for row in first_ever["cohorts"]},
+        {each["date"]: each["new"] for each in stages["points"]},
+    )
+    journeys = await ask.analysis("journeys", anchor=VIEW, unit="person", filters=[segment])
+    asked = ask.question(steps=[VIEW], filters=[segment])
+    same(by_day["total"], journeys["persons"], await ask.people(analysis="funnel", question=asked))
     same(overall["sessions"], sessions["total"], len(sessions["sessions"]))
     same(sum(person["sessions"] for person in people["users"]), sessions["total"])
     day = await ask.exported(since=(NOW - timedelta(days=1)).isoformat(), filter=[said, COUNTED])
@@ -395,7 +444,14 @@ async def the_last_hours(ask: Asking) -> None:
     )
 
 
-async def play(url: str, happenings: Sequence[dict[str, Any]], zone: str, other: str, bots: bool) -> None:
+async def play(
+    url: str,
+    happenings: Sequence[dict[str, Any]],
+    zone: str,
+    other: str,
+    bots: bool,
+    segments: Sequence[dict[str, Any]],
+) -> None:
     async with open_database(url) as database:
         await prepare(database)
         project = await make_project(database, f"p{uuid4().hex[:12]}", time_zone=zone)
@@ -424,7 +480,8 @@ async def play(url: str, happenings: Sequence[dict[str, Any]], zone: str, other:
                 await first_times(asked)
                 await money_and_sessions(asked)
             await the_last_hours(Asking(api, project, bots, None))
-            await a_segment(Asking(api, project, bots, None), SEGMENTS[len(happenings) % len(SEGMENTS)])
+            for segment in segments:
+                await a_segment(Asking(api, project, bots, None), segment)
 
 
 async def prepare(database: Database) -> None:
@@ -446,9 +503,20 @@ async def prepare(database: Database) -> None:
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@example(happenings=[AUTOMATIC], zone="UTC", other="Asia/Kathmandu", bots=False)
-@given(happenings=HISTORY, zone=st.sampled_from(ZONES), other=st.sampled_from(ZONES), bots=st.booleans())
+@example(happenings=[AUTOMATIC], zone="UTC", other="Asia/Kathmandu", bots=False, segments=SEGMENTS)
+@given(
+    happenings=HISTORY,
+    zone=st.sampled_from(ZONES),
+    other=st.sampled_from(ZONES),
+    bots=st.booleans(),
+    segments=st.lists(st.sampled_from(SEGMENTS), min_size=2, max_size=2),
+)
 def test_a_figure_is_the_same_whichever_way_it_is_asked(
-    database_url: str, happenings: list[dict[str, Any]], zone: str, other: str, bots: bool
+    database_url: str,
+    happenings: list[dict[str, Any]],
+    zone: str,
+    other: str,
+    bots: bool,
+    segments: list[dict[str, Any]],
 ) -> None:
-    in_thread(play(database_url, happenings, zone, other, bots))
+    in_thread(play(database_url, happenings, zone, other, bots, segments))
