@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -93,6 +94,31 @@ async def test_two_processes_and_a_kill(tmp_path: Path, database_url: str) -> No
             assert answer.status_code == 200
             assert await asyncio.to_thread(two.stop) == 0
             assert "Traceback" not in two.output
+
+
+async def test_counters_of_a_process_that_neither_took_nor_counted_the_events(
+    tmp_path: Path, database_url: str
+) -> None:
+    env = {"ANALYTICS__DATABASE_URL": database_url, "ANALYTICS__SANDBOX_MODE": "true"}
+    with (
+        ServerProcess(env, tmp_path, "serve", "--with-worker") as one,
+        ServerProcess(env, tmp_path, "serve") as two,
+    ):
+        one.start()
+        two.start()
+        seen: list[int] = []
+        async with httpx.AsyncClient(timeout=PATIENCE) as client, asyncio.timeout(PATIENCE):
+            async with client.stream("GET", f"{two.url}{BASE}/live/stream") as answer:
+                async for line in answer.aiter_lines():
+                    if not line.startswith("data: "):
+                        continue
+                    seen.append(json.loads(line[6:])["active_now"])
+                    if seen[-1] == 3:
+                        break
+                    if len(seen) == 1:
+                        await send(client, one.url, "ada", "bob", "cleo")
+            asked = await client.get(f"{one.url}{BASE}/live")
+        assert (seen[0], asked.json()["active_now"]) == (0, 3)
 
 
 async def test_who_does_not_read_is_dropped_and_goes_on_later(tmp_path: Path, database_url: str) -> None:
