@@ -74,6 +74,26 @@ def test_german_is_chosen_in_the_settings_and_kept(dashboard: Dashboard) -> None
         assert looked.complaints == []
 
 
+def test_sheets_in_german_fit_a_phone(dashboard: Dashboard) -> None:
+    with dashboard.open("overview", locale="de-DE", **MODES["phone-dark"]) as looked:
+        page = looked.page
+        for key, title in (
+            ("f", "Filter hinzufügen"),
+            ("?", "Tastatur"),
+            ("/", "Gehe zu"),
+            ("c", "Eigene Tage"),
+        ):
+            page.keyboard.press(key)
+            sheet = page.get_by_role("dialog", name=title)
+            expect(sheet).to_be_visible()
+            page.wait_for_selector("[aria-busy=true]", state="detached")
+            assert sheet.evaluate("(sheet) => sheet.scrollWidth <= innerWidth"), title
+            assert violations(page) == [], title
+            page.keyboard.press("Escape")
+            expect(sheet).to_have_count(0)
+        assert looked.complaints == []
+
+
 def test_the_login_speaks_german_too(guarded: Dashboard) -> None:
     context = guarded.browser.new_context(**MODES["phone-light"])
     page = context.new_page()

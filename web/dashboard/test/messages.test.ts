@@ -34,6 +34,10 @@ describe('the sources', () => {
     })
   })
 
+  it('get no sentence from the API that would be taken for forms or for values', () => {
+    expect([...names, ...texts].filter((text) => /[|{}]/.test(text))).toEqual([])
+  })
+
   it('have a language for each file', () => {
     expect(LANGUAGES).toEqual(['en', ...files.map((name) => name.slice(0, -5))])
   })

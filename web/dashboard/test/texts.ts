@@ -18,9 +18,9 @@ const PROPERTIES = new Set(['text', 'title', 'label', 'note', 'about', 'under', 
 const ALLOWED = new RegExp(
   [
     '^Analytics$|^Global Privacy Control$|^Do Not Track$|^JSON Web Tokens$|^WhatsApp$|^(CSV|PNG|SVG|Esc|MRR|LTV : CAC)$|^p\\d\\d$|^daw_selected$|^genre_detected$',
-    '^event_data\\.|^event_type is_not |^page_view=|^https://|^ops@|^curl |-H \'|ms$|^[KMGT]?B$',
+    '^event_data\\.|^event_type is_not |^page_view=|^https://|^ops@|^curl |-H \'|^ms$|^[KMGT]?B$',
     '^(Content-Type|X-CSRF-Token|Bearer|Escape|ArrowLeft|ArrowRight|ArrowUp|ArrowDown|Home|End|Tab)$',
-    '^M[\\d ]|^rgb|^stroke-|^opacity |^paint-order |^letter-spacing |^text-anchor |^Inter, |^(svg|form|input|\\(pointer)\\b',
+    '^M[\\d ]|^rgb|^stroke-|^opacity |^paint-order |^letter-spacing |^text-anchor |^Inter, |^(svg|input), |^form input|^\\(pointer: ',
   ].join('|'),
 )
 
