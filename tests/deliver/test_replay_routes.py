@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from analytics_api.deliver.replays import PATIENCE
 from analytics_api.deliver.service import Destinations
 from analytics_api.domain.project import KeyKind, Project
 from analytics_api.store.engine import Database
@@ -117,9 +118,11 @@ async def test_an_error_of_our_own_ends_in_failed_and_can_be_resumed(
     api: httpx.AsyncClient,
     worker: Destinations,
     monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     await write(database, project, 5)
-    body = {"destination": "amplitude", "allow_repetitions": True}
+    # Its pace makes it wait between the attempts.
+    body = {"destination": "amplitude", "allow_repetitions": True, "events_per_second": 50}
     made = await call(api, "POST", "/deliveries/replay", body, expect=201)
     monkeypatch.setattr("analytics_api.deliver.replays.backoff", lambda _failures: 0.0)
     async with database.acquire() as connection:
@@ -134,6 +137,7 @@ async def test_an_error_of_our_own_ends_in_failed_and_can_be_resumed(
     found = await call(api, "GET", f"/deliveries/replays/{made['id']}")
     assert (found["state"], found["done"]) == ("failed", 0)
     assert "delivery_counts" in found["reason"]
+    assert sum("met an error" in line for line in caplog.messages) == PATIENCE
     await call(api, "PATCH", f"/deliveries/replays/{made['id']}", {"state": "running"})
     assert (await finished(api, worker, made["id"]))["delivered"] == 5
 

@@ -97,7 +97,9 @@ class Replays:
                 delay = None
                 if report.retry_at is not None:
                     delay = (report.retry_at - self._clock()).total_seconds()
-                self._errors.pop(replay.id, None)
+                # A run between two errors that only waited for its turn has got nowhere.
+                if report.delivered or report.skipped or report.parked or report.dead or report.unknown:
+                    self._errors.pop(replay.id, None)
             except AWAY as error:
                 logger.warning("replay %s waits for the database: %s", replay.id, error)
                 delay = LONGEST_SLEEP
