@@ -18,7 +18,7 @@ from sqlalchemy.exc import ArgumentError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from analytics_api.errors import ConfigurationError
-from analytics_api.store.statements import SNAPSHOT
+from analytics_api.store.statements import SNAPSHOT, as_database_error, driver_of
 
 OLDEST_SERVER = 150000
 APPLICATION_NAME = "analytics-api"
@@ -26,6 +26,9 @@ APPLICATION_NAME = "analytics-api"
 CLOSE_SECONDS = 10.0
 QUERY_TIMEOUT_MS = 30_000
 """No dashboard query may hold a connection longer; figures come from rollups and take milliseconds."""
+_BEGIN_SNAPSHOT = (
+    f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = {QUERY_TIMEOUT_MS}"
+)
 QUICK_SECONDS = 0.05
 """Ten times what a dashboard takes."""
 
@@ -79,6 +82,23 @@ def request_limits() -> Iterator[None]:
         yield
     finally:
         _for_request.reset(token)
+
+
+@asynccontextmanager
+async def _snapshot(driver: asyncpg.Connection) -> AsyncIterator[None]:
+    """A transaction that sees one state of everything and changes nothing. Raises DBAPIError when it cannot be begun."""
+    with as_database_error(_BEGIN_SNAPSHOT, driver):
+        await driver.execute(_BEGIN_SNAPSHOT)
+    try:
+        yield
+    finally:
+        try:
+            if not driver.is_closed():
+                await driver.execute("ROLLBACK")
+        except BaseException:
+            # Whoever gets it next must not be in this transaction.
+            driver.terminate()
+            raise
 
 
 class Database:
@@ -164,12 +184,9 @@ class Database:
         self._reads_began.append(began)
         try:
             async with self.engine.connect() as connection:
-                await connection.execution_options(
-                    isolation_level="REPEATABLE READ", postgresql_readonly=True, **{SNAPSHOT: True}
-                )
-                async with connection.begin():
-                    # The first statement begins the transaction; those of `statements.fetch` go past SQLAlchemy.
-                    await connection.exec_driver_sql(f"SET LOCAL statement_timeout = {QUERY_TIMEOUT_MS}")
+                # To SQLAlchemy there is no transaction: it would begin one at its first statement, in a round trip of its own.
+                await connection.execution_options(isolation_level="AUTOCOMMIT", **{SNAPSHOT: True})
+                async with _snapshot(driver_of(connection)):
                     yield connection
         finally:
             self._reads_began.remove(began)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import namedtuple
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import asyncpg
-from sqlalchemy import TextClause, text
+from sqlalchemy import Connection, TextClause, text
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -38,10 +39,24 @@ async def fetch(connection: AsyncConnection, sql: str, parameters: Mapping[str, 
     plain = connection.sync_connection
     if plain is None or SNAPSHOT not in plain.get_execution_options():
         return list(await connection.execute(_clause(sql), parameters))
-    driver: asyncpg.Connection = plain.connection.driver_connection  # type: ignore[assignment]
+    driver = driver_of(connection)
     numbered, names = _numbered(sql)
-    try:
+    with as_database_error(sql, driver):
         return await driver.fetch(numbered, *[parameters[name] for name in names], record_class=Row)
+
+
+def driver_of(connection: AsyncConnection) -> asyncpg.Connection:
+    """The driver's connection behind one of SQLAlchemy's."""
+    plain: Connection = connection.sync_connection  # type: ignore[assignment]
+    driver: asyncpg.Connection = plain.connection.driver_connection  # type: ignore[assignment]
+    return driver
+
+
+@contextmanager
+def as_database_error(sql: str, driver: asyncpg.Connection) -> Iterator[None]:
+    """Errors of the driver as SQLAlchemy has them. Raises DBAPIError."""
+    try:
+        yield
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
         raise DBAPIError(sql, None, error, connection_invalidated=driver.is_closed()) from error
 
