@@ -29,8 +29,8 @@ DAYS = {"start_date": "2026-02-03", "end_date": "2026-02-20"}
         ("journeys", {"anchor": STEPS[0], "unit": "person"}, {"02"}),
         ("retention", {"clock": "rolling", "columns": 3}, {"02"}),
         ("retention", {"birth": STEPS[0], "returning": STEPS[0], "mode": "recurring", "columns": 3}, {"02"}),
-        # Whether anybody did it before is asked of all that was.
-        ("retention", {"birth": STEPS[0], "columns": 3}, {"12", "01", "02"}),
+        # First times and days of activity are kept beside the log.
+        ("retention", {"birth": STEPS[0], "columns": 3}, set()),
     ],
 )
 async def test_only_the_months_of_the_question_are_read(
