@@ -25,6 +25,8 @@ _ANY = Kind()
 _BEFORE_ALL = datetime(1970, 1, 1, tzinfo=EPOCH.tzinfo)
 RANDOM_READ = 3
 """Cost of reading an event by its person against that of reading one after the other."""
+LOOKUP = 100
+"""Cost of finding a person in all partitions: 60 to 150 microseconds, against 1 for an event."""
 LATELY = timedelta(days=30)
 """Most of those who do something often did it within so many days before, too."""
 
@@ -154,7 +156,7 @@ async def earlier_people(scope: Scope, kind: Kind, first: date, rows: Rows) -> R
 
 
 async def _did_before(scope: Scope, kind: Kind, first: date, rows: Rows) -> Rows:
-    """All earlier events of the type are gone through, or person by person, or month by month until few persons are left."""
+    """The events of the type are gone through month by month before, then person by person until one is found: what costs less."""
     since = start_of_day(first, scope.zone)
     [counted] = await fetch(
         scope.connection,
@@ -168,16 +170,22 @@ async def _did_before(scope: Scope, kind: Kind, first: date, rows: Rows) -> Rows
         {"project": scope.project.id, "first": first, "lately": first - LATELY, "type": kind.event_type},
     )
     people, _ = await asyncio.to_thread(numbered_people, rows)
-    # Whoever did it before is found after as many of their events as are one of the type.
     everything, of_type, recent = (int(number) for number in counted[:3])
-    reads = RANDOM_READ * everything
-    if reads * len(people) >= of_type**2:
-        return await _did(scope, kind, _BEFORE_ALL, since)
-    found: list[Rows] = []
     rest = Rows(people.ids, {})
-    while reads * len(rest) > recent * of_type and local_day(since, scope.project.zone) > counted.began:
-        found.append(await _did(scope, kind, since - LATELY, since))
-        since -= LATELY
+    if not of_type:
+        return Rows(people.ids[:, :0], {})
+    # Whoever did it before is found after as many of their events as are one of the type.
+    lookup = LOOKUP + RANDOM_READ * everything / of_type
+    found: list[Rows] = []
+    stretch = LATELY
+    while (
+        lookup * len(rest) > recent * (stretch / LATELY)
+        and local_day(since, scope.project.zone) >= counted.began
+    ):
+        found.append(await _did(scope, kind, since - stretch, since))
+        since -= stretch
+        # Most of those who are left now did it long ago.
+        stretch *= 2
         rest = await asyncio.to_thread(_without, rest, found[-1])
     found.append(await _did_each(scope, kind, since, rest))
     return Rows(np.concatenate([each.ids for each in found], axis=1), {})
