@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from analytics_api.configured import secret_box, settings_destinations
 from analytics_api.errors import ConfigurationError
 from analytics_api.settings import Settings
-from analytics_api.worker import secret_box, settings_destinations
 
 
 def settings(**given: Any) -> Settings:

@@ -11,6 +11,7 @@ from analytics_api import control
 from analytics_api.access.authenticator import Authenticator
 from analytics_api.access.logins import Logins
 from analytics_api.application import EVENTS, PREFIX, Application
+from analytics_api.configured import secret_box
 from analytics_api.domain.api_request import ApiRequest
 from analytics_api.domain.clock import system_clock
 from analytics_api.domain.project import KeyKind
@@ -38,7 +39,7 @@ from analytics_api.store.partitions import Partitions, make_ahead
 from analytics_api.store.projects import DEFAULT, ensure_project
 from analytics_api.tracking import sort_requests
 from analytics_api.tracking.middleware import Sink
-from analytics_api.worker import Worker, make_services, secret_box
+from analytics_api.worker import Worker, make_services
 
 
 async def open_rooms(

@@ -9,17 +9,15 @@ from datetime import timedelta
 from typing import Never
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from pydantic import SecretStr
 
 from analytics_api.aggregate.reader import RollupReader
 from analytics_api.alert.mailer import Mailer
 from analytics_api.alert.service import Alerts
+from analytics_api.configured import added_client, make_destinations, secret_box, setting_text
 from analytics_api.deliver.deletion import DestinationDeletions
-from analytics_api.deliver.rules import parse_rules
-from analytics_api.deliver.service import DestinationConfig, Destinations
 from analytics_api.domain.clock import Clock, system_clock
 from analytics_api.errors import ConfigurationError, LeaseLost, Unavailable
-from analytics_api.outbound.connections import Client, make_client
+from analytics_api.outbound.connections import Client
 from analytics_api.privacy.jobs import PrivacyJobs
 from analytics_api.schedule import JOB_LIMITS, JOBS, Job, Services
 from analytics_api.settings import PREFIX, Settings
@@ -28,7 +26,6 @@ from analytics_api.store.failures import AWAY
 from analytics_api.store.jobs import claim_job, finish_job, renew_job
 from analytics_api.store.leases import owner_name, run_while_held
 from analytics_api.store.partitions import Partitions
-from analytics_api.store.secret_box import SecretBox, key_in
 from analytics_api.telemetry import job_run
 
 logger = logging.getLogger(__name__)
@@ -71,23 +68,6 @@ def make_services(
     )
 
 
-def make_destinations(
-    settings: Settings, database: Database, client: Client, owner: str, clock: Clock
-) -> Destinations:
-    """The destinations that the settings name, and those that are added while everything runs."""
-    return Destinations(
-        database,
-        settings_destinations(settings),
-        client,
-        owner=owner,
-        sandbox_mode=settings.sandbox_mode,
-        batch_size=settings.batch_size,
-        box=secret_box(settings),
-        guarded=added_client(settings),
-        clock=clock,
-    )
-
-
 def make_alerts(settings: Settings, database: Database, clock: Clock = system_clock) -> Alerts:
     """Alerts, with the mail server of the settings. Raises ConfigurationError."""
     return Alerts(
@@ -117,73 +97,8 @@ def settings_mailer(settings: Settings) -> Mailer | None:
         settings.smtp_security,
         settings.smtp_from,
         settings.smtp_username,
-        _text(settings, "smtp_password") or None,
+        setting_text(settings, "smtp_password") or None,
     )
-
-
-def added_client(settings: Settings) -> Client:
-    """What requests to addresses that were added over the API go through: public ones only, unless the settings say."""
-    return make_client(public_only=not settings.allow_private_destinations)
-
-
-def settings_destinations(settings: Settings) -> list[DestinationConfig]:
-    """The destinations that the settings name, all of the default project. Raises ConfigurationError."""
-    configs = []
-    for kind, (needed, others) in _SETTINGS.items():
-        options = {option: _text(settings, f"{kind}_{option}") for option in (*needed, *others)}
-        given = [option for option in needed if options[option]]
-        if not given:
-            continue
-        for option in needed:
-            if option not in given:
-                raise ConfigurationError(
-                    f"{PREFIX}{kind.upper()}_{option.upper()} is missing: {PREFIX}{kind.upper()}_{given[0].upper()} "
-                    "needs it."
-                )
-        rules = _text(settings, f"{kind}_rules") if kind in _WITH_RULES else ""
-        configs.append(
-            DestinationConfig(
-                kind,
-                {name: value for name, value in options.items() if value},
-                rules=parse_rules(rules, f"{PREFIX}{kind.upper()}_RULES") if rules else None,
-            )
-        )
-    return configs
-
-
-_SETTINGS = {
-    "amplitude": (("api_key",), ("url", "secret_key", "deletion_url")),
-    "mixpanel": (("token",), ("url", "project_id", "gdpr_token", "deletion_url")),
-    "webhook": (("url", "secret"), ()),
-    "posthog": (("api_key",), ("url", "personal_api_key", "project_id", "deletion_url")),
-    "segment": (("write_key",), ("url",)),
-    "ga4": (("measurement_id", "api_secret"), ("url",)),
-}
-"""Destinations that settings can name: the options without which it is not there, and the others."""
-
-
-_WITH_RULES = ("amplitude", "mixpanel")
-"""Those whose rules a setting can say; the others take them over the API."""
-
-
-def _text(settings: Settings, name: str) -> str:
-    value = getattr(settings, name)
-    return value.get_secret_value() if isinstance(value, SecretStr) else value or ""
-
-
-def secret_box(settings: Settings) -> SecretBox:
-    """What encrypts the secrets of destinations: with SECRET_KEY, or beside the embedded database with a file's key."""
-
-    def load() -> bytes:
-        if settings.secret_key is not None:
-            return settings.secret_key.get_secret_value().encode()
-        if settings.database_url is None:
-            return key_in(settings.data_dir)
-        raise ConfigurationError(
-            f"{PREFIX}SECRET_KEY is not set: set it to a text of 16 characters or more, the same in every process."
-        )
-
-    return SecretBox(load)
 
 
 class Worker:

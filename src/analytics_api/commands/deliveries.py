@@ -9,6 +9,7 @@ import typer
 
 from analytics_api.commands.context import ProjectOption, opened_project, parse_pairs, run_command
 from analytics_api.commands.overview import overview_app
+from analytics_api.configured import make_destinations
 from analytics_api.deliver import replaying
 from analytics_api.deliver.replaying import FASTEST, USUAL_RATE, NewReplay
 from analytics_api.domain.clock import system_clock
@@ -21,7 +22,6 @@ from analytics_api.store.leases import owner_name
 from analytics_api.store.projects import DEFAULT
 from analytics_api.store.replay_views import ReplayView, view_replays
 from analytics_api.store.replays import Replay
-from analytics_api.worker import make_destinations
 
 app = typer.Typer(
     help="What became of a project's events at its destinations; replays and dead letters.",

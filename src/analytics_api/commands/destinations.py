@@ -12,6 +12,12 @@ from typing import Annotated
 import typer
 
 from analytics_api.commands.context import ProjectOption, asked_secrets, opened, parse_pairs, run_command
+from analytics_api.configured import (
+    added_client,
+    make_destinations,
+    secret_box,
+    settings_destinations,
+)
 from analytics_api.deliver import administration
 from analytics_api.deliver.administration import NOW, NewDestination
 from analytics_api.deliver.dry_run import dry_run
@@ -28,12 +34,6 @@ from analytics_api.store.destinations import find_destination, stored_destinatio
 from analytics_api.store.engine import Database
 from analytics_api.store.leases import owner_name
 from analytics_api.store.projects import DEFAULT, get_project
-from analytics_api.worker import (
-    added_client,
-    make_destinations,
-    secret_box,
-    settings_destinations,
-)
 
 app = typer.Typer(help="Where a project's events go.", no_args_is_help=True)
 

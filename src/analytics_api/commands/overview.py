@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from analytics_api.commands.context import ProjectOption, opened_project, run_command
+from analytics_api.configured import make_destinations
 from analytics_api.deliver.administration import check_name
 from analytics_api.deliver.overview import breakdown, reconciliation, statuses, window_of
 from analytics_api.deliver.overview_schemas import DestinationStatus
@@ -21,7 +22,6 @@ from analytics_api.store.delivery_overview import Overview, overviews
 from analytics_api.store.delivery_window import Grain
 from analytics_api.store.leases import owner_name
 from analytics_api.store.projects import DEFAULT
-from analytics_api.worker import make_destinations
 
 overview_app = typer.Typer()
 
