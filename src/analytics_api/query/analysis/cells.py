@@ -114,6 +114,23 @@ class ExperimentPeople(Asked):
     cell: ExperimentCell
 
 
+class SubscriptionCell(Asked):
+    """A number of the subscriptions."""
+
+    part: Literal["paying", "new", "reactivation", "expansion", "contraction", "churn", "fx"] = Field(
+        "paying",
+        description="paying: the customers behind `mrr` at the end of the days; else those whose monthly revenue moved so in these days.",
+    )
+
+
+class SubscriptionPeople(Asked):
+    """Customers with subscriptions: who is behind MRR and its movements. Events do not narrow them, so without filters."""
+
+    analysis: Literal["subscriptions"]
+    question: Question
+    cell: SubscriptionCell = SubscriptionCell()
+
+
 class PersonPeople(Asked):
     """All persons of some cohorts, or who behave so."""
 
@@ -124,9 +141,15 @@ class PersonPeople(Asked):
 class PeopleQuestion(Asked):
     """Which number, and which page of the people behind it."""
 
-    of: FunnelPeople | RetentionPeople | JourneyPeople | TrendPeople | ExperimentPeople | PersonPeople = (
-        Field(discriminator="analysis")
-    )
+    of: (
+        FunnelPeople
+        | RetentionPeople
+        | JourneyPeople
+        | TrendPeople
+        | ExperimentPeople
+        | SubscriptionPeople
+        | PersonPeople
+    ) = Field(discriminator="analysis")
     limit: int = Field(100, ge=1, le=1000)
     cursor: UUID | None = Field(None, description="`next_cursor` of the page before.")
 

@@ -9,13 +9,14 @@ import numpy as np
 
 from analytics_api.domain.analysis.stream import Ints
 from analytics_api.errors import Unprocessable
-from analytics_api.query.analysis.asking import person_answer
+from analytics_api.query.analysis.asking import person_answer, wanted_days
 from analytics_api.query.analysis.cells import (
     ExperimentPeople,
     FunnelPeople,
     JourneyPeople,
     PeopleQuestion,
     RetentionPeople,
+    SubscriptionPeople,
     TrendPeople,
 )
 from analytics_api.query.analysis.experiment import experiment_people
@@ -24,7 +25,7 @@ from analytics_api.query.analysis.journey import journey_people
 from analytics_api.query.analysis.retention import retention_people
 from analytics_api.query.analysis.trend_people import trend_people
 from analytics_api.store.analysis.columns import People, numbered_people
-from analytics_api.store.analysis.people import described, everybody
+from analytics_api.store.analysis.people import customers, described, everybody
 from analytics_api.store.analysis.scope import Scope
 
 
@@ -59,6 +60,13 @@ async def _chosen(scope: Scope, asked: PeopleQuestion) -> tuple[People, Ints]:
         return await trend_people(scope, of.question, of.cell)
     if isinstance(of, ExperimentPeople):
         return await experiment_people(scope, of.question, of.cell)
+    if isinstance(of, SubscriptionPeople):
+        if scope.filters.parts:
+            raise Unprocessable("analysis subscriptions: leave out filters; subscriptions are no events.")
+        people, [numbers] = numbered_people(
+            await customers(scope, of.cell.part, *wanted_days(scope, of.question))
+        )
+        return people, numbers
     if scope.filters.parts or of.question.start_date or of.question.end_date:
         raise Unprocessable(
             "analysis persons: leave out filters and days; `people` says who is meant by what they did."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from analytics_api.store.analysis.columns import Rows, copy_rows
 from analytics_api.store.analysis.scope import Scope
 from analytics_api.store.filter_sql import Binds
+from analytics_api.store.metrics.subscriptions import customers_sql
 from analytics_api.store.statements import fetch
 
 
@@ -38,4 +40,25 @@ async def everybody(scope: Scope) -> Rows:
         f"SELECT p.person_id FROM persons p WHERE p.project_id = {int(scope.project.id)}{where}",
         [],
         binds.parameters,
+    )
+
+
+async def customers(scope: Scope, part: str, first: date, last: date) -> Rows:
+    """Who is behind MRR at the end of some days (`paying`), or behind one of its movements in them."""
+    binds = Binds()
+    conditions = [people.sql(scope, "c.person_id", binds) for people in scope.people]
+    where = " AND ".join(f"({condition})" for condition in conditions) or "true"
+    return await copy_rows(
+        scope.connection,
+        f"SELECT c.person_id FROM ({customers_sql(part)}) AS c (person_id) WHERE {where}",
+        [],
+        {
+            **binds.parameters,
+            "project": scope.project.id,
+            "currency": scope.project.currency,
+            "zone": scope.zone.key,
+            "now": scope.as_of,
+            "first": first,
+            "last": last,
+        },
     )

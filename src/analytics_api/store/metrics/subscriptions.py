@@ -145,6 +145,23 @@ _SCHEDULED = f"""
 MOVEMENTS = ("new", "reactivation", "expansion", "contraction", "churn", "fx")
 
 
+def customers_sql(part: str) -> str:
+    """Customers with a subscription on :last (`paying`), or in whose MRR there was a movement from :first to :last."""
+    if part == "paying":
+        return f"""
+            WITH {_MOVEMENTS}, latest AS (
+                SELECT DISTINCT ON (customer) customer, running FROM movements WHERE day <= :last ORDER BY customer, day DESC
+            )
+            SELECT customer FROM latest WHERE running > 0 AND CAST(:first AS date) <= :last
+        """
+    if part not in MOVEMENTS:
+        raise ValueError(f"{part} is no movement")
+    return f"""
+        WITH {_MOVEMENTS}
+        SELECT customer FROM movements WHERE day BETWEEN :first AND :last GROUP BY customer HAVING bool_or({part} <> 0)
+    """
+
+
 @dataclass(frozen=True, slots=True)
 class SubscriptionBucket:
     """MRR and customers of one bucket, in the project's currency. mrr_end = mrr_start + all movements."""
