@@ -21,7 +21,7 @@ run: $(VENV)/.run ## start everything on http://127.0.0.1:8000 (database, server
 setup: $(VENV)/.dev ## make .venv with all that development and the tests need
 
 test: $(VENV)/.dev web/node_modules/.stamp examples/vue-app/node_modules/.stamp ## run all tests (ARGS="-k words" narrows them)
-	@$(BIN)/pytest -n 2 --dist worksteal $(ARGS)
+	@$(BIN)/pytest -n 2 $(ARGS)
 
 check: $(VENV)/.dev ## lint, formatting, types and import rules
 	$(BIN)/ruff check

@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from analytics_api.domain.analysis.calendar import Calendar, Step
@@ -340,6 +340,8 @@ async def test_what_cannot_be_asked(api: Api, project: Project, more: dict[str, 
     st.integers(0, 40),
     st.sampled_from(["UTC", "Europe/Berlin", "Australia/Lord_Howe", "America/Goose_Bay", "Asia/Kathmandu"]),
 )
+# Clocks go back from 00:01 to 23:01 on the last day.
+@example(Step.DAILY, date(2008, 10, 1), 32, "America/Goose_Bay")
 def test_buckets_follow_each_other_and_the_ones_before_end_where_they_begin(
     step: Step, first: date, days: int, zone: str
 ) -> None:

@@ -91,6 +91,9 @@ class Calendar:
             today = there.days()[1]
         else:
             passed = local_day(moment, self.zone) - local_day(begin, self.zone)
+            if passed < timedelta():
+                # Clocks were put back over midnight (Goose Bay, until 2011): they show the day before again.
+                return min(start + (moment - begin), end)
             today = local_day(start, self.zone) + passed
         local = moment.astimezone(self.zone).timetz().replace(tzinfo=None)
         same = datetime.combine(today, local, tzinfo=self.zone).astimezone(UTC)
