@@ -53,7 +53,7 @@ class Retention(PeriodsBody):
     last_run: LastRun | None
 
 
-def _rules(request: Request) -> RetentionRules:
+async def _rules(request: Request) -> RetentionRules:
     rules: RetentionRules = request.app.state.retention
     return rules
 
