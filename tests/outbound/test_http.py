@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from analytics_api.domain.outcome import Retry, Unknown
 from analytics_api.outbound import http
 from analytics_api.outbound.connections import make_client
 from analytics_api.outbound.http import Answer, post
@@ -82,3 +83,27 @@ async def test_any_number_of_requests_that_hang_keep_no_other_waiting(send: Any)
         for task in hanging:
             task.cancel()
         await asyncio.gather(*hanging, return_exceptions=True)
+
+
+@ways
+@pytest.mark.parametrize("url", ["ftp://example.org/", "http://[::1"])
+async def test_an_address_that_is_none_is_said_to_be_so(send: Any, url: str) -> None:
+    async with make_client() as client:
+        outcome = await send(client, url, b"{}")
+    assert isinstance(outcome, Retry)
+    assert "address cannot be used" in outcome.words
+
+
+class Mumbling(StandIn):
+    """Answers with what is no HTTP."""
+
+    async def _answer(self, request: Received, writer: asyncio.StreamWriter) -> bool:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n{}")
+        await writer.drain()
+        return False
+
+
+@ways
+async def test_an_answer_that_is_none_leaves_open_whether_it_arrived(send: Any) -> None:
+    async with Mumbling() as server, make_client() as client:
+        assert isinstance(await send(client, server.url, b"{}"), Unknown)

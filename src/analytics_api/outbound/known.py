@@ -40,6 +40,9 @@ async def post_known(
 
     try:
         address = _address(url, tuple((params or {}).items()))
+    except ValueError as error:
+        return unusable(error)
+    try:
         async with asyncio.timeout(http.TOTAL_SECONDS):
             if client.public_only and _is_literal(address.host or ""):
                 await public_addresses(address.host or "")
@@ -52,7 +55,7 @@ async def post_known(
         return Paused(str(error))
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, httpx.ConnectError) as error:
         return no_connection(error)
-    except (aiohttp.InvalidURL, ValueError) as error:
+    except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
         return unusable(error)
     except TimeoutError:
         return Unknown(f"no complete answer within {http.TOTAL_SECONDS:.0f} s")
