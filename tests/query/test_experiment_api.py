@@ -109,6 +109,46 @@ async def test_a_split_that_is_not_what_it_should_be(api: Api, database: Databas
     assert answer["sample_ratio"] == {"chi_square": 0, "p_value": 1, "mismatch": False}
 
 
+async def test_a_variant_that_nobody_saw(api: Api, database: Database, project: Project) -> None:
+    await record(
+        database, [happened(project, f"p{n}", "experiment_viewed", 10, variant="a") for n in range(12)]
+    )
+    asked: dict[str, Any] = {"start_date": "2026-03-01", "exposure": EXPOSURE, "metrics": [{"event": "buy"}]}
+    answer = await api.post("/analysis/experiment", asked)
+    assert (answer["variants"], answer["control"]) == ([{"variant": "a", "persons": 12}], "a")
+    assert answer["sample_ratio"] is None
+    [result] = answer["metrics"][0]["results"]
+    assert (result["value"], result["denominator"], result["against_control"]) == (0, 12, None)
+    # Who says what the shares should be is told that one of them is missing.
+    answer = await api.post("/analysis/experiment", {**asked, "shares": {"a": 1, "b": 1}})
+    assert answer["sample_ratio"]["chi_square"] == 12
+    assert answer["sample_ratio"]["mismatch"] is True
+
+
+async def test_groups_that_do_not_vary(api: Api, database: Database, project: Project) -> None:
+    """A mean of 0.1 three times is off by rounding alone, which is no difference that could be tested."""
+    people = ["a"] * 3 + ["b"] * 7
+    await record(
+        database,
+        [
+            event
+            for n, variant in enumerate(people)
+            for event in (
+                happened(project, f"p{n}", "experiment_viewed", 10, variant=variant),
+                happened(project, f"p{n}", "buy", 11, amount=0.1),
+            )
+        ],
+    )
+    metrics = [{"event": "buy"}, {"event": "buy", "measure": "mean", "property": "event_data.amount"}]
+    answer = await api.post(
+        "/analysis/experiment", {"start_date": "2026-03-01", "exposure": EXPOSURE, "metrics": metrics}
+    )
+    for metric in answer["metrics"]:
+        against = metric["results"][1]["against_control"]
+        assert against["difference"] == pytest.approx(0)
+        assert (against["statistic"], against["p_value"], against["interval"]) == (None, None, None)
+
+
 async def test_nobody_saw_anything(api: Api, project: Project) -> None:
     answer = await api.post("/analysis/experiment", {"exposure": EXPOSURE, "metrics": [{"event": "buy"}]})
     assert (answer["variants"], answer["control"], answer["sample_ratio"]) == ([], None, None)

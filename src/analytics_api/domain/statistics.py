@@ -35,6 +35,7 @@ class Comparison:
     p_value: float | None
     """Two-sided."""
     low: float | None
+    """None when nobody knows how much the difference may be off, because neither group varies."""
     high: float | None
     degrees_of_freedom: float | None = None
     """Of a t test."""
@@ -42,7 +43,7 @@ class Comparison:
 
 def compare_shares(successes: int, trials: int, others: int, other_trials: int) -> Comparison | None:
     """Two-proportion z test with the pooled standard error; the interval has the unpooled one (Agresti, Categorical Data
-    Analysis, 2013, section 3.2). None when a group is empty.
+    Analysis, 2013, section 3.2), within -1 and 1. None when a group is empty.
     """
     if not trials or not other_trials:
         return None
@@ -53,7 +54,9 @@ def compare_shares(successes: int, trials: int, others: int, other_trials: int) 
     difference = one - other
     z = difference / error if error else None
     p_value = None if z is None else erfc(abs(z) / sqrt(2))
-    return Comparison(difference, z, p_value, difference - spread, difference + spread)
+    if not spread:
+        return Comparison(difference, z, p_value, None, None)
+    return Comparison(difference, z, p_value, max(-1.0, difference - spread), min(1.0, difference + spread))
 
 
 @dataclass(frozen=True, slots=True)
