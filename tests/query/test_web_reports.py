@@ -1,9 +1,7 @@
-"""Pages, places, sources, sessions, events and the API's traffic: recounted, in pages, and the same figure everywhere."""
+"""Pages, places, sources, sessions and events: recounted, in pages, and the same figure everywhere."""
 
 from __future__ import annotations
 
-import math
-from collections import Counter
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -14,8 +12,7 @@ from hypothesis import strategies as st
 
 from analytics_api.domain.project import Project
 from analytics_api.store.engine import Database
-from analytics_api.store.traffic import MinuteCount, MinuteKey, add_requests
-from tests.query.api import NOW, Api
+from tests.query.api import Api
 from tests.support.databases import in_thread
 from tests.support.events import make_project, open_database
 from tests.support.figures import event_on, record
@@ -125,84 +122,6 @@ async def test_a_report_is_narrowed_or_says_that_it_cannot_be(
         assert "filter" in (await api.get(path, 422, filter="context.country is DE"))["detail"]
     for wrong in ("context.country", "user_id matches ("):
         assert "filter" in (await api.get("/overall", 422, filter=wrong))["detail"]
-
-
-REQUEST = st.fixed_dictionaries(
-    {
-        "method": st.sampled_from(["GET", "POST"]),
-        "route": st.sampled_from(["/a", "/b/{id}"]),
-        "status": st.sampled_from([200, 200, 404, 422, 500, 503]),
-        "duration_ms": st.integers(1, 100),
-        "caller": st.sampled_from(["read-1", "admin-2"]),
-    }
-)
-
-
-async def weigh(url: str, requests: list[tuple[dict[str, Any], str | None]], counted: list[int]) -> None:
-    async with open_database(url) as database:
-        project = await make_project(database, f"p{uuid4().hex[:12]}")
-        done = [
-            event_on(project, "2026-03-19", "ada", "share"),
-            event_on(project, "2026-03-19", "bob", "share"),
-        ]
-        noted = [
-            event_on(project, "2026-03-19", person, "api_request", event_data=data)
-            for data, person in requests
-        ]
-        await record(database, [*noted, *done])
-        minute = NOW.replace(second=0) - timedelta(minutes=9)
-        async with database.acquire() as connection:
-            for status in counted:
-                key = MinuteKey(project.id, minute, "POST", "/events", status, "write-1")
-                await add_requests(connection, {key: MinuteCount(1, 0.5, 0.5)})
-        api = Api(database)
-        async with api.client:
-            answer = await api.get("/api-traffic", days=7, project=project.slug)
-    all_of = [data for data, _ in requests]
-    statuses = [data["status"] for data in all_of] + counted
-    assert answer["requests"] == len(statuses)
-    assert answer["errors"] == sum(status >= 500 for status in statuses)
-    assert answer["error_rate"] == (answer["errors"] / len(statuses) if statuses else None)
-    times = sorted(data["duration_ms"] for data in all_of)
-    for share in (50, 95, 99):
-        expected = times[math.ceil(share / 100 * len(times)) - 1] if times else None
-        assert answer["milliseconds"][f"p{share}"] == expected
-    routes = Counter(f"{data['method']} {data['route']}" for data in all_of)
-    assert {row["route"]: row["requests"] for row in answer["routes"]} == routes
-    assert {row["caller"]: row["requests"] for row in answer["callers"]} == Counter(
-        data["caller"] for data in all_of
-    )
-    p95 = [row["p95"] for row in answer["slowest_routes"]]
-    assert p95 == sorted(p95, reverse=True)
-    refused = Counter(
-        (data["status"], f"{data['method']} {data['route']}")
-        for data in all_of
-        if data["status"] in (404, 422)
-    )
-    refused += Counter((status, "POST /events") for status in counted if status in (404, 422))
-    assert {
-        (row["status"], row["route"]): row["requests"] for row in answer["client_error_reasons"]
-    } == refused
-    minutes = [[data["status"] for data in all_of], counted]
-    up = [any(status < 500 for status in each) for each in minutes if each]
-    assert (answer["uptime"]["numerator"], answer["uptime"]["denominator"]) == (sum(up), len(up))
-    hit = {person for data, person in requests if data["status"] >= 500} - {None}
-    expected = {
-        "people": len(hit),
-        "events": [{"event_type": "share", "events": len(hit), "users": len(hit)}] if hit else [],
-    }
-    assert answer["affected_people"] == expected
-
-
-@slow
-@given(
-    requests=st.lists(st.tuples(REQUEST, st.sampled_from(["ada", "bob", None])), max_size=20),
-    counted=st.lists(st.sampled_from([202, 422, 503]), max_size=6),
-)
-def test_traffic_equals_a_recount(
-    database_url: str, requests: list[tuple[dict[str, Any], str | None]], counted: list[int]
-) -> None:
-    in_thread(weigh(database_url, requests, counted))
 
 
 @pytest.mark.parametrize("by", ["planet", "country; DROP TABLE events", ""])

@@ -134,6 +134,10 @@ def _counted(row: Any) -> dict[str, Any]:
 async def _affected(connection: AsyncConnection, window: Window) -> dict[str, Any]:
     done = await done_by_affected(connection, window, 20)
     return {
-        "people": done[0].affected if done else 0,
-        "events": [{"event_type": row.event_type, "events": row.events, "users": row.users} for row in done],
+        "people": done[0].affected,
+        "events": [
+            {"event_type": row.event_type, "events": row.events, "users": row.users}
+            for row in done
+            if row.event_type is not None
+        ],
     }

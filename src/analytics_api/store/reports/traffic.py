@@ -61,10 +61,10 @@ async def uptime(connection: AsyncConnection, window: Window) -> Uptime:
 async def done_by_affected(connection: AsyncConnection, window: Window, limit: int) -> list[Any]:
     """(event_type, events, users) of product events in the window, of persons of whose requests one failed in it.
 
-    Every row has their number as `affected`.
+    Every row has their number as `affected`; when they did nothing else there is one row without an event type.
     """
     sql = f"""
-        WITH affected AS (
+        WITH affected AS MATERIALIZED (
             SELECT DISTINCT coalesce(m.canonical_id, e.person_id) AS person
             FROM events e LEFT JOIN person_merges m ON m.person_id = e.person_id
             WHERE {_REQUESTS} AND e.has_person AND {_STATUS} >= 500
@@ -73,9 +73,11 @@ async def done_by_affected(connection: AsyncConnection, window: Window, limit: i
             FROM events e LEFT JOIN person_merges m ON m.person_id = e.person_id
             JOIN affected a ON a.person = coalesce(m.canonical_id, e.person_id)
             WHERE {COUNTED} AND e.has_person AND e.event_type <> '{EventType.API_REQUEST.value}'
+        ), types AS (
+            SELECT event_type, count(*) AS events, count(DISTINCT person) AS users FROM done GROUP BY event_type
         )
-        SELECT event_type, count(*) AS events, count(DISTINCT person) AS users,
-               (SELECT count(*) FROM affected) AS affected
-        FROM done GROUP BY event_type ORDER BY 2 DESC, 1 LIMIT :limit
+        SELECT event_type, events, users, everybody.affected
+        FROM (SELECT count(*) AS affected FROM affected) AS everybody LEFT JOIN types ON true
+        ORDER BY events DESC NULLS LAST, event_type COLLATE "C" LIMIT :limit
     """
     return await fetch(connection, sql, window.parameters(limit=limit))
