@@ -19,8 +19,8 @@ from analytics_api.domain.project import Project
 from analytics_api.store.engine import Database
 from tests.query.api import Api
 from tests.support.databases import in_thread
-from tests.support.events import make_project, open_database
-from tests.support.figures import event_on, record
+from tests.support.events import make_event, make_project, open_database
+from tests.support.figures import at, event_on, record
 from tests.support.histories_of_products import START, made
 
 slow = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -180,7 +180,7 @@ async def test_uploads_choices_analyses_feedback_and_ratings(
         ],
     )
     answer = await api.get("/usage", days=7)
-    assert answer["users"] == {"active": 2, "new": 1, "returning": 1, "returning_rate": 0.5}
+    assert answer["users"] == {"active": 2, "new": 1, "returning": 1, "returning_rate": 0.5, "came_back": 1}
     uploads = answer["uploads"]
     assert (uploads["total"], uploads["users"], uploads["bytes"], uploads["average_bytes"]) == (
         3,
@@ -202,6 +202,36 @@ async def test_uploads_choices_analyses_feedback_and_ratings(
     assert answer["workflow"] == {"uploaded": 2, "analysed": 2, "downloaded_feedback": 1}
     assert (answer["ratings"]["average"], answer["feedback_downloads"]) == (4.5, 1)
     assert answer["technical"]["error_rate"] == 0.5
+
+
+@pytest.mark.parametrize("bots", [False, True])
+async def test_who_came_back(api: Api, database: Database, project: Project, bots: bool) -> None:
+    """On another day, in the window or before; twice on one day is no return, and what a bot does is none without bots."""
+    api.now = at("2026-03-20", 6)
+    await record(
+        database,
+        [
+            event_on(project, "2026-01-01", "old", "page_view"),
+            event_on(project, "2026-03-19", "old", "page_view"),
+            event_on(project, "2026-03-17", "new", "page_view"),
+            event_on(project, "2026-03-19", "new", "page_view"),
+            event_on(project, "2026-03-19", "once", "page_view"),
+            event_on(project, "2026-03-19", "once", "page_view"),
+            event_on(project, "2026-03-18", None, "page_view", anonymous_id="phone"),
+            event_on(project, "2026-03-19", "merged", "$identify", anonymous_id="phone"),
+            event_on(project, "2026-03-19", "merged", "page_view"),
+            event_on(project, "2026-03-18", "bot", "page_view", is_bot=True),
+            event_on(project, "2026-03-19", "bot", "page_view"),
+            event_on(project, "2026-03-16", "idle", "subscription_renewed"),
+            event_on(project, "2026-01-01", "gone", "page_view"),
+            make_event(project, "page_view", user_id="night", occurred_at=at("2026-03-19", 23)),
+            make_event(project, "page_view", user_id="night", occurred_at=at("2026-03-20", 1)),
+        ],
+    )
+    week = (await api.get("/usage", days=7, include_bots=bots))["users"]
+    assert (week["active"], week["returning"], week["came_back"]) == (6, 1, 5 if bots else 4)
+    last_hours = (await api.get("/usage", days=1, include_bots=bots))["users"]
+    assert (last_hours["active"], last_hours["came_back"]) == (6, 5 if bots else 4)
 
 
 @pytest.mark.parametrize(

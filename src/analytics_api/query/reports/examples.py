@@ -190,7 +190,7 @@ _UPLOADS = {"total": 60, "users": 31, "bytes": 2_400_000, "average_bytes": 40_00
 USAGE = example(
     {
         "window": _WINDOW,
-        "users": {"active": 100, "new": 70, "returning": 30, "returning_rate": 0.3},
+        "users": {"active": 100, "new": 70, "returning": 30, "returning_rate": 0.3, "came_back": 45},
         "sessions": 140,
         "uploads": {**_UPLOADS, "types": [{"type": "wav", **_UPLOADS}]},
         "daws": [{"daw": "Reaper", "times": 30, "users": 22}],

@@ -20,7 +20,7 @@ from analytics_api.query.reports.measures import (
 )
 from analytics_api.query.reports.traffic import uptime_answer
 from analytics_api.store.reports.table import By, table, totals
-from analytics_api.store.reports.visits import people, sessions
+from analytics_api.store.reports.visits import came_back, people, sessions
 from analytics_api.store.reports.window import Window
 
 MOST = 20
@@ -61,6 +61,7 @@ async def usage(connection: AsyncConnection, window: Window) -> dict[str, Any]:
             "new": seen.new,
             "returning": seen.active - seen.new,
             "returning_rate": share(seen.active - seen.new, seen.active),
+            "came_back": await came_back(connection, window),
         },
         "sessions": visits.sessions,
         "uploads": await _uploads(connection, window),

@@ -83,6 +83,30 @@ async def people(connection: AsyncConnection, window: Window) -> People:
     return People(row.active, row.new)
 
 
+async def came_back(connection: AsyncConnection, window: Window) -> int:
+    """Persons active in the window who were here on an earlier local day, too, be it in the window or before. Without filters."""
+    bots = "_with_bots" if window.include_bots else ""
+    if window.rolling:
+        days = f"""
+            SELECT DISTINCT coalesce(m.canonical_id, e.person_id) AS person_id, (e.occurred_at AT TIME ZONE :zone)::date AS day
+            FROM {window.events} WHERE {COUNTED} AND e.has_person AND {_ACTIVE}
+        """
+    else:
+        days = f"""
+            SELECT person_id, day FROM person_days
+            WHERE project_id = :project AND day >= :first AND day <= :last AND active{bots}
+        """
+    sql = f"""
+        SELECT count(*) AS persons
+        FROM (SELECT person_id, max(day) AS last_day FROM ({days}) AS days GROUP BY person_id) AS seen
+        JOIN persons p USING (person_id) WHERE p.first_day{bots} < seen.last_day
+    """
+    more = {"zone": window.project.zone.key, "inactive": inactive()} if window.rolling else {}
+    asked = window.parameters(**more) if window.rolling else window.by_days()
+    [row] = await fetch(connection, sql, asked)
+    return int(row.persons)
+
+
 async def sessions(connection: AsyncConnection, window: Window) -> Sessions:
     """Sessions by their start."""
     binds = Binds()
