@@ -115,12 +115,10 @@ class Asking:
     def days(self) -> dict[str, Any]:
         return {"start_date": str(self.today - timedelta(days=DAYS - 1)), "end_date": str(self.today)}
 
-    async def metric(
-        self, name: str, *, first: date | None = None, bots: bool | None = None
-    ) -> dict[str, Any]:
+    async def metric(self, name: str, *, first: date | None = None) -> dict[str, Any]:
         """Values by the first day of the bucket."""
         asked = {**self.days, "project": self.project.slug, "metric_type": name}
-        asked["include_bots"] = self.bots if bots is None else bots
+        asked["include_bots"] = self.bots
         if first is not None:
             asked["start_date"] = str(first)
         if self.zone:
@@ -287,12 +285,16 @@ async def active_persons(ask: Asking) -> None:
 
 
 async def first_times(ask: Asking) -> None:
-    registrations = await ask.metric("new_registrations", bots=False)
+    registrations = await ask.metric("new_registrations")
     born = {"event": "signup_completed", "mode": "first_ever"}
     same(registrations, await ask.cohorts(**born))
     weeks = await ask.cohorts("weekly", **born)
-    same(weeks, await ask.metric("weekly_new_users", first=date.fromisoformat(min(weeks)), bots=False))
-    asked = {"project": ask.project.slug, **({"zone": ask.zone} if ask.zone else {})}
+    same(weeks, await ask.metric("weekly_new_users", first=date.fromisoformat(min(weeks))))
+    asked = {
+        "project": ask.project.slug,
+        "include_bots": ask.bots,
+        **({"zone": ask.zone} if ask.zone else {}),
+    }
     board = await ask.api.get("/metrics/dashboard", **asked)
     same(board["new_registrations_today"], registrations[str(ask.today)])
     stages = (await ask.analysis("lifecycle", period="daily", activity=VIEW))["points"]

@@ -77,9 +77,7 @@ def oracle_of(asked: dict[str, Any], seen: list[Seen], zone: ZoneInfo, now: date
             and (not kind.get("filters") or event.data["plan"] == "pro")
         ]
 
-    # As in the metric new_registrations, the first signup is that of anybody.
-    signup = asked["mode"] == "first_ever" and asked["birth"].get("event") == "signup_completed"
-    births = those(asked["birth"], bots=asked["include_bots"] or signup)
+    births = those(asked["birth"], bots=asked["include_bots"])
     return Retention(asked, zone, as_of, births, those(asked["returning"], bots=asked["include_bots"]))
 
 

@@ -106,6 +106,28 @@ async def test_the_second_signup_of_a_person_is_no_registration(database: Databa
     assert (await point(database, project, "monthly_new_users", "2026-03-31", now=NOW)).figure.value == 1
 
 
+async def test_a_bot_that_signs_up_is_no_registration(database: Database, project: Project) -> None:
+    """Nor does it take the day from the person who signs up later under the same id."""
+    await record(
+        database,
+        [
+            event_on(project, "2026-03-02", "ada", "signup_completed", is_bot=True),
+            event_on(project, "2026-03-04", "ada", "signup_completed"),
+            event_on(project, "2026-03-03", "crawler", "signup_completed", is_bot=True),
+            payment_on(project, "2026-03-05", "ada", "10"),
+        ],
+    )
+    first, last = "2026-03-02", "2026-03-05"
+    for name, expected, with_bots in (
+        ("new_registrations", [0, 0, 1, 0], [1, 1, 0, 0]),
+        ("signup_to_payment_conversion", [None, None, 1, None], [1, 0, None, None]),
+        ("payments_per_signup", [None, None, 0, None], [0, 0, None, None]),
+    ):
+        assert list((await values(database, project, name, first, last, now=NOW)).values()) == expected
+        found = await values(database, project, name, first, last, now=NOW, include_bots=True)
+        assert list(found.values()) == with_bots, name
+
+
 async def test_conversion_of_a_cohort_gross_net_and_lifetime(database: Database, project: Project) -> None:
     """200 signups on a day, 30 pay within 30 days, 4 of them are refunded in full, 6 pay later, 5 had paid before."""
     signup = "2026-05-04"

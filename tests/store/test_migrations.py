@@ -6,6 +6,7 @@ import asyncio
 import os
 import subprocess
 import sys
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from alembic.autogenerate import compare_metadata
@@ -17,6 +18,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from analytics_api.store.migrate import MIGRATIONS, newest_revision, upgrade
 from analytics_api.store.tables import metadata
 from tests.support.events import NOW, make_event, make_project, open_database, write_events
+from tests.support.figures import record
 from tests.support.histories import make_history, record_history
 from tests.support.processes import clean_environment
 from tests.support.rollups import compare
@@ -108,6 +110,55 @@ async def test_first_times_are_filled_from_what_has_been_counted(database_url: s
         await database.pool.execute("UPDATE alembic_version SET version_num = '0036_refunds'")
         await asyncio.to_thread(upgrade, database_url)
         await compare(database, project, events, who_is_who(project, events))
+
+
+async def test_bots_are_taken_out_of_first_signups(database_url: str) -> None:
+    """What was counted before they were left out, and signups whose events had been removed before first times were kept."""
+    async with open_database(database_url) as database:
+        project = await make_project(database, time_zone="Asia/Kathmandu")
+        events = [
+            make_event(
+                project,
+                "signup_completed",
+                user_id=person,
+                is_bot=is_bot,
+                occurred_at=NOW + timedelta(hours=hours),
+            )
+            for person, hours, is_bot in [
+                ("ada", 1, True),
+                ("ada", 31, False),
+                ("bot", 2, True),
+                ("bob", 3, False),
+                ("bob", 4, True),
+                ("old", 5, True),
+            ]
+        ]
+        await record(database, events)
+        await compare(database, project, events)
+        execute = database.pool.execute
+        # As it was: the first signup of anybody. Of "old" one before is known that nothing else knows of.
+        await execute(
+            """UPDATE persons p SET first_signup_at = f.first_at_with_bots,
+               first_signup_day = (f.first_at_with_bots AT TIME ZONE 'Asia/Kathmandu')::date
+               FROM person_firsts f WHERE f.person_id = p.person_id AND event_type = 'signup_completed'"""
+        )
+        await execute(
+            """UPDATE persons SET first_signup_at = '2025-01-01T00:00:00Z', first_signup_day = '2025-01-01'
+               WHERE user_id = 'old'"""
+        )
+        await execute("UPDATE alembic_version SET version_num = '0037_person_firsts'")
+        await asyncio.to_thread(upgrade, database_url)
+        rows = await database.pool.fetch(
+            """SELECT user_id, first_signup_at, first_signup_day, f.first_at_with_bots
+               FROM persons JOIN person_firsts f USING (person_id) ORDER BY user_id"""
+        )
+        long_ago = datetime(2025, 1, 1, tzinfo=UTC)
+        assert [tuple(row) for row in rows] == [
+            ("ada", NOW + timedelta(hours=31), date(2026, 3, 12), NOW + timedelta(hours=1)),
+            ("bob", NOW + timedelta(hours=3), date(2026, 3, 10), NOW + timedelta(hours=3)),
+            ("bot", None, None, NOW + timedelta(hours=2)),
+            ("old", long_ago, date(2025, 1, 1), long_ago),
+        ]
 
 
 def test_the_newest_schema_is_known_without_alembic(database_url: str) -> None:

@@ -62,20 +62,20 @@ class Recount:
                 firsts[event.person_id] = min(firsts.get(event.person_id, date.max), self.day(event))
         return sum(first <= day < after for day in firsts.values())
 
-    def signups(self) -> dict[UUID, NewEvent]:
+    def signups(self, *, bots: bool) -> dict[UUID, NewEvent]:
         """First signup_completed of each person."""
         found: dict[UUID, NewEvent] = {}
         for event in self.events:
             known = found.get(event.person_id)
-            if event.event_type == "signup_completed" and event.has_person:
+            if event.event_type == "signup_completed" and event.has_person and (bots or not event.is_bot):
                 found[event.person_id] = (
                     event if known is None or event.occurred_at < known.occurred_at else known
                 )
         return found
 
-    def registrations(self, first: date, after: date) -> int:
+    def registrations(self, first: date, after: date, *, bots: bool = False) -> int:
         """Persons whose first signup is in a bucket."""
-        return sum(self._within(event, first, after) for event in self.signups().values())
+        return sum(self._within(event, first, after) for event in self.signups(bots=bots).values())
 
     def first_payments(self) -> dict[UUID, datetime]:
         """When each person first paid more than 0."""
@@ -102,10 +102,10 @@ class Recount:
             and self._within(event, first, after)
         }
 
-    def conversion(self, first: date, after: date) -> Ratio:
+    def conversion(self, first: date, after: date, *, bots: bool = False) -> Ratio:
         """(converted, signups) of the persons who signed up in a bucket."""
         paid = self.first_payments()
-        cohort = [event for event in self.signups().values() if self._within(event, first, after)]
+        cohort = [event for event in self.signups(bots=bots).values() if self._within(event, first, after)]
         converted = sum(
             signup.occurred_at <= paid[signup.person_id] <= signup.occurred_at + timedelta(hours=720)
             for signup in cohort

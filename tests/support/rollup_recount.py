@@ -74,7 +74,7 @@ class Recount:
             greatest("last_active_day_with_bots", day)
             if not event.is_bot:
                 greatest("last_active_day", day)
-        if event.event_type == "signup_completed":
+        if event.event_type == "signup_completed" and not event.is_bot:
             least("first_signup_at", event.occurred_at)
             least("first_signup_day", day)
         if event.anonymous_id is not None:

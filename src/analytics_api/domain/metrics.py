@@ -116,7 +116,7 @@ _DAILY = (
         "new_registrations",
         "Distinct persons whose first signup_completed ever is on the day.",
         counts_people=True,
-        takes_bots=False,
+        version=2,
     ),
     _daily(
         "new_persons", "Distinct persons whose first event of any kind is on the day.", counts_people=True
@@ -170,7 +170,7 @@ _DAILY = (
         reach_before_days=CONVERSION_WINDOW_DAYS,
         reach_after_days=None,
         counts_people=True,
-        takes_bots=False,
+        version=2,
         proportion=True,
         sampled=True,
     ),
@@ -179,7 +179,7 @@ _DAILY = (
         "Payments of the day / persons whose first signup_completed is on the day. No rate of conversion: it may exceed 1.",
         Unit.RATIO,
         counts_people=True,
-        takes_bots=False,
+        version=2,
         sampled=True,
     ),
     _daily(
@@ -262,7 +262,7 @@ _WEEKLY = (
         Unit.COUNT,
         "Distinct persons whose first signup_completed ever is in the week.",
         counts_people=True,
-        takes_bots=False,
+        version=2,
     ),
     Metric(
         "weekly_churn_rate",
@@ -292,7 +292,7 @@ _MONTHLY = (
         "Distinct persons whose first signup_completed ever is in the month.",
         Unit.COUNT,
         counts_people=True,
-        takes_bots=False,
+        version=2,
     ),
     _monthly(
         "monthly_new_payers",
@@ -410,7 +410,7 @@ _MONTHLY = (
         # Spend that is spread over days is marked at its first.
         reach_after_days=None,
         counts_people=True,
-        takes_bots=False,
+        version=2,
         uses_spend=True,
         sampled=True,
     ),

@@ -61,7 +61,10 @@ async def dashboard(figures: Figures, *, include_bots: bool) -> dict[str, Any]:
         "revenue_today": await card("revenue", today),
         # A person signs up for the first time on one day, so the month's cohort is the sum of its days'.
         "conversion_rate": _pooled(
-            figures, await figures.points(METRICS_BY_NAME[_CONVERSION], *conversion, with_later=False)
+            figures,
+            await figures.points(
+                METRICS_BY_NAME[_CONVERSION], *conversion, include_bots=include_bots, with_later=False
+            ),
         ),
         "churn_rate": await card("churn_rate", month, PERCENT),
         "ltv_cac_ratio": await card("ltv_cac_ratio", month),

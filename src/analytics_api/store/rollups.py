@@ -34,7 +34,7 @@ DIRTY_DAYS = Rollup(
         SELECT day, count(*) AS events FROM chunk GROUP BY day
     ), people AS (
         SELECT person_id, min(day) FILTER (WHERE NOT is_bot) AS first_day, min(day) AS first_day_with_bots,
-               min(day) FILTER (WHERE event_type = 'signup_completed') AS first_signup_day
+               min(day) FILTER (WHERE event_type = 'signup_completed' AND NOT is_bot) AS first_signup_day
         FROM chunk WHERE has_person GROUP BY person_id
     ), moved AS (
         -- Days that lose a new person because the person was there earlier than we knew.
@@ -92,8 +92,8 @@ PERSONS = Rollup(
                min(day) FILTER (WHERE NOT is_bot) AS first_day, min(day) AS first_day_with_bots,
                max(day) FILTER (WHERE active AND NOT is_bot) AS last_active_day,
                max(day) FILTER (WHERE active) AS last_active_day_with_bots,
-               min(occurred_at) FILTER (WHERE event_type = 'signup_completed') AS first_signup_at,
-               min(day) FILTER (WHERE event_type = 'signup_completed') AS first_signup_day
+               min(occurred_at) FILTER (WHERE event_type = 'signup_completed' AND NOT is_bot) AS first_signup_at,
+               min(day) FILTER (WHERE event_type = 'signup_completed' AND NOT is_bot) AS first_signup_day
         FROM chunk WHERE has_person GROUP BY person_id
     ), before AS MATERIALIZED (
         SELECT person_id, p.last_active_day AS old_day, p.last_active_day_with_bots AS old_day_with_bots

@@ -35,7 +35,7 @@ from analytics_api.query.analysis.asking import (
 from analytics_api.query.analysis.cells import RetentionCell
 from analytics_api.query.analysis.questions import RetentionQuestion
 from analytics_api.store.analysis.columns import People, Rows, micros, numbered_people
-from analytics_api.store.analysis.retention import firsts, in_rollups, is_signup, marks, only_first, signups
+from analytics_api.store.analysis.retention import firsts, in_rollups, marks, only_first
 from analytics_api.store.analysis.scope import Scope, check, in_firsts
 
 DAYS = {Period.DAILY: 1, Period.WEEKLY: 7, Period.MONTHLY: 30}
@@ -66,9 +66,7 @@ async def run_retention(scope: Scope, question: RetentionQuestion, first: date, 
     columns = columns_of(question.criterion, question.columns, question.brackets)
     until = _last_needed(scope, question, columns, last)
     returned = await marks(scope, returning, first, until, times=rolling)
-    if question.mode == "first_ever" and is_signup(scope, birth):
-        born = await signups(scope, first, last)
-    elif question.mode == "first_ever" and in_firsts(scope, birth):
+    if question.mode == "first_ever" and in_firsts(scope, birth):
         born = await firsts(scope, birth, first, last)
     else:
         early = returned["day"] <= day_number(last)

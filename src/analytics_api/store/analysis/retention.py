@@ -13,14 +13,12 @@ import numpy as np
 
 from analytics_api.domain.analysis.days import local_days
 from analytics_api.domain.analysis.stream import first_of_each
-from analytics_api.domain.event import EventType
 from analytics_api.domain.period import local_day, start_of_day
 from analytics_api.store.analysis.columns import EPOCH, People, Rows, copy_rows, event_times, numbered_people
 from analytics_api.store.analysis.scope import Kind, Scope, Statement, in_firsts
 from analytics_api.store.filter_sql import Binds
 from analytics_api.store.statements import fetch
 
-_SIGNUP = Kind(EventType.SIGNUP_COMPLETED.value)
 _ANY = Kind()
 _BEFORE_ALL = datetime(1970, 1, 1, tzinfo=EPOCH.tzinfo)
 RANDOM_READ = 3
@@ -65,11 +63,6 @@ async def _person_days(scope: Scope, first: date, last: date) -> Rows:
     )
 
 
-def is_signup(scope: Scope, kind: Kind) -> bool:
-    """Whether `persons` knows when somebody did it first."""
-    return kind == _SIGNUP and scope.whole
-
-
 async def only_first(scope: Scope, kind: Kind, first: date, rows: Rows) -> Rows:
     """Of the marks since a local day the earliest of each person, of those alone who have none before."""
     before = await earlier_people(scope, kind, first, rows)
@@ -84,29 +77,6 @@ def _firsts(rows: Rows, before: Rows) -> Rows:
     new = np.flatnonzero(~known[person])
     order = new[np.lexsort((rows["at"][new], rows["day"][new], person[new]))]
     return rows.having(order[first_of_each(person[order])])
-
-
-async def signups(scope: Scope, first: date, last: date) -> Rows:
-    """First signups ever within the days, as in the metric new_registrations."""
-    since, until = scope.stretch(first, last)
-    zone = scope.zone.key
-    return await copy_rows(
-        scope.connection,
-        """
-        SELECT person_id, first_signup_at AS at, ((first_signup_at AT TIME ZONE CAST(:zone AS text))::date - DATE '2000-01-01')::bigint AS day
-        FROM persons WHERE project_id = :project AND first_signup_day >= :first AND first_signup_day <= :last
-          AND first_signup_at >= :since AND first_signup_at < :until
-        """,
-        ["at", "day"],
-        {
-            "project": scope.project.id,
-            "zone": zone,
-            "first": first - timedelta(days=2),
-            "last": last + timedelta(days=2),
-            "since": since,
-            "until": until,
-        },
-    )
 
 
 async def firsts(scope: Scope, kind: Kind, first: date, last: date) -> Rows:

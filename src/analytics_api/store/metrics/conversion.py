@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics_api.domain.metrics import CONVERSION_WINDOW_DAYS
 from analytics_api.store.metrics.figure import Figure, Span, ratio
-from analytics_api.store.metrics.people import new_registrations
+from analytics_api.store.metrics.people import new_registrations, signups_parameters, signups_sql
 from analytics_api.store.metrics.revenue import ids_of, successful_payments
 from analytics_api.store.statements import fetch
 
@@ -25,8 +26,7 @@ async def signup_to_payment(connection: AsyncConnection, span: Span) -> dict[dat
         WITH cohort AS (
             SELECT person_id, first_signup_day, first_signup_at, first_payment_at,
                    first_signup_at + make_interval(hours => 24 * :window) AS until
-            FROM persons
-            WHERE project_id = :project AND first_signup_day >= :first AND first_signup_day < :after
+            FROM {signups_sql(span)} AS signups
         ), converted AS (
             SELECT person_id, until, first_payment_at FROM cohort
             WHERE first_payment_at >= first_signup_at AND first_payment_at <= until
@@ -48,7 +48,7 @@ async def signup_to_payment(connection: AsyncConnection, span: Span) -> dict[dat
         FROM cohort LEFT JOIN converted USING (person_id) LEFT JOIN undone USING (person_id)
         GROUP BY 1
     """
-    rows = await fetch(connection, span.sql(sql), span.parameters(window=CONVERSION_WINDOW_DAYS))
+    rows = await fetch(connection, span.sql(sql), _parameters(span))
     found = {
         row.bucket: ratio(row.converted, row.signups, **{name: getattr(row, name) for name in NOBODY})
         for row in rows
@@ -69,10 +69,13 @@ async def paid_later(connection: AsyncConnection, span: Span) -> dict[date, int]
     It goes on growing for ever, so it belongs to no kept figure.
     """
     sql = f"""
-        SELECT {span.bucket_sql("first_signup_day")} AS bucket, count(*) AS persons FROM persons
-        WHERE project_id = :project AND first_signup_day >= :first AND first_signup_day < :after
-          AND first_payment_at > first_signup_at + make_interval(hours => 24 * :window)
+        SELECT {span.bucket_sql("first_signup_day")} AS bucket, count(*) AS persons FROM {signups_sql(span)} AS signups
+        WHERE first_payment_at > first_signup_at + make_interval(hours => 24 * :window)
         GROUP BY 1
     """
-    rows = await fetch(connection, span.sql(sql), span.parameters(window=CONVERSION_WINDOW_DAYS))
+    rows = await fetch(connection, span.sql(sql), _parameters(span))
     return {row.bucket: row.persons for row in rows}
+
+
+def _parameters(span: Span) -> dict[str, Any]:
+    return span.parameters(window=CONVERSION_WINDOW_DAYS, **signups_parameters(span))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -121,7 +121,11 @@ Compute = Callable[[AsyncConnection, Span], Awaitable[dict[date, Figure]]]
 
 async def counts(connection: AsyncConnection, span: Span, sql: str, **more: Any) -> dict[date, Figure]:
     """Figures from a statement that gives (bucket, number) and uses the shared parameters; 0 where it gives none."""
-    rows = await rows_of(connection, span.memory, counting(span, sql, **more))
+    return counted_in(span, await rows_of(connection, span.memory, counting(span, sql, **more)))
+
+
+def counted_in(span: Span, rows: Sequence[Any]) -> dict[date, Figure]:
+    """Figures from rows of (bucket, number); 0 where there is none."""
     found = {row[0]: row[1] for row in rows}
     return {bucket: count(found.get(bucket, 0)) for bucket in span.buckets()}
 
