@@ -155,10 +155,15 @@ class EventType(StrEnum):
     )
 
 
+ALIAS, UNALIAS, PAYMENT_COMPLETED = (
+    kind.value for kind in (EventType.ALIAS, EventType.UNALIAS, EventType.PAYMENT_COMPLETED)
+)
+"""As plain text, for code that each event passes: a look at the catalogue costs 0.1 µs."""
+
 SYSTEM_TYPES = frozenset(kind.value for kind in EventType if kind.startswith("$"))
 """Types that say who somebody is. No other type may begin with $."""
 
-OWN_TYPES = frozenset({EventType.ALIAS.value, EventType.UNALIAS.value})
+OWN_TYPES = frozenset({ALIAS, UNALIAS})
 """Types that mean nothing outside: only what takes whole events gets them."""
 
 

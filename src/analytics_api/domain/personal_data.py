@@ -42,9 +42,12 @@ class Mode(StrEnum):
     """The rule is off."""
 
 
-# Looking at the raw JSON of an event first: nearly always it rules everything out, for half a microsecond.
+# Looking at the JSON first: nearly always it rules everything out, for a microsecond.
 
 _SHAPES = bytes.maketrans(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ ", b"0000000000AAAAAAAAAAAAAAAAAAAAAAAAAA-")
+_BETWEEN = b" -()"
+"""What may stand between the digits of cards and American telephones."""
+_BACKSLASH, _PERCENT, _AT, _EQUALS, _J, _PLUS = b"\\%@=J+"
 _INTERNATIONAL = re.compile(rb"\+0[0./()\-]{2,}0")
 _AMERICAN = re.compile(rb"(?:000-|000\)-?)000-0000")
 
@@ -54,34 +57,36 @@ SHAPED = PHONE | DIGITS | CAPITALS | TOKEN
 """Those that take more than `=`, `@` or `%` to be found."""
 
 
-def hints(raw: bytes) -> int:
-    """Which recognitions the JSON of an event calls for, as a sum of the constants above; 0 for most events.
+def hints(text: bytes) -> int:
+    """Which recognitions JSON calls for, as a sum of the constants above; 0 for most events.
 
     Never too few. Escaped characters (`\\u0040`) call for all.
     """
-    # A single byte is looked for at 20 GB/s, two of them at 1 GB/s: so the rare byte is asked for first.
-    if b"\\" in raw and b"\\u" in raw:
+    # A single byte is looked for at 20 GB/s, two of them at 1 GB/s: so the rare byte is asked for first. By its number, and longer
+    # texts by `find`: `in` with bytes on its left raises and drops an exception inside, for 0.1 µs (CPython 3.11).
+    if _BACKSLASH in text and text.find(b"\\u") >= 0:
         return EVERYTHING
-    shape = raw.translate(_SHAPES)
-    escaped = b"%" in raw
+    escaped = _PERCENT in text
     found = 0
-    if b"@" in raw or (escaped and b"%40" in raw):
+    if _AT in text or (escaped and text.find(b"%40") >= 0):
         found = AT
-    # `+00:00` is the zone of a time, and 000-0000 may be in a UUID.
-    if (
-        (b"+" in raw and _INTERNATIONAL.search(shape))
-        or (b"000-0000" in shape and _AMERICAN.search(shape))
-        or (escaped and b"%2B" in raw)
+    if _EQUALS in text:
+        found |= PARAMETER
+    if _J in text and text.find(b"eyJ") >= 0:
+        found |= TOKEN
+    # One look rules out what is made of digits. `+00:00` is the zone of a time.
+    squeezed = text.translate(_SHAPES, _BETWEEN)
+    if squeezed.find(b"0000000000") >= 0:
+        if squeezed.find(b"0000000000000") >= 0:
+            found |= DIGITS
+        if _AMERICAN.search(text.translate(_SHAPES)):
+            found |= PHONE
+    if (escaped and text.find(b"%2B") >= 0) or (
+        _PLUS in text and _INTERNATIONAL.search(text.translate(_SHAPES))
     ):
         found |= PHONE
-    if b"0000000000000" in shape.translate(None, b"-"):
-        found |= DIGITS
-    if b"AA00" in shape:
+    if squeezed.find(b"AA00") >= 0 and text.translate(_SHAPES).find(b"AA00") >= 0:
         found |= CAPITALS
-    if b"J" in raw and b"eyJ" in raw:
-        found |= TOKEN
-    if b"=" in raw:
-        found |= PARAMETER
     return found
 
 

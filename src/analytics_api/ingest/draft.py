@@ -9,7 +9,6 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from analytics_api.domain.personal_data import EVERYTHING
 from analytics_api.domain.plan import Finding, WarningKind
 from analytics_api.domain.privacy import Refusal
 from analytics_api.domain.project import Project
@@ -87,10 +86,12 @@ class Draft:
     event_data: dict[str, Any]
     context: dict[str, Any]
     user_properties: dict[str, Any] | None
-    plain: bool = False
-    """Whether it is known to be neither deep nor to hold NUL characters."""
-    hints: int = EVERYTHING
-    """What its texts may hold, as domain/personal_data.py has it."""
+    event_json: bytes = b""
+    """`event_data` as it is stored."""
+    context_json: bytes = b""
+    """`context` as it is stored."""
+    properties_json: bytes = b""
+    """`user_properties` as they were sent."""
     event_id: UUID | None = None
     keyed: bool = True
     user_id: str | None = None

@@ -21,7 +21,7 @@ from analytics_api.ingest.draft import Reception, Rejected
 from analytics_api.ingest.enrichment.visitors import Enricher, default_enricher
 from analytics_api.ingest.formats import FORMATS, FieldMap, Line, open_file
 from analytics_api.ingest.lane import Outcome
-from analytics_api.ingest.pipeline import draft_payload, run_steps
+from analytics_api.ingest.pipeline import make_draft, run_steps
 from analytics_api.ingest.privacy.desk import PrivacyDesk
 from analytics_api.ingest.privacy.filter import DEFAULT_FILTER, Removal
 from analytics_api.ingest.writer import Writer
@@ -194,7 +194,7 @@ class _Batch:
                 raise payload
             if payload.timestamp is None:
                 raise Rejected("there is no time: history cannot be dated now")
-            draft = draft_payload(payload, number, size)
+            draft = make_draft(payload, number, size)
             self.events.append(run_steps(draft, reception))
             self.numbers.append(number)
             self.removed += draft.removed

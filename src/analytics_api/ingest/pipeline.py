@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import msgspec
-import orjson
 
 from analytics_api.domain.event import NewEvent
-from analytics_api.domain.personal_data import hints
 from analytics_api.domain.plan import WarningKind
 from analytics_api.ingest.draft import Draft, Reception, Rejected, Warned
 from analytics_api.ingest.payloads import EventPayload, decode_with_unknown
@@ -19,7 +17,7 @@ from analytics_api.ingest.steps.money import put_revenue
 from analytics_api.ingest.steps.pii import drop_personal_data, put_address
 from analytics_api.ingest.steps.plan import check_plan
 from analytics_api.ingest.steps.properties import put_operations
-from analytics_api.ingest.steps.text import check_type, check_values, is_plain, put_ids_as_text
+from analytics_api.ingest.steps.text import check_type, put_ids_as_text, put_texts, render
 from analytics_api.ingest.steps.times import put_time
 from analytics_api.ingest.steps.visitor import put_visitor_id
 
@@ -29,7 +27,6 @@ STEPS: tuple[Step, ...] = (
     check_type,
     put_ids_as_text,
     put_visitor_id,
-    check_values,
     put_event_id,
     put_person,
     check_alias,
@@ -37,6 +34,8 @@ STEPS: tuple[Step, ...] = (
     # Before personal data go: address and user agent are among them.
     put_source,
     put_visitor,
+    # From here on nobody changes data or context without rendering them again.
+    put_texts,
     drop_personal_data,
     check_consent,
     put_address,
@@ -67,8 +66,6 @@ def draft_event(raw: bytes | msgspec.Raw | str, index: int, limit: int) -> Draft
     except msgspec.DecodeError as error:
         raise Rejected(_sentence(str(error))) from None
     draft = make_draft(payload, index, size)
-    draft.hints = hints(text)
-    draft.plain = is_plain(text, draft.hints)
     if unknown:
         names = [name[:50] for name in sorted(unknown)[:5]]
         reason = f"unknown fields were not kept: {', '.join(names)} (put your own under event_data)"
@@ -86,13 +83,6 @@ def make_draft(payload: EventPayload, index: int, size: int) -> Draft:
     )
 
 
-def draft_payload(payload: EventPayload, index: int, size: int) -> Draft:
-    """A draft of an event that did not come as JSON."""
-    draft = make_draft(payload, index, size)
-    draft.hints = hints(msgspec.json.encode(payload))
-    return draft
-
-
 def run_steps(draft: Draft, reception: Reception) -> NewEvent:
     """Take a draft through all steps. Raises Rejected."""
     for step in STEPS:
@@ -100,35 +90,28 @@ def run_steps(draft: Draft, reception: Reception) -> NewEvent:
     if draft.event_id is None or draft.person_id is None or draft.occurred_at is None:
         raise RuntimeError("a step is missing from STEPS")
     properties = draft.user_properties
+    # Not by names, which takes 1 µs more: in the order in which NewEvent has its fields.
     return NewEvent(
-        project_id=reception.project.id,
-        event_id=draft.event_id,
-        keyed=draft.keyed,
-        person_id=draft.person_id,
-        has_person=draft.has_person,
-        user_id=draft.user_id,
-        anonymous_id=draft.anonymous_id,
-        session_id=draft.session_id,
-        event_type=draft.payload.event_type,
-        event_data=_json(draft.event_data),
-        user_properties=None if properties is None else _json(properties),
-        context=_json(draft.context),
-        revenue=draft.revenue,
-        currency=draft.currency,
-        occurred_at=draft.occurred_at,
-        received_at=reception.received_at,
-        is_bot=draft.is_bot,
-        trusted=reception.trusted,
-        size=draft.size + ROW_OVERHEAD,
+        reception.project.id,
+        draft.event_id,
+        draft.keyed,
+        draft.person_id,
+        draft.has_person,
+        draft.user_id,
+        draft.anonymous_id,
+        draft.session_id,
+        draft.payload.event_type,
+        draft.event_json.decode(),
+        None if properties is None else render(properties, "user_properties").decode(),
+        draft.context_json.decode(),
+        draft.revenue,
+        draft.currency,
+        draft.occurred_at,
+        reception.received_at,
+        draft.is_bot,
+        reception.trusted,
+        draft.size + ROW_OVERHEAD,
     )
-
-
-def _json(value: object) -> str:
-    try:
-        return orjson.dumps(value).decode()
-    except TypeError:
-        # Integers beyond 64 bits: orjson refuses them, JSON and jsonb do not.
-        return msgspec.json.encode(value).decode()
 
 
 def _sentence(message: str) -> str:

@@ -222,10 +222,10 @@ class Intake:
         return self._finish(checked, outcomes)
 
     def _finish(self, checked: _Checked, outcomes: list[Outcome]) -> list[Result]:
-        results = checked.results
+        results, accepted = checked.results, Status.ACCEPTED
         for (index, event, warnings), outcome in zip(checked.events, outcomes, strict=True):
             if outcome is True:
-                results[index] = Result(index, event.event_id, Status.ACCEPTED, None, warnings)
+                results[index] = Result(index, event.event_id, accepted, None, warnings)
             elif outcome is False:
                 reason = "an event with this id is stored already"
                 results[index] = Result(index, event.event_id, Status.DUPLICATE, reason, warnings)

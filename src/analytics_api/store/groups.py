@@ -233,23 +233,32 @@ async def _claim_keys(connection: asyncpg.Connection, events: Sequence[NewEvent]
     stored, first = _first_of_each(events)
     if not first:
         return await connection.fetchval(_LOCK, WRITERS_LOCK), stored
-    persons, ids = zip(*first, strict=True)
+    persons = [events[place].person_id for place in first]
+    ids = [events[place].event_id for place in first]
     [(after_seq, known)] = await connection.fetch(
         _KNOWN_KEYS, WRITERS_LOCK, persons, ids, events[0].received_at
     )
-    places = list(first.values()) if known else []
     for place in known:
-        stored[places[place - 1]] = False
+        stored[first[place - 1]] = False
     return after_seq, stored
 
 
-def _first_of_each(events: Sequence[NewEvent]) -> tuple[list[bool], dict[tuple[UUID, UUID], int]]:
-    """Which events are no duplicates of an earlier one in the same group, and where each key comes first."""
+def _first_of_each(events: Sequence[NewEvent]) -> tuple[list[bool], list[int]]:
+    """Which events are no duplicates of an earlier one in the same group, and the places of those of them that have a key."""
+    keyed = [place for place, event in enumerate(events) if event.keyed]
     stored = [True] * len(events)
-    first: dict[tuple[UUID, UUID], int] = {}
-    for index, event in enumerate(events):
-        if event.keyed and first.setdefault((event.person_id, event.event_id), index) != index:
-            stored[index] = False
+    # Nearly always no id comes twice: then no pair of person and id does, which takes three times as long to see.
+    if len({events[place].event_id for place in keyed}) == len(keyed):
+        return stored, keyed
+    seen: set[tuple[UUID, UUID]] = set()
+    first = []
+    for place in keyed:
+        key = events[place].person_id, events[place].event_id
+        if key in seen:
+            stored[place] = False
+        else:
+            seen.add(key)
+            first.append(place)
     return stored, first
 
 

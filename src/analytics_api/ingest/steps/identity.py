@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analytics_api.domain.event import EventType
+from analytics_api.domain.event import ALIAS, OWN_TYPES, UNALIAS
 from analytics_api.domain.identity import event_id_of, event_id_of_key, mint_event_id, person_of
 from analytics_api.domain.merging import ALIAS_FIELDS
 from analytics_api.ingest.draft import Draft, Reception, Rejected
@@ -36,7 +36,7 @@ def put_person(draft: Draft, reception: Reception) -> None:
 def check_alias(draft: Draft, reception: Reception) -> None:
     """`$alias` and `$unalias` name one id that joins another; what concerns two known persons takes a server key."""
     kind = draft.payload.event_type
-    if kind not in (EventType.ALIAS, EventType.UNALIAS):
+    if kind not in OWN_TYPES:
         return
     given = [field for field in ALIAS_FIELDS if draft.event_data.get(field) not in (None, "")]
     if len(given) != 1:
@@ -48,13 +48,13 @@ def check_alias(draft: Draft, reception: Reception) -> None:
     if isinstance(value, bool) or not isinstance(value, str | int) or len(str(value)) > LONGEST_ID:
         raise Rejected(f"event_data.{field} is no id: send text of up to {LONGEST_ID} characters")
     says_its_user = (
-        kind == EventType.ALIAS and draft.anonymous_id is not None and field != "from_anonymous_id"
+        kind == ALIAS and draft.anonymous_id is not None and field != "from_anonymous_id"
     )
     if draft.user_id is None and not says_its_user:
         raise Rejected("user_id is missing: it names the known person that the other id joins")
     if reception.trusted:
         return
-    if kind == EventType.UNALIAS:
+    if kind == UNALIAS:
         raise Rejected("event_type: only a server key may send $unalias")
     if draft.user_id is not None and field == "from_user_id":
         raise Rejected("event_data.from_user_id: only a server key may make two known persons one")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analytics_api.domain.event import EventType
+from analytics_api.domain.event import PAYMENT_COMPLETED
 from analytics_api.domain.money import parse_amount, parse_currency
 from analytics_api.domain.plan import WarningKind
 from analytics_api.ingest.draft import Draft, Reception, Rejected
@@ -13,7 +13,7 @@ def put_revenue(draft: Draft, reception: Reception) -> None:
     payload = draft.payload
     if payload.revenue is not None:
         _put_top_level(draft, reception)
-    elif payload.event_type == EventType.PAYMENT_COMPLETED:
+    elif payload.event_type == PAYMENT_COMPLETED:
         _put_payment(draft, reception)
 
 

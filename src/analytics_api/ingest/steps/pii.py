@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from analytics_api.domain.event import EventType
+from analytics_api.domain.event import OWN_TYPES
 from analytics_api.domain.merging import ALIAS_FIELDS
-from analytics_api.domain.personal_data import Mode, Rule
+from analytics_api.domain.personal_data import Mode, Rule, hints
 from analytics_api.domain.plan import WarningKind
 from analytics_api.ingest.draft import Draft, Reception
 from analytics_api.ingest.privacy.filter import Removal
+from analytics_api.ingest.steps.text import render
 
 _ALIASES = frozenset(f"event_data.{field}" for field in ALIAS_FIELDS)
 """Ids, not data: they name persons as `user_id` does."""
@@ -24,14 +25,15 @@ def drop_personal_data(draft: Draft, reception: Reception) -> None:
     """
     if reception.keep_pii:
         return
-    found = reception.pii
-    hinted = draft.hints & found.looked_at
-    removed = draft.removed
-    kept = _ALIASES if draft.payload.event_type in (EventType.ALIAS, EventType.UNALIAS) else _NONE
+    found, removed = reception.pii, draft.removed
+    kept = _ALIASES if draft.payload.event_type in OWN_TYPES else _NONE
+    hinted = hints(draft.event_json + draft.context_json + draft.properties_json) & found.looked_at
     if hinted or found.holds_named(draft.event_data):
         draft.event_data = found.clean(draft.event_data, "event_data", hinted, removed, kept)
+        draft.event_json = render(draft.event_data, "event_data")
     if hinted or found.holds_named(draft.context):
         draft.context = found.clean(draft.context, "context", hinted, removed, kept)
+        draft.context_json = render(draft.context, "context")
     if draft.user_properties is not None and (hinted or found.holds_named(draft.user_properties)):
         draft.user_properties = found.clean(draft.user_properties, "user_properties", hinted, removed, kept)
     for one in removed:
@@ -54,3 +56,4 @@ def put_address(draft: Draft, reception: Reception) -> None:
         draft.context.setdefault("ip", reception.ip)
     if reception.user_agent is not None:
         draft.context.setdefault("user_agent", reception.user_agent)
+    draft.context_json = render(draft.context, "context")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from typing import Any
 
+import msgspec
+import orjson
+
 from analytics_api.domain.event import SYSTEM_TYPES
-from analytics_api.domain.personal_data import DIGITS
 from analytics_api.ingest.draft import Draft, Reception, Rejected
 
 LONGEST_TYPE = 200
@@ -17,7 +18,8 @@ DEEPEST = 32
 LARGEST_NUMBER = sys.float_info.max
 """Beyond it parsers fail or read infinity. Fractions are refused by the decoder; integers it takes up to 4,300 digits."""
 
-_has_long_number = re.compile(rb"[0-9]{309}").search
+_NESTED = (dict, list)
+_BACKSLASH = ord("\\")
 
 
 def check_type(draft: Draft, _reception: Reception) -> None:
@@ -64,29 +66,31 @@ def check_value(value: Any, field: str, depth: int = 1) -> None:
         if isinstance(inner, str):
             if "\0" in inner:
                 raise Rejected(f"{field} holds a NUL character, which cannot be stored")
-        elif isinstance(inner, dict | list):
+        elif isinstance(inner, _NESTED):
             check_value(inner, field, depth + 1)
         elif isinstance(inner, int) and not -LARGEST_NUMBER <= inner <= LARGEST_NUMBER:
             raise Rejected(f"{field} holds a number of {len(str(abs(inner)))} digits: send it as text")
 
 
-def check_values(draft: Draft, _reception: Reception) -> None:
-    """No object deeper than 32 levels, no NUL character anywhere, no number that is none elsewhere."""
-    if draft.plain:
-        return
-    check_value(draft.event_data, "event_data")
-    check_value(draft.context, "context")
+def render(value: dict[str, Any], field: str) -> bytes:
+    """JSON of an object, as UTF-8. Raises Rejected for what cannot be stored or sent on: see `check_value`."""
+    try:
+        text = orjson.dumps(value)
+    except TypeError:
+        # Integers beyond 64 bits, which orjson refuses and JSON and jsonb do not; or far too deep.
+        check_value(value, field)
+        return msgspec.json.encode(value)
+    # Nearly always too flat to be nested too deeply, and without an escaped NUL: then nothing needs to be looked through.
+    if text.count(b"{") + text.count(b"[") > DEEPEST or (
+        _BACKSLASH in text and text.find(b"\\u0000") >= 0
+    ):
+        check_value(value, field)
+    return text
+
+
+def put_texts(draft: Draft, _reception: Reception) -> None:
+    """Event data and context as JSON: no object deeper than 32 levels, no NUL character anywhere, no number that is none elsewhere."""
+    draft.event_json = render(draft.event_data, "event_data")
+    draft.context_json = render(draft.context, "context")
     if draft.user_properties is not None:
-        check_value(draft.user_properties, "user_properties")
-
-
-def is_plain(text: bytes, hints: int) -> bool:
-    """Whether the JSON of an event is too flat to be nested too deeply and holds no escaped NUL and no long number.
-
-    True for nearly every event, and then nothing needs to be looked through. `hints`: as domain/personal_data.py has them.
-    """
-    return (
-        text.count(b"{") + text.count(b"[") <= DEEPEST
-        and b"\\u0000" not in text
-        and not (hints & DIGITS and _has_long_number(text))
-    )
+        draft.properties_json = render(draft.user_properties, "user_properties")
