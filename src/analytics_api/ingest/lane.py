@@ -15,6 +15,7 @@ from analytics_api.store.engine import Database
 from analytics_api.store.failures import AWAY, BAD_DATA, TRY_AGAIN
 from analytics_api.store.groups import CommitUnknown, Stored, ensure_partitions, write_group
 from analytics_api.store.partitions import Partitions
+from analytics_api.store.quick_times import quicken_times
 from analytics_api.telemetry import write_group_events, write_group_seconds
 
 logger = logging.getLogger(__name__)
@@ -100,6 +101,7 @@ class Lane:
     async def _connected(self) -> asyncpg.Connection:
         if self._connection is None or self._connection.is_closed():
             self._connection = await self._database.connect()
+            await quicken_times(self._connection)
             await self._partitions.load(self._connection)
         return self._connection
 
