@@ -47,6 +47,23 @@ async def count(dsn: str) -> int:
     return int(rows)
 
 
+async def lag_seconds(dsn: str, reader: str) -> float:
+    """Age of the oldest event that a reader of the default project has not read."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        age = await connection.fetchval(
+            """
+            SELECT extract(epoch FROM now() - received_at) FROM events
+            WHERE project_id = 1 AND seq > (SELECT position FROM readers WHERE project_id = 1 AND name = $1)
+            ORDER BY seq LIMIT 1
+            """,
+            reader,
+        )
+    finally:
+        await connection.close()
+    return float(age or 0)
+
+
 def free_port() -> int:
     """A port on loopback that nobody listens on."""
     with socket.socket() as probe:

@@ -12,7 +12,6 @@ import threading
 import time
 from dataclasses import dataclass
 
-import asyncpg
 import psutil
 
 from benchmarks import bare, realistic
@@ -61,23 +60,6 @@ def stream(bench: Bench, events: int, rate: float) -> float:
     return float(figures["seconds"])
 
 
-async def lag_seconds(dsn: str, reader: str) -> float:
-    """Age of the oldest event that a reader of the default project has not read."""
-    connection = await asyncpg.connect(dsn)
-    try:
-        age = await connection.fetchval(
-            """
-            SELECT extract(epoch FROM now() - received_at) FROM events
-            WHERE project_id = 1 AND seq > (SELECT position FROM readers WHERE project_id = 1 AND name = $1)
-            ORDER BY seq LIMIT 1
-            """,
-            reader,
-        )
-    finally:
-        await connection.close()
-    return float(age or 0)
-
-
 def sustain(minutes: float, share: float) -> None:
     """A quarter of COPY's speed, with rollups and sandbox: rate, lag of the rollups and memory, minute by minute."""
     with running(["serve", "--with-worker"]) as bench:
@@ -96,9 +78,9 @@ def sustain(minutes: float, share: float) -> None:
             memories.append(bench.server.memory_info().rss / 2**20)
             if (passed := int(time.monotonic() - began) // 60) > told:
                 told = passed
-                print(f"  after {told} min: rollups {asyncio.run(lag_seconds(bench.dsn, 'rollups')):.1f} s behind, "
+                print(f"  after {told} min: rollups {asyncio.run(bare.lag_seconds(bench.dsn, 'rollups')):.1f} s behind, "
                       f"web process {memories[-1]:.0f} MB, load {os.getloadavg()[0]:.1f}", flush=True)  # fmt: skip
-        lag, used = asyncio.run(lag_seconds(bench.dsn, "rollups")), Cpu.now(bench)
+        lag, used = asyncio.run(bare.lag_seconds(bench.dsn, "rollups")), Cpu.now(bench)
         if bench.stored() - before != events:
             raise SystemExit("an acknowledged event is missing")
         per_event = 1e6 / events
@@ -114,12 +96,10 @@ def grow(millions: int) -> None:
         costs: list[float] = []
         for million in range(1, millions + 1):
             stream(bench, million * 1_000_000 - bench.stored() - WINDOW, 0)
-            while asyncio.run(lag_seconds(bench.dsn, "rollups")) > 1:
-                time.sleep(1)
+            bench.settle()
             began = Cpu.now(bench)
             seconds = stream(bench, WINDOW, 0)
-            while asyncio.run(lag_seconds(bench.dsn, "rollups")) > 1:
-                time.sleep(0.2)
+            bench.settle()
             ended = Cpu.now(bench)
             server, postgres = (
                 (ended.server - began.server) / WINDOW * 1e6,

@@ -47,9 +47,7 @@ def check_alias(draft: Draft, reception: Reception) -> None:
     value = draft.event_data[field]
     if isinstance(value, bool) or not isinstance(value, str | int) or len(str(value)) > LONGEST_ID:
         raise Rejected(f"event_data.{field} is no id: send text of up to {LONGEST_ID} characters")
-    says_its_user = (
-        kind == ALIAS and draft.anonymous_id is not None and field != "from_anonymous_id"
-    )
+    says_its_user = kind == ALIAS and draft.anonymous_id is not None and field != "from_anonymous_id"
     if draft.user_id is None and not says_its_user:
         raise Rejected("user_id is missing: it names the known person that the other id joins")
     if reception.trusted:

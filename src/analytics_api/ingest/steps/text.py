@@ -81,9 +81,7 @@ def render(value: dict[str, Any], field: str) -> bytes:
         check_value(value, field)
         return msgspec.json.encode(value)
     # Nearly always too flat to be nested too deeply, and without an escaped NUL: then nothing needs to be looked through.
-    if text.count(b"{") + text.count(b"[") > DEEPEST or (
-        _BACKSLASH in text and text.find(b"\\u0000") >= 0
-    ):
+    if text.count(b"{") + text.count(b"[") > DEEPEST or (_BACKSLASH in text and text.find(b"\\u0000") >= 0):
         check_value(value, field)
     return text
 
