@@ -74,6 +74,15 @@ async def test_duplicates_inside_one_group(database: Database, project: Project)
     assert await write_events(database, [event, event, make_event(project)]) == [True, False, True]
 
 
+@pytest.mark.parametrize("size", [2, 150])
+async def test_an_id_is_one_event_for_each_person(database: Database, project: Project, size: int) -> None:
+    events = [
+        make_event(project, event_id="shared", user_id=f"person-{number % (size // 2)}")
+        for number in range(size)
+    ]
+    assert await write_events(database, events) == [number < size // 2 for number in range(size)]
+
+
 async def test_two_connections_writing_the_same_events_store_each_once(
     database: Database, project: Project
 ) -> None:

@@ -14,7 +14,7 @@ from analytics_api.domain.project import Project
 from analytics_api.ingest.draft import Reception, Rejected
 from analytics_api.ingest.formats import FORMATS, FieldMap
 from analytics_api.ingest.payloads import EventPayload
-from analytics_api.ingest.pipeline import draft_payload, run_steps
+from analytics_api.ingest.pipeline import make_draft, run_steps
 
 PROJECT = Project(1, "p", "P", UUID("6d1b6c7e-8f0a-4b52-9a55-0d3f5f7f2c11"), ZoneInfo("UTC"), "EUR", 1)
 RECEPTION = Reception(PROJECT, True, datetime(2026, 3, 10, tzinfo=UTC), timedelta(), None, keep_pii=False)
@@ -40,4 +40,4 @@ def one(format_name: str, line: dict[str, Any] | str, mapping: FieldMap | None =
 
 def stored(payload: EventPayload) -> NewEvent:
     """What the pipeline makes of a line."""
-    return run_steps(draft_payload(payload, 1, 100), RECEPTION)
+    return run_steps(make_draft(payload, 1, 100), RECEPTION)

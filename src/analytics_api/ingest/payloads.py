@@ -118,9 +118,10 @@ def parse_body(body: bytes, content_type: str | None, most: int = 5_000) -> Body
 
     Raises BadRequest when it is no event, no array and no envelope, and PayloadTooLarge when it has more.
     """
-    values = body.count(b",") + body.count(b"\n")
-    if values > max(LEAST_VALUES, VALUES_PER_EVENT * most):
-        raise PayloadTooLarge(f"The body has {values} values, more than can be read at once: split it.")
+    if len(body) > LEAST_VALUES:
+        values = body.count(b",") + body.count(b"\n")
+        if values > max(LEAST_VALUES, VALUES_PER_EVENT * most):
+            raise PayloadTooLarge(f"The body has {values} values, more than can be read at once: split it.")
     found = _split(body, content_type)
     if len(found.events) > most:
         raise PayloadTooLarge(f"The batch has {len(found.events)} events; the limit is {most}: split it.")
