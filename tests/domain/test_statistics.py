@@ -24,6 +24,8 @@ def test_the_share_lies_inside(sample: tuple[int, int]) -> None:
     low, high = wilson_interval(successes, trials)
     assert 0 <= low <= successes / trials + 1e-12
     assert successes / trials - 1e-12 <= high <= 1
+    assert (low == 0) == (successes == 0)
+    assert (high == 1) == (successes == trials)
 
 
 @pytest.mark.parametrize(("successes", "trials"), [(0, 0), (3, 2), (-1, 5)])

@@ -106,7 +106,14 @@ async def test_any_journeys_through_any_history(api: Api, database: Database, se
 
 
 def check_flow(asked: dict[str, Any], answer: dict[str, Any]) -> None:
-    """What comes into a node goes out of it."""
+    """What comes into a node goes out of it, and what links and paths say of their nodes is so."""
+    for link in answer["links"]:
+        source, target = (answer["nodes"][link[name]] for name in ("source", "target"))
+        assert (link["source_kind"], link["source_value"]) == (source["kind"], source["value"])
+        assert (link["target_kind"], link["target_value"]) == (target["kind"], target["value"])
+        assert source["level"] + 1 == target["level"] == link["level"]
+    for path in answer["paths"]:
+        assert path["values"] == [answer["nodes"][number]["value"] for number in path["nodes"]]
     for number, node in enumerate(answer["nodes"]):
         into = sum(link["count"] for link in answer["links"] if link["target"] == number)
         out = sum(link["count"] for link in answer["links"] if link["source"] == number)

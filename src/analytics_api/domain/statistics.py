@@ -22,7 +22,10 @@ def wilson_interval(successes: float, trials: float) -> tuple[float, float]:
     centre = share + square / (2 * trials)
     spread = _Z_95 * sqrt(share * (1 - share) / trials + square / (4 * trials**2))
     scale = 1 + square / trials
-    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
+    # At the ends it is exactly 0 and 1, but for rounding.
+    low = (centre - spread) / scale if successes > 0 else 0.0
+    high = (centre + spread) / scale if successes < trials else 1.0
+    return max(0.0, low), min(1.0, high)
 
 
 @dataclass(frozen=True, slots=True)

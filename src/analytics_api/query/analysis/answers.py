@@ -178,18 +178,24 @@ class JourneyNode(BaseModel):
 
 
 class JourneyLink(BaseModel):
-    """Journeys from one node to another; both are places in `nodes`."""
+    """Journeys from one node to another; both are places in `nodes`, and told by what they are."""
 
     source: int
     target: int
+    level: int = Field(description="Of the node to which it leads.")
+    source_kind: str
+    source_value: str | None
+    target_kind: str
+    target_value: str | None
     count: int
 
 
 class JourneyPath(BaseModel):
-    """Journeys along the same nodes, given as places in `nodes`."""
+    """Journeys along the same nodes, given as places in `nodes`, and by their values."""
 
     count: int
     nodes: list[int]
+    values: list[str | None] = Field(description="Null: one of all further values of its level.")
 
 
 class JourneyAnswer(Explained):

@@ -87,21 +87,32 @@ async def journey_answer(scope: Scope, question: JourneyQuestion, late_days: int
         "persons": len(persons),
         "nodes": nodes,
         "links": [
-            {
-                "source": numbers[link.level, link.source],
-                "target": numbers[link.level + 1, link.target],
-                "count": link.count,
-            }
+            _link(nodes, numbers[link.level, link.source], numbers[link.level + 1, link.target], link.count)
             for link in await worked_out(links, levels)
         ],
         "paths": [
-            {
-                "count": count,
-                "nodes": [numbers[level, label] for level, label in enumerate(path) if label != END],
-            }
+            _path(nodes, [numbers[level, label] for level, label in enumerate(path) if label != END], count)
             for path, count in await worked_out(top_paths, levels, question.paths)
         ],
     }
+
+
+def _link(nodes: list[dict[str, Any]], source: int, target: int, count: int) -> dict[str, Any]:
+    """With what its ends are: as a row of a table it is read without `nodes`."""
+    return {
+        "source": source,
+        "target": target,
+        "level": nodes[target]["level"],
+        "source_kind": nodes[source]["kind"],
+        "source_value": nodes[source]["value"],
+        "target_kind": nodes[target]["kind"],
+        "target_value": nodes[target]["value"],
+        "count": count,
+    }
+
+
+def _path(nodes: list[dict[str, Any]], places: list[int], count: int) -> dict[str, Any]:
+    return {"count": count, "nodes": places, "values": [nodes[place]["value"] for place in places]}
 
 
 def _nodes(

@@ -122,8 +122,8 @@ def _table(rows: list[Any], of_none: list[str]) -> Table:
 
 def _tabulated(rows: list[dict[str, Any]], of_none: list[str]) -> Table:
     found = dict.fromkeys(name for row in rows for name in row)
-    # An object that is null in some rows has the columns of its fields in others.
-    objects = {name[:place] for name in found for place, sign in enumerate(name) if sign == "."}
+    # An object that is null in some rows has the columns of its fields in others, or could have.
+    objects = {name[:place] for name in (*found, *of_none) for place, sign in enumerate(name) if sign == "."}
     nothing = {name for name in objects & found.keys() if all(row.get(name) is None for row in rows)}
     return Table(
         [name for name in found if name not in nothing] or of_none,

@@ -1,4 +1,4 @@
-/* Made by make web-types from api/openapi.json, sha256 0db670fa7144240e6e7c769550882203729186b3db029f1afb2b0f44ce46d869 */
+/* Made by make web-types from api/openapi.json, sha256 b394b121edd22f8476114648dcbd2eb2e10ddb0df0b73a8dec77df5b9014114f */
 
 export interface paths {
     "/alerts": {
@@ -4033,8 +4033,13 @@ export interface components {
         };
         JourneyLink: {
             count: number;
+            level: number;
             source: number;
+            source_kind: string;
+            source_value: string | null;
             target: number;
+            target_kind: string;
+            target_value: string | null;
         };
         JourneyNode: {
             count: number;
@@ -4045,6 +4050,7 @@ export interface components {
         JourneyPath: {
             count: number;
             nodes: number[];
+            values: (string | null)[];
         };
         JourneyQuestion: {
             anchor: components["schemas"]["Happening"];
