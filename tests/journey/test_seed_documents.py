@@ -210,7 +210,7 @@ async def test_the_usage_of_mixbot(server: Served) -> None:
     assert list(uptime) == ["numerator", "denominator", "value"]
     seconds = {"average": 3, "p50": 3, "p95": 3, "p99": 3}
     assert answer == {
-        "users": {"active": 2, "new": 2, "returning": 0, "returning_rate": 0.0},
+        "users": {"active": 2, "new": 2, "returning": 0, "returning_rate": 0.0, "came_back": 0},
         "sessions": 2,
         "uploads": {
             **uploaded(2, 2, 45_000_000, 40_000_000),
