@@ -33,10 +33,9 @@ logger = logging.getLogger(__name__)
 READER = "rollups"
 LEASE = timedelta(seconds=30)
 CHUNK = 20_000
+"""Sequence numbers per transaction: about half a second of work, so that a lease is never outlived."""
 TELL_SECONDS = 0.25
 """Live listeners are told at most so often that events were counted."""
-"""Sequence numbers per transaction: about half a second of work, so that a lease is never outlived."""
-
 
 MOST_SET_ASIDE = 100
 """Bad events in one run. More are no accident of data but a fault of ours: then nothing may move."""
