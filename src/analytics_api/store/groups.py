@@ -189,6 +189,8 @@ async def _write(
     if fresh:
         await connection.copy_records_to_table("events", records=map(_record, fresh), columns=_COLUMNS)
         await _note_group(connection, partitions, fresh, after_seq)
+    if not kept_out:
+        return [*stored]
     outcomes = iter(stored)
     return [None if event.person_id in kept_out else next(outcomes) for event in events]
 
