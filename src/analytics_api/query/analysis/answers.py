@@ -42,6 +42,9 @@ class Explained(BaseModel):
     include_bots: bool
     filters: str = Field(description="In words; empty without any.")
     people: str = Field(description="Whose events alone are looked at, in words; empty: everybody's.")
+    unknown_events: list[str] = Field(
+        description="Event types of the question that the project has never had: perhaps they are written otherwise."
+    )
     source: str = Field(description="events, or rollups.")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, Self, TypeVar
@@ -29,7 +29,7 @@ from analytics_api.domain.statistics import CONFIDENCE, wilson_interval
 from analytics_api.errors import Forbidden, NotFound, Unprocessable
 from analytics_api.query.metrics import EARLIEST, FigureRules, as_utc, wanted_zone
 from analytics_api.store.analysis.membership import Behaving, Listed
-from analytics_api.store.analysis.scope import Kind, People, Scope, check, find_position
+from analytics_api.store.analysis.scope import Kind, People, Scope, check, find_position, never_counted
 from analytics_api.store.cohorts import find_cohort
 from analytics_api.store.engine import Database
 from analytics_api.store.metrics.days import rollup_lag
@@ -240,7 +240,21 @@ async def worked_out(work: Callable[..., Answer], *arguments: Any) -> Answer:
         return await asyncio.to_thread(work, *arguments)
 
 
-async def explained(scope: Scope, definition: str, first: date, last: date, late_days: int) -> dict[str, Any]:
+def _event_types(asked: Any) -> Iterator[str]:
+    """The types of events that a question names, but for those of kept cohorts and in filters."""
+    if isinstance(asked, Happening) and asked.event is not None:
+        yield asked.event
+    if isinstance(asked, Question) and asked.people is not None:
+        yield from filter(None, (rule.event_type for rule in parse_behaviour(asked.people).did))
+    for inner in (
+        dict(asked).values() if isinstance(asked, Asked) else asked if isinstance(asked, list) else ()
+    ):
+        yield from _event_types(inner)
+
+
+async def explained(
+    scope: Scope, question: Question, definition: str, first: date, last: date, late_days: int
+) -> dict[str, Any]:
     """What every answer says of itself. The state is that of the last day."""
     lag = await rollup_lag(scope.connection, scope.project.id)
     behind = 0.0 if lag.since is None else max(0.0, (scope.as_of - lag.since).total_seconds())
@@ -255,6 +269,9 @@ async def explained(scope: Scope, definition: str, first: date, last: date, late
         "include_bots": scope.include_bots,
         "filters": in_words(scope.filters),
         "people": " and ".join(people.in_words() for people in scope.people),
+        "unknown_events": await never_counted(
+            scope.connection, scope.project, sorted({*_event_types(question)})
+        ),
         "source": "events",
     }
 

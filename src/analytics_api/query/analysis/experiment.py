@@ -62,7 +62,7 @@ async def experiment_answer(scope: Scope, question: ExperimentQuestion, late_day
     groups = await _groups(scope, question, first, last)
     control = _control(question, groups)
     definition = DEFINITION.format(variant=question.variant, exposure=question.exposure.words())
-    answer = await explained(scope, definition, first, last, late_days)
+    answer = await explained(scope, question, definition, first, last, late_days)
     sizes = np.bincount(groups.variant, minlength=len(groups.names)).tolist()
     metrics = [
         await worked_out(_metric, scope, asked, groups, number, control)

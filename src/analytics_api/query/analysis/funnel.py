@@ -125,7 +125,7 @@ async def funnel_answer(scope: Scope, question: FunnelQuestion, late_days: int) 
         attempt="" if question.unit is Unit.TOTALS else _ATTEMPTS[question.attempt],
     ).rstrip()
     final_after = late_days + question.window_seconds * SECOND // DAY
-    answer = await explained(scope, definition, first, last, final_after)
+    answer = await explained(scope, question, definition, first, last, final_after)
     answer["window"]["seconds"] = question.window_seconds
     answer |= {"unit": question.unit, "order": question.order, "attempt": question.attempt}
     answer["steps"] = _steps(question, steps)

@@ -74,7 +74,7 @@ async def journey_answer(scope: Scope, question: JourneyQuestion, late_days: int
         node=question.node,
         collapsed=", equal ones in a row as one" if question.collapse else "",
     )
-    answer = await explained(scope, definition, first, last, late_days)
+    answer = await explained(scope, question, definition, first, last, late_days)
     answer["window"]["seconds"] = question.window_seconds
     nodes, numbers = await worked_out(_nodes, levels, named)
     persons = await worked_out(distinct, found.stream.person[found.journeys.starts])

@@ -76,7 +76,7 @@ async def lifecycle_answer(scope: Scope, question: LifecycleQuestion, late_days:
     }
     words = {Period.DAILY: "day", Period.WEEKLY: "week", Period.MONTHLY: "month"}[question.period]
     definition = _DEFINITION.format(what=question.activity.words(), period=words)
-    answer = await explained(scope, definition, found.buckets[0], found.last, late_days)
+    answer = await explained(scope, question, definition, found.buckets[0], found.last, late_days)
     if in_rollups(scope, question.activity.kind()):
         answer["source"] = "rollups"
     points = []

@@ -146,7 +146,7 @@ async def retention_answer(scope: Scope, question: RetentionQuestion, late_days:
     first, last = whole_buckets(scope, question)
     found = await run_retention(scope, question, first, last)
     cells = await worked_out(matrix, found.births, len(found.cohorts), found.returns, found.columns)
-    answer = await explained(scope, _definition(question), first, last, late_days)
+    answer = await explained(scope, question, _definition(question), first, last, late_days)
     if in_rollups(scope, question.returning.kind()) and question.clock == "calendar":
         answer["source"] = "rollups"
     names = ("mode", "criterion", "clock", "period")

@@ -62,7 +62,7 @@ async def trend_answer(scope: Scope, question: TrendQuestion, late_days: int) ->
     if question.formula is not None:
         formula = Formula.parse(question.formula, LETTERS[: len(series)])
     answer = await explained(
-        scope, DEFINITION.format(period=question.period), begin, min(end, scope.today), late_days
+        scope, question, DEFINITION.format(period=question.period), begin, min(end, scope.today), late_days
     )
     writer = _Writer(scope, late_days, split, chart, before)
     return {

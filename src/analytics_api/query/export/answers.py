@@ -22,6 +22,7 @@ MAIN_TABLES = {
     "funnel": ("steps",),
     "retention": ("cohorts.cells",),
     "journeys": ("links",),
+    "lifecycle": ("points",),
     "experiment": ("metrics.results",),
 }
 """The lists of analyses that are meant when no other is asked for."""

@@ -95,6 +95,22 @@ async def find_position(connection: AsyncConnection, project: Project) -> tuple[
     return int(row.position), row.sealed
 
 
+async def never_counted(connection: AsyncConnection, project: Project, types: Sequence[str]) -> list[str]:
+    """Those of some event types of which no event of the project has ever been counted."""
+    if not types:
+        return []
+    rows = await fetch(
+        connection,
+        """
+        SELECT type FROM unnest(CAST(:types AS text[])) WITH ORDINALITY AS asked (type, place)
+        WHERE NOT EXISTS (SELECT 1 FROM event_days d WHERE d.project_id = :project AND d.event_type = asked.type)
+        ORDER BY place
+        """,
+        {"project": project.id, "types": list(types)},
+    )
+    return [row.type for row in rows]
+
+
 @dataclass(slots=True)
 class Statement:
     """The FROM and WHERE of one statement over events `e`, their canonical person and, if need be, the person `p`."""

@@ -1,4 +1,4 @@
-/* Made by make web-types from api/openapi.json, sha256 b394b121edd22f8476114648dcbd2eb2e10ddb0df0b73a8dec77df5b9014114f */
+/* Made by make web-types from api/openapi.json, sha256 c6a4a96afee14ae64fdef960da4adcb40627fec412eb573a2d2fa9dd083ebcaf */
 
 export interface paths {
     "/alerts": {
@@ -3783,6 +3783,7 @@ export interface components {
             sample_ratio: components["schemas"]["SampleRatio"] | null;
             source: string;
             state: string;
+            unknown_events: string[];
             variant: string;
             variants: components["schemas"]["VariantSize"][];
             window: components["schemas"]["AskedWindow"];
@@ -3850,6 +3851,7 @@ export interface components {
             state: string;
             steps: components["schemas"]["FunnelStep"][];
             unit: string;
+            unknown_events: string[];
             window: components["schemas"]["AskedWindow"];
             zone: string;
         };
@@ -4028,6 +4030,7 @@ export interface components {
             source: string;
             state: string;
             unit: string;
+            unknown_events: string[];
             window: components["schemas"]["AskedWindow"];
             zone: string;
         };
@@ -4530,6 +4533,7 @@ export interface components {
             period: string;
             source: string;
             state: string;
+            unknown_events: string[];
             window: components["schemas"]["AskedWindow"];
             zone: string;
         };
@@ -4850,6 +4854,7 @@ export interface components {
             series: components["schemas"]["TrendSeries"][];
             source: string;
             state: string;
+            unknown_events: string[];
             window: components["schemas"]["AskedWindow"];
             zone: string;
         };
