@@ -36,7 +36,8 @@ _FILL = f"""
            CASE WHEN has_person THEN user_properties END,
            revenue, currency, occurred_at, (occurred_at AT TIME ZONE $2)::date, is_bot,
            {active("$3")}, trusted,
-           CASE WHEN has_person AND NOT is_bot THEN context -> 'source' END
+           -- A move inside the site is no touch.
+           CASE WHEN has_person AND NOT is_bot AND context -> 'source' ->> 'channel' <> 'internal' THEN context -> 'source' END
     FROM events
     WHERE project_id = $1
 """

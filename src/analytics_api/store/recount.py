@@ -19,7 +19,7 @@ from analytics_api.store.identity import Regrouping, sent_ids
 from analytics_api.store.metrics.days import SPLIT, SPLIT_OF_CUSTOMERS
 from analytics_api.store.moving import count_last_active, mark_customers, move_persons
 from analytics_api.store.properties import People, load_properties, roll_up_properties, write_properties
-from analytics_api.store.rollups import FIRST_TOUCH, PERSON_DAYS, PERSON_FIRSTS, PERSONS
+from analytics_api.store.rollups import PERSON_DAYS, PERSON_FIRSTS, PERSONS
 from analytics_api.store.sessions import roll_up_sessions
 
 _SEALED = "IN (SELECT day FROM project_days WHERE project_id = $1 AND state = 'sealed')"
@@ -112,7 +112,7 @@ async def count_again(
 
     await fill_with_persons(connection, project, list(members), upto)
     await apply_merges(connection, project)
-    for rollup in (PERSON_DAYS, PERSONS, PERSON_FIRSTS, FIRST_TOUCH):
+    for rollup in (PERSON_DAYS, PERSONS, PERSON_FIRSTS):
         await connection.execute(rollup.sql, project.id)
     await connection.execute(_FIRST_PAYMENTS, project.id, list(members))
     await roll_up_properties(connection)

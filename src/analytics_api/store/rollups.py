@@ -1,6 +1,10 @@
 """The rollups behind the figures, as data: each is one statement over the chunk of the log that a reader is at.
 
 Additive rollups add what the chunk holds; that is exact because the reader's position moves in the same transaction.
+
+Rows are looked up once, by the index whatever the statistics say (LATERAL with OFFSET 0, which the planner leaves alone), and
+changed by their place (`ctid`). A row that somebody else has changed since the snapshot is then a failure to serialise, not a change
+lost: all callers are at `repeatable_read`. Two who count the same events meet at `event_days`, before anything is inserted.
 """
 
 from __future__ import annotations
@@ -86,50 +90,70 @@ PERSONS = Rollup(
     "persons, last_active_days",
     "extremes",
     """
-    WITH seen AS MATERIALIZED (
+    WITH seen AS (
         SELECT person_id, min(user_id) FILTER (WHERE sent_id = person_id) AS user_id, min(anonymous_id) AS anonymous_id,
                min(occurred_at) AS first_seen_at, max(occurred_at) AS last_seen_at,
                min(day) FILTER (WHERE NOT is_bot) AS first_day, min(day) AS first_day_with_bots,
                max(day) FILTER (WHERE active AND NOT is_bot) AS last_active_day,
                max(day) FILTER (WHERE active) AS last_active_day_with_bots,
                min(occurred_at) FILTER (WHERE event_type = 'signup_completed' AND NOT is_bot) AS first_signup_at,
-               min(day) FILTER (WHERE event_type = 'signup_completed' AND NOT is_bot) AS first_signup_day
+               min(day) FILTER (WHERE event_type = 'signup_completed' AND NOT is_bot) AS first_signup_day,
+               min(occurred_at) FILTER (WHERE source IS NOT NULL) AS first_touch_at
         FROM chunk WHERE has_person GROUP BY person_id
-    ), before AS MATERIALIZED (
-        SELECT person_id, p.last_active_day AS old_day, p.last_active_day_with_bots AS old_day_with_bots
-        FROM seen JOIN persons p USING (person_id)
-    ), written AS (
-        INSERT INTO persons AS known (person_id, project_id, user_id, anonymous_id, first_seen_at, last_seen_at,
+    ), met AS MATERIALIZED (
+        SELECT seen.*, known.ctid AS place, known.last_active_day AS old_day, known.last_active_day_with_bots AS old_day_with_bots,
+               coalesce(seen.first_touch_at <= known.first_touch_at, seen.first_touch_at IS NOT NULL) AS touched,
+               known.first_touch_at AS old_touch_at, known.first_touch_seq AS old_touch_seq
+        FROM seen LEFT JOIN LATERAL (
+            SELECT p.ctid, p.* FROM persons p WHERE p.person_id = seen.person_id OFFSET 0) AS known ON true
+    ), touch AS MATERIALIZED (
+        -- Ties in time go by place in the log.
+        SELECT DISTINCT ON (person_id) person_id, source, occurred_at, seq,
+               (occurred_at, seq) < (old_touch_at, old_touch_seq) IS NOT FALSE AS is_first
+        FROM chunk JOIN met USING (person_id)
+        WHERE touched AND chunk.source IS NOT NULL AND chunk.occurred_at = met.first_touch_at
+        ORDER BY person_id, seq
+    ), change AS MATERIALIZED (
+        -- Joined here, once, where both are known to be many: row by row it would take minutes.
+        SELECT met.*, source, touch.occurred_at AS touch_at, touch.seq AS touch_seq, is_first
+        FROM met LEFT JOIN touch USING (person_id)
+    ), changed AS (
+        UPDATE persons known SET
+            user_id = coalesce(known.user_id, change.user_id),
+            anonymous_id = least(known.anonymous_id, change.anonymous_id),
+            first_seen_at = least(known.first_seen_at, change.first_seen_at),
+            last_seen_at = greatest(known.last_seen_at, change.last_seen_at),
+            first_day = least(known.first_day, change.first_day),
+            first_day_with_bots = least(known.first_day_with_bots, change.first_day_with_bots),
+            last_active_day = greatest(known.last_active_day, change.last_active_day),
+            last_active_day_with_bots = greatest(known.last_active_day_with_bots, change.last_active_day_with_bots),
+            first_signup_at = least(known.first_signup_at, change.first_signup_at),
+            first_signup_day = least(known.first_signup_day, change.first_signup_day),
+            first_touch = CASE WHEN is_first THEN source ELSE known.first_touch END,
+            first_touch_at = CASE WHEN is_first THEN touch_at ELSE known.first_touch_at END,
+            first_touch_seq = CASE WHEN is_first THEN touch_seq ELSE known.first_touch_seq END
+        FROM change WHERE known.ctid = place
+    ), added AS (
+        INSERT INTO persons (person_id, project_id, user_id, anonymous_id, first_seen_at, last_seen_at,
             first_day, first_day_with_bots, last_active_day, last_active_day_with_bots, first_signup_at,
-            first_signup_day)
+            first_signup_day, first_touch, first_touch_at, first_touch_seq)
         SELECT person_id, $1, user_id, anonymous_id, first_seen_at, last_seen_at, first_day, first_day_with_bots,
-               last_active_day, last_active_day_with_bots, first_signup_at, first_signup_day
-        FROM seen ORDER BY person_id
-        ON CONFLICT (person_id) DO UPDATE SET
-            user_id = coalesce(known.user_id, excluded.user_id),
-            anonymous_id = least(known.anonymous_id, excluded.anonymous_id),
-            first_seen_at = least(known.first_seen_at, excluded.first_seen_at),
-            last_seen_at = greatest(known.last_seen_at, excluded.last_seen_at),
-            first_day = least(known.first_day, excluded.first_day),
-            first_day_with_bots = least(known.first_day_with_bots, excluded.first_day_with_bots),
-            last_active_day = greatest(known.last_active_day, excluded.last_active_day),
-            last_active_day_with_bots = greatest(known.last_active_day_with_bots, excluded.last_active_day_with_bots),
-            first_signup_at = least(known.first_signup_at, excluded.first_signup_at),
-            first_signup_day = least(known.first_signup_day, excluded.first_signup_day)
+               last_active_day, last_active_day_with_bots, first_signup_at, first_signup_day, source, touch_at, touch_seq
+        FROM change WHERE place IS NULL ORDER BY person_id
+    ), moving AS MATERIALIZED (
+        SELECT last_active_day, old_day, last_active_day_with_bots, old_day_with_bots FROM met
+        WHERE last_active_day > coalesce(old_day, '-infinity')
+           OR last_active_day_with_bots > coalesce(old_day_with_bots, '-infinity')
     ), moved AS (
-        SELECT last_active_day AS day, 1 AS persons, 0 AS persons_with_bots
-        FROM seen LEFT JOIN before USING (person_id)
-        WHERE last_active_day IS NOT NULL AND (old_day IS NULL OR last_active_day > old_day)
+        SELECT last_active_day AS day, 1 AS persons, 0 AS persons_with_bots FROM moving
+        WHERE last_active_day > coalesce(old_day, '-infinity')
         UNION ALL
-        SELECT old_day, -1, 0 FROM seen JOIN before USING (person_id) WHERE last_active_day > old_day
+        SELECT old_day, -1, 0 FROM moving WHERE last_active_day > old_day
         UNION ALL
-        SELECT last_active_day_with_bots, 0, 1
-        FROM seen LEFT JOIN before USING (person_id)
-        WHERE last_active_day_with_bots IS NOT NULL
-          AND (old_day_with_bots IS NULL OR last_active_day_with_bots > old_day_with_bots)
+        SELECT last_active_day_with_bots, 0, 1 FROM moving
+        WHERE last_active_day_with_bots > coalesce(old_day_with_bots, '-infinity')
         UNION ALL
-        SELECT old_day_with_bots, 0, -1
-        FROM seen JOIN before USING (person_id) WHERE last_active_day_with_bots > old_day_with_bots
+        SELECT old_day_with_bots, 0, -1 FROM moving WHERE last_active_day_with_bots > old_day_with_bots
     )
     INSERT INTO last_active_days AS total (project_id, day, persons, persons_with_bots)
     SELECT $1, day, sum(persons), sum(persons_with_bots) FROM moved GROUP BY day ORDER BY day
@@ -159,22 +183,6 @@ PERSON_FIRSTS = Rollup(
     ON CONFLICT (person_id, event_type) DO UPDATE SET
         first_at = least(known.first_at, excluded.first_at),
         first_at_with_bots = least(known.first_at_with_bots, excluded.first_at_with_bots)
-    """,
-)
-
-FIRST_TOUCH = Rollup(
-    # Comes after `persons`, which makes the rows. A move inside the site is no touch; ties in time go by place in the log.
-    "persons.first_touch",
-    "extremes",
-    """
-    UPDATE persons SET first_touch = touch.source, first_touch_at = touch.occurred_at, first_touch_seq = touch.seq
-    FROM (
-        SELECT DISTINCT ON (person_id) person_id, source, occurred_at, seq FROM chunk
-        WHERE source ->> 'channel' <> 'internal' ORDER BY person_id, occurred_at, seq
-    ) AS touch
-    WHERE persons.person_id = touch.person_id AND persons.project_id = $1
-      AND (persons.first_touch_at IS NULL
-           OR (touch.occurred_at, touch.seq) < (persons.first_touch_at, persons.first_touch_seq))
     """,
 )
 
@@ -240,7 +248,7 @@ PAYMENTS = Rollup(
     ("currency",),
 )
 
-ROLLUPS = (DIRTY_DAYS, EVENT_DAYS, PERSON_DAYS, PERSONS, PERSON_FIRSTS, FIRST_TOUCH, PAYMENTS)
+ROLLUPS = (DIRTY_DAYS, EVENT_DAYS, PERSON_DAYS, PERSONS, PERSON_FIRSTS, PAYMENTS)
 
 
 async def mark_dirty(
