@@ -76,13 +76,16 @@ PERSON_DAYS = Rollup(
     "person_days",
     "additive",
     """
-    INSERT INTO person_days AS known (person_id, day, project_id, active, active_with_bots, events)
-    SELECT person_id, day, $1, bool_or(active AND NOT is_bot), bool_or(active), count(*)
-    FROM chunk WHERE has_person GROUP BY person_id, day ORDER BY person_id, day
-    ON CONFLICT (person_id, day) DO UPDATE SET
-        active = known.active OR excluded.active,
-        active_with_bots = known.active_with_bots OR excluded.active_with_bots,
-        events = known.events + excluded.events
+    MERGE INTO person_days AS known USING (
+        SELECT person_id, day, bool_or(active AND NOT is_bot) AS active, bool_or(active) AS active_with_bots, count(*) AS events
+        FROM chunk WHERE has_person GROUP BY person_id, day ORDER BY person_id, day
+    ) AS seen ON known.person_id = seen.person_id AND known.day = seen.day
+    WHEN MATCHED THEN UPDATE SET
+        active = known.active OR seen.active,
+        active_with_bots = known.active_with_bots OR seen.active_with_bots,
+        events = known.events + seen.events
+    WHEN NOT MATCHED THEN INSERT (person_id, day, project_id, active, active_with_bots, events)
+    VALUES (seen.person_id, seen.day, $1, seen.active, seen.active_with_bots, seen.events)
     """,
 )
 
@@ -170,19 +173,22 @@ PERSON_FIRSTS = Rollup(
     WITH seen AS (
         SELECT person_id, event_type, min(occurred_at) FILTER (WHERE NOT is_bot) AS first_at, min(occurred_at) AS first_at_with_bots
         FROM chunk WHERE has_person GROUP BY person_id, event_type
+    ), news AS MATERIALIZED (
+        SELECT seen.*, known.place
+        FROM seen LEFT JOIN LATERAL (
+            SELECT f.ctid AS place, f.first_at, f.first_at_with_bots FROM person_firsts f
+            WHERE f.person_id = seen.person_id AND f.event_type = seen.event_type OFFSET 0
+        ) AS known ON true
+        -- Nearly everybody has done it before; then nothing is written.
+        WHERE place IS NULL OR seen.first_at_with_bots < known.first_at_with_bots
+           OR seen.first_at < coalesce(known.first_at, 'infinity')
+    ), earlier AS (
+        UPDATE person_firsts f SET first_at = least(f.first_at, news.first_at),
+            first_at_with_bots = least(f.first_at_with_bots, news.first_at_with_bots)
+        FROM news WHERE f.ctid = news.place
     )
-    INSERT INTO person_firsts AS known (person_id, event_type, project_id, first_at, first_at_with_bots)
-    SELECT seen.person_id, seen.event_type, $1, seen.first_at, seen.first_at_with_bots
-    -- LIMIT, so that each is looked up by the index whatever the statistics say.
-    FROM seen LEFT JOIN LATERAL (
-        SELECT * FROM person_firsts o WHERE o.person_id = seen.person_id AND o.event_type = seen.event_type LIMIT 1) AS old ON true
-    -- Nearly everybody has done it before; then nothing is written.
-    WHERE old.person_id IS NULL OR seen.first_at_with_bots < old.first_at_with_bots
-       OR seen.first_at < coalesce(old.first_at, 'infinity')
-    ORDER BY 1, 2
-    ON CONFLICT (person_id, event_type) DO UPDATE SET
-        first_at = least(known.first_at, excluded.first_at),
-        first_at_with_bots = least(known.first_at_with_bots, excluded.first_at_with_bots)
+    INSERT INTO person_firsts (person_id, event_type, project_id, first_at, first_at_with_bots)
+    SELECT person_id, event_type, $1, first_at, first_at_with_bots FROM news WHERE place IS NULL ORDER BY 1, 2
     """,
 )
 
