@@ -40,7 +40,7 @@ from analytics_api.store.rebuild_identity import replace_links, replace_merges
 PERSONS_PER_STEP = 1_000
 PAIRS_PER_STEP = 5_000
 PATIENCE_SECONDS = 120.0
-"""How long to wait for another process that holds the rollups; a chunk takes it half a second."""
+"""How long to wait for another process that holds the rollups; a chunk takes it a second."""
 TURN = timedelta(seconds=1)
 """After this time new events are counted before the next step."""
 POLL_SECONDS = 0.05

@@ -25,7 +25,10 @@ from analytics_api.store.subscriptions import roll_up_subscriptions
 
 
 async def prepare(connection: asyncpg.Connection) -> None:
-    """Make the temporary tables that rollups work with, once per connection."""
+    """Make the temporary tables that rollups work with, once per connection. It must not have used any before."""
+    # What a chunk of 50,000 events takes: 17 MB in its table, 13 where its persons are put together.
+    await connection.execute("SET temp_buffers = '32MB'")
+    await connection.execute("SET work_mem = '32MB'")
     await make_chunk_table(connection)
     await make_moving_table(connection)
 

@@ -17,7 +17,7 @@ from analytics_api.store.metrics.days import ROLLUP_READER
 
 LEASE = timedelta(seconds=30)
 PATIENCE_SECONDS = 120.0
-"""How long to wait for another process that holds the rollups; a chunk takes it half a second."""
+"""How long to wait for another process that holds the rollups; a chunk takes it a second."""
 POLL_SECONDS = 0.05
 
 T = TypeVar("T")
