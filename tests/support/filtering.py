@@ -130,8 +130,12 @@ def _ordered(found: Any, sign: str, limit: Any) -> bool:
 
 # Few keys and values, so that a filter often hits.
 
+_SPECIAL = ["%_", "\\", "[5]", "[]", '{"a": 5}']
 _TEXTS = st.sampled_from(
-    ["", "a", "pro", "pro plan", "5", "5.0", " 7 ", "1e2", "true", "null", "ä", "A", "0.1", "x.y", "+3", "%_"]
+    [
+        *["", "a", "pro", "pro plan", "5", "5.0", " 7 ", "1e2", "true", "null", "ä", "A", "0.1", "x.y", "+3"],
+        *_SPECIAL,
+    ]
 )
 _NUMBERS = st.sampled_from([0, 1, 5, -3, 100, 7, 2**40, 0.1, 5.0, -2.5, 1e16, 1.5e-7])
 _SCALARS = st.none() | st.booleans() | _NUMBERS | _TEXTS
