@@ -191,7 +191,9 @@ class Cluster:
         fresh.replace(path)
 
     def _configuration(self) -> str:
-        shared_buffers = min(max(memory_bytes() // 4, 128 << 20), 1 << 30) >> 20
+        # Analyses go through months of events. A page that the operating system has takes as long to be fetched and checked as to
+        # be looked at. What is not read is not taken.
+        shared_buffers = min(max(memory_bytes() // 4, 128 << 20), 4 << 30) >> 20
         options = subprocess.run(
             [binary("pg_config"), "--configure"], capture_output=True, text=True, check=True
         )
