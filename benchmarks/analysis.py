@@ -40,7 +40,13 @@ KINDS = (
 )
 """How often events of each type happen, in twentieths."""
 _STEPS = [{"event": "page_view"}, {"event": "generation_started"}, {"event": "payment_completed"}]
-_PAGE = {"event": "page_view", "filters": [{"path": "event_data.path", "op": "is", "value": "/page/1"}]}
+
+
+def _where(path: str, op: str, value: str, event: str | None = "page_view") -> dict[str, Any]:
+    return {"event": event, "filters": [{"path": path, "op": op, "value": value}]}
+
+
+_PAGE = _where("event_data.path", "is", "/page/1")
 QUESTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "funnel of rare events": ("funnel", {"steps": [{"event": "signup_completed"}, *_STEPS[1:]]}),
     "funnel, frequent first step": ("funnel", {"steps": _STEPS}),
@@ -51,6 +57,42 @@ QUESTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "  of signups": ("retention", {"columns": 30, "birth": {"event": "signup_completed"}}),
     "  of first page views": ("retention", {"columns": 30, "birth": {"event": "page_view"}}),
     "  by the own clock": ("retention", {"columns": 30, "clock": "rolling"}),
+    "  of first views of a page": ("retention", {"columns": 30, "birth": _PAGE}),
+    "  of other pages": (
+        "retention",
+        {"columns": 30, "birth": _where("event_data.path", "is_not", "/page/1")},
+    ),
+    "  of pages of a kind": (
+        "retention",
+        {"columns": 30, "birth": _where("event_data.path", "contains", "/page/1")},
+    ),
+    "  of some pages": (
+        "retention",
+        {"columns": 30, "birth": _where("event_data.path", "starts_with", "/page/12")},
+    ),
+    "  from a country": ("retention", {"columns": 30, "birth": _where("context.country", "is", "DE")}),
+    "  of anything from a country": (
+        "retention",
+        {"columns": 30, "birth": _where("context.country", "is", "DE", None)},
+    ),
+    "  of first page views, segment": (
+        "retention",
+        {
+            "columns": 30,
+            "birth": {"event": "page_view"},
+            "filters": _where("context.country", "is", "DE")["filters"],
+        },
+    ),
+    "  that come back to a page": ("retention", {"columns": 30, "birth": _PAGE, "returning": _PAGE}),
+    "  that come back to other pages": (
+        "retention",
+        dict.fromkeys(("birth", "returning"), _where("event_data.path", "is_not", "/page/1"))
+        | {"columns": 30},
+    ),
+    "lifecycle of other pages": (
+        "lifecycle",
+        {"activity": _where("event_data.path", "is_not", "/page/1"), "period": "daily"},
+    ),
     "journeys from a signup": ("journeys", {"anchor": {"event": "signup_completed"}, "unit": "person"}),
     "journeys from a page": (
         "journeys",
@@ -136,7 +178,7 @@ async def fill(database: Database, size: Size) -> None:
     await connection.close()
 
 
-async def measure(url: str, size: Size, rounds: int, filled: Path) -> None:
+async def measure(url: str, size: Size, rounds: int, filled: Path, only: str) -> None:
     """Fill unless the file says that this was done, ask everything, print."""
     database = Database(url)
     await database.open()
@@ -154,6 +196,8 @@ async def measure(url: str, size: Size, rounds: int, filled: Path) -> None:
         bare = await _count(database)
         print(f"  {'count(DISTINCT person_id) of them':<34} {bare:6.2f} s")
         for name, (path, question) in QUESTIONS.items():
+            if only not in name and only not in path:
+                continue
             found = await _ask(client, f"/analysis/{path}", question, rounds)
             if found is None:
                 print(f"  {name:<34} cut off: a statement took more than {QUERY_TIMEOUT_MS // 1000} s")
@@ -199,6 +243,9 @@ def main() -> None:
     parser.add_argument(
         "--keep", type=Path, help="a folder in which the filled database stays for the next run"
     )
+    parser.add_argument(
+        "--only", default="", help="ask those questions alone whose name or endpoint this is part of"
+    )
     given = parser.parse_args()
     with ExitStack() as stack:
         folder = given.keep or Path(
@@ -210,7 +257,7 @@ def main() -> None:
         stack.callback(server.stop)
         upgrade(url)
         size = Size(given.events, given.days, given.persons)
-        asyncio.run(measure(url, size, given.rounds, folder / "filled"))
+        asyncio.run(measure(url, size, given.rounds, folder / "filled", given.only))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from tests.query.api import Api
 from tests.support.figures import event_on, record
 
 STEPS = [{"event": "page_view"}, {"event": "login"}]
+FREE = [{"path": "event_data.plan", "op": "is_not", "value": "pro"}]
 DAYS = {"start_date": "2026-02-03", "end_date": "2026-02-20"}
 
 
@@ -31,6 +32,8 @@ DAYS = {"start_date": "2026-02-03", "end_date": "2026-02-20"}
         ("retention", {"birth": STEPS[0], "returning": STEPS[0], "mode": "recurring", "columns": 3}, {"02"}),
         # First times and days of activity are kept beside the log.
         ("retention", {"birth": STEPS[0], "columns": 3}, set()),
+        # By filters they are not; who is found a month before is looked for no further.
+        ("retention", {"birth": {**STEPS[0], "filters": FREE}, "columns": 3}, {"01", "02"}),
     ],
 )
 async def test_only_the_months_of_the_question_are_read(
@@ -55,7 +58,7 @@ async def test_only_the_months_of_the_question_are_read(
         plans.extend(row[0] for row in await raw.fetch(f"EXPLAIN {query}", *values))
         return await copy_rows(connection, select, names, parameters)
 
-    for module in ("columns", "retention", "steps"):
+    for module in ("columns", "earlier", "retention", "steps"):
         monkeypatch.setattr(f"analytics_api.store.analysis.{module}.copy_rows", explained)
     await api.post(f"/analysis/{path}", {**DAYS, **asked})
     assert {month for plan in plans for month in re.findall(r"events_20\d\d(\d\d)01_", plan)} == months

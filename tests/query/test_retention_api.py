@@ -21,6 +21,7 @@ from analytics_api.store.engine import Database
 from tests.query.api import Api
 from tests.support.events import make_event, make_project
 from tests.support.figures import LATE_DAYS, at, event_on, record
+from tests.support.filtering import meets
 from tests.support.histories import Seen, make_history, record_history
 from tests.support.retention_oracle import Retention, bucket
 
@@ -28,6 +29,16 @@ BERLIN = ZoneInfo("Europe/Berlin")
 CLOCKS_CHANGE = datetime(2026, 3, 29, 3, tzinfo=BERLIN)
 ACTIVE: dict[str, Any] = {}
 PRO = [{"path": "event_data.plan", "op": "is", "value": "pro"}]
+FILTERED: list[list[dict[str, Any]]] = [
+    PRO,
+    [{"path": "event_data.plan", "op": "is_not", "value": "pro"}],
+    [
+        {"path": "event_data.path", "op": "contains", "value": "/"},
+        {"path": "event_data.plan", "op": "exists"},
+    ],
+    [{"path": "event_data.path", "op": "is", "value": ["/a", "/b"]}],
+    [{"any_of": [{"path": "event_data.path", "op": "ends_with", "value": "b"}, *PRO]}],
+]
 
 
 def a_question(chance: random.Random) -> dict[str, Any]:
@@ -40,11 +51,15 @@ def a_question(chance: random.Random) -> dict[str, Any]:
                 ACTIVE,
                 {"event": "signup_completed"},
                 {"event": "page_view"},
-                {"event": "page_view", "filters": PRO},
+                *(
+                    {"event": kind, "filters": chance.choice(FILTERED)}
+                    for kind in ("page_view", "signup_completed")
+                ),
+                {"filters": chance.choice(FILTERED)},
             ]
         ),
         "returning": chance.choice(
-            [ACTIVE, {"event": "feature_used"}, {"event": "page_view", "filters": PRO}]
+            [ACTIVE, {"event": "feature_used"}, {"event": "page_view", "filters": chance.choice(FILTERED)}]
         ),
         "mode": chance.choice(["first_ever", "first_ever", "recurring"]),
         "criterion": chance.choice(["on", "on_or_after", "on_or_before"]),
@@ -61,12 +76,15 @@ def a_question(chance: random.Random) -> dict[str, Any]:
         asked["as_of"] = f"2026-04-{chance.randint(1, 9):02}T{chance.randint(0, 23):02}:30:00+02:00"
     if chance.random() < 0.2:
         asked["zone"] = "America/New_York"
+    if chance.random() < 0.2:
+        asked["filters"] = chance.choice(FILTERED)
     return asked
 
 
 def oracle_of(asked: dict[str, Any], seen: list[Seen], zone: ZoneInfo, now: datetime) -> Retention:
     as_of = datetime.fromisoformat(asked["as_of"]) if "as_of" in asked else now
     usable = [event for event in seen if event.person is not None and event.time <= as_of]
+    segment = asked.get("filters", [])
 
     def those(kind: dict[str, Any], *, bots: bool) -> list[tuple[Any, datetime]]:
         return [
@@ -74,20 +92,29 @@ def oracle_of(asked: dict[str, Any], seen: list[Seen], zone: ZoneInfo, now: date
             for event in usable
             if (bots or not event.is_bot)
             and (event.kind == kind["event"] if kind.get("event") else event.active)
-            and (not kind.get("filters") or event.data["plan"] == "pro")
+            and meets(kind.get("filters", []) + segment, {"event_data": event.data})
         ]
 
     births = those(asked["birth"], bots=asked["include_bots"])
     return Retention(asked, zone, as_of, births, those(asked["returning"], bots=asked["include_bots"]))
 
 
-@pytest.mark.parametrize(("seed", "lookup", "lately"), [(0, 0, 30), (1, 10**6, 30), (2, 2, 1)])
+SEARCHES: dict[str, dict[str, Any]] = {
+    "of each person": {"LOOKUP": 0},
+    "of all, at once": {"LOOKUP": 10**6, "NAMED": 10**6},
+    "of all, day by day": {"LOOKUP": 10**6, "NAMED": 10**6, "LATELY": timedelta(days=1), "PLENTY": 0},
+    "by id, day by day": {"LOOKUP": 10**6, "NAMED": 0, "LATELY": timedelta(days=1)},
+    "by id, then of each": {"LOOKUP": 2, "NAMED": 0, "LATELY": timedelta(days=2)},
+}
+"""How whoever did it before is looked for among events."""
+
+
+@pytest.mark.parametrize(("seed", "search"), list(enumerate(SEARCHES)))
 async def test_any_retention_of_any_history(
-    api: Api, database: Database, seed: int, lookup: float, lately: int, monkeypatch: pytest.MonkeyPatch
+    api: Api, database: Database, seed: int, search: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever did it before is looked for person by person (0), in all earlier events (10**6), or in those of a day first (2)."""
-    for name, value in (("RANDOM_READ", 0), ("LOOKUP", lookup), ("LATELY", timedelta(days=lately))):
-        monkeypatch.setattr(f"analytics_api.store.analysis.retention.{name}", value)
+    for name, value in {"RANDOM_READ": 0, **SEARCHES[search]}.items():
+        monkeypatch.setattr(f"analytics_api.store.analysis.earlier.{name}", value)
     project = await make_project(database, "berlin", time_zone="Europe/Berlin")
     seen = await record_history(database, project, make_history(project, seed, around=CLOCKS_CHANGE))
     api.now = datetime(2026, 4, 12, 12, tzinfo=BERLIN)
@@ -193,6 +220,42 @@ async def test_who_did_it_first_long_ago_stays_so_when_the_events_are_gone(
         ]
         assert (await api.post("/analysis/people", {"of": ever}))["total"] == 3
         assert (await api.post("/analysis/people", {"of": never}))["total"] == 0
+
+
+async def test_by_filters_the_first_time_is_that_of_the_events_that_are_kept(
+    api: Api, database: Database, project: Project
+) -> None:
+    """First times are kept by type. Who did another event of the type before is no less new, and no filter remembers."""
+    happened = [
+        ("old", "2026-01-05", "pro"),
+        ("old", "2026-03-02", "pro"),
+        ("changed", "2026-01-05", "free"),
+        ("changed", "2026-03-03", "pro"),
+        ("new", "2026-03-04", "pro"),
+    ]
+    await record(
+        database,
+        [
+            make_event(project, "page_view", user_id=who, occurred_at=at(day), event_data={"plan": plan})
+            for who, day, plan in happened
+        ],
+    )
+    asked = {
+        "start_date": "2026-03-01",
+        "end_date": "2026-03-05",
+        "birth": {"event": "page_view", "filters": PRO},
+        "columns": 2,
+    }
+    await close_due_days(database, api.now, late_days=LATE_DAYS)
+    for days, cohorts in (
+        (365, ["2026-03-03", "2026-03-04"]),
+        (30, ["2026-03-02", "2026-03-03", "2026-03-04"]),
+    ):
+        await apply_retention(database, api.now, retention_days=days, dedupe_days=30, rest=0)
+        answer = await api.post("/analysis/retention", asked)
+        assert {row["cohort"]: row["size"] for row in answer["cohorts"] if row["size"]} == dict.fromkeys(
+            cohorts, 1
+        )
 
 
 async def test_calendar_and_rolling_days(api: Api, database: Database, project: Project) -> None:

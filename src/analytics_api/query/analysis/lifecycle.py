@@ -19,7 +19,8 @@ from analytics_api.query.analysis.asking import day_state, explained, wanted_day
 from analytics_api.query.analysis.cells import LifecyclePeopleQuestion
 from analytics_api.query.analysis.questions import LifecycleQuestion
 from analytics_api.store.analysis.columns import People, numbered_people
-from analytics_api.store.analysis.retention import earlier_people, in_rollups, marks
+from analytics_api.store.analysis.earlier import earlier_people
+from analytics_api.store.analysis.retention import in_rollups, marks
 from analytics_api.store.analysis.scope import Scope, check
 
 _DEFINITION = (

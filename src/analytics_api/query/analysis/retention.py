@@ -35,7 +35,8 @@ from analytics_api.query.analysis.asking import (
 from analytics_api.query.analysis.cells import RetentionCell
 from analytics_api.query.analysis.questions import RetentionQuestion
 from analytics_api.store.analysis.columns import People, Rows, micros, numbered_people
-from analytics_api.store.analysis.retention import firsts, in_rollups, marks, only_first
+from analytics_api.store.analysis.earlier import only_first
+from analytics_api.store.analysis.retention import firsts, in_rollups, marks
 from analytics_api.store.analysis.scope import Scope, check, in_firsts
 
 DAYS = {Period.DAILY: 1, Period.WEEKLY: 7, Period.MONTHLY: 30}
@@ -65,22 +66,26 @@ async def run_retention(scope: Scope, question: RetentionQuestion, first: date, 
     rolling = question.clock == "rolling"
     columns = columns_of(question.criterion, question.columns, question.brackets)
     until = _last_needed(scope, question, columns, last)
-    returned = await marks(scope, returning, first, until, times=rolling)
+    returned: Rows | None = None
     if question.mode == "first_ever" and in_firsts(scope, birth):
         born = await firsts(scope, birth, first, last)
     else:
-        early = returned["day"] <= day_number(last)
-        born = (
-            returned.having(early)
-            if birth == returning
-            else await marks(scope, birth, first, last, times=rolling)
-        )
+        if birth == returning:
+            returned = await marks(scope, returning, first, until, times=rolling)
+            born = returned.having(returned["day"] <= day_number(last))
+        else:
+            born = await marks(scope, birth, first, last, times=rolling)
         if question.mode == "first_ever":
             born = await only_first(scope, birth, first, born)
+    back = (
+        returned
+        if returned is not None
+        else await marks(scope, returning, first, until, times=rolling, among=born)
+    )
 
     def prepare() -> RetentionRun:
-        people, [person, back] = numbered_people(born, returned)
-        births, again = _counted_in_periods(scope, question, first, born, person, returned, back)
+        people, [person, who] = numbered_people(born, back)
+        births, again = _counted_in_periods(scope, question, first, born, person, back, who)
         rows = list(buckets(first, last, question.period, scope.project.week_start))
         return RetentionRun(people, births, rows, Returns(again), columns)
 
