@@ -196,7 +196,6 @@ def _holds(op: Operator, values: tuple[Value, ...], operand: _Operand, binds: Bi
     held = f"({' AND '.join(parts[::-1] if op is Operator.MATCHES else parts)})"
     if op is not Operator.CONTAINS or operand.items is None:
         return held
-    item = _is(values, _json_operand("item.value", "(item.value #>> '{}')", binds), binds)
     if any(not isinstance(value, str) or _MAY_BE_WRITTEN.match(value) for value in values):
         item = _is(values, _json_operand("item.value", "(item.value #>> '{}')", binds), binds)
         inside = f"EXISTS (SELECT 1 FROM jsonb_array_elements({operand.items}) AS item (value) WHERE {item})"
