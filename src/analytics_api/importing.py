@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import sys
 import time
@@ -13,6 +14,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 
 from analytics_api.aggregate.reader import RollupReader
 from analytics_api.domain.clock import system_clock
+from analytics_api.domain.project import Project
 from analytics_api.ingest.enrichment.countries import open_places
 from analytics_api.ingest.enrichment.visitors import Enricher
 from analytics_api.ingest.formats import FieldMap, guess_format
@@ -31,6 +33,9 @@ COLLECT_AFTER = 200_000
 
 LINE_EVERY = 2.0
 """Seconds between lines of progress where there is no terminal."""
+
+PATIENCE_SECONDS, POLL_SECONDS = 300.0, 0.2
+"""How long to wait for a server that counts what was imported."""
 
 
 async def import_file(
@@ -72,14 +77,27 @@ async def import_file(
         )
         with _Shown(path.name) as show, _few_collections():
             report = await importer.run(path, kind, mapping, show, again=again)
-        # A running server counts by itself; then this finds nothing left to do.
-        await reader.run_once()
+        await count_imported(reader, project)
         async with database.acquire() as connection:
             await refresh_statistics(connection)
     finally:
         await writer.close()
         await reader.disconnect()
     return report
+
+
+async def count_imported(reader: RollupReader, project: Project) -> None:
+    """Count what was imported, or wait for the server that is at it.
+
+    Statistics taken before it commits would say that the tables are empty, and what is counted next would be joined row by row:
+    two minutes instead of one second for 70,000 payments.
+    """
+    give_up = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < give_up:
+        reports = await reader.run_once(wait=False)
+        if not any(report.held_elsewhere and report.project == project.slug for report in reports):
+            return
+        await asyncio.sleep(POLL_SECONDS)
 
 
 @contextmanager

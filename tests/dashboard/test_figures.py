@@ -128,7 +128,7 @@ def test_users_are_listed_and_one_of_them_is_followed(dashboard: Dashboard) -> N
         who = page.get_by_role("region", name="Who").locator("dd").all_inner_texts()
         properties = first["person"]["properties"].values()
         assert who[0] == (chosen["user_id"] or "–")
-        assert who[-len(properties) :] == [str(value) for value in properties]
+        assert who[len(who) - len(properties) :] == [str(value) for value in properties]
         events = page.locator("[data-event]")
         expect(events).to_have_count(len(first["events"]))
         page.get_by_role("button", name="Older").click()

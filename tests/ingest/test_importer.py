@@ -17,17 +17,21 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
+from analytics_api.aggregate.reader import LEASE, READER, RollupReader
+from analytics_api.domain.clock import system_clock
 from analytics_api.domain.identity import event_id_of
 from analytics_api.domain.project import Project
 from analytics_api.errors import Unavailable
+from analytics_api.importing import count_imported
 from analytics_api.ingest import importer as importer_module
 from analytics_api.ingest import lane
 from analytics_api.ingest.formats import FieldMap
 from analytics_api.ingest.importer import Importer, ImportReport
 from analytics_api.ingest.writer import Writer
+from analytics_api.store import readers
 from analytics_api.store.engine import Database
 from analytics_api.store.partitions import Partitions
-from tests.support.events import make_project, open_database
+from tests.support.events import make_event, make_project, open_database, write_events
 from tests.support.processes import clean_environment
 
 HEADER = "event_id,user_id,event,ts,revenue,currency,props"
@@ -348,3 +352,23 @@ async def test_a_real_access_log(
     statuses = await database.pool.fetch("SELECT event_data->>'status' AS status FROM events")
     found = Counter(row["status"] for row in statuses)
     assert (found["404"], found["403"]) == (213, 2)
+
+
+async def test_who_imports_waits_for_the_server_that_counts(database: Database, database_url: str) -> None:
+    """Statistics are taken after: before, the tables would be said to be empty."""
+    project = await make_project(database)
+    await write_events(database, [make_event(project)])
+    now = system_clock()
+    async with database.acquire() as connection:
+        await readers.ensure_reader(connection, project.id, READER, 0, now)
+        lease = await readers.claim(connection, project.id, READER, "a server", now, LEASE)
+    assert lease is not None
+    reader = RollupReader(database, "an import")
+    waiting = asyncio.create_task(count_imported(reader, project))
+    await asyncio.sleep(0.7)
+    assert not waiting.done()
+    async with database.acquire() as connection:
+        await readers.release(connection, lease)
+        await waiting
+        assert await connection.fetchval("SELECT count(*) FROM persons") == 1
+    await reader.disconnect()

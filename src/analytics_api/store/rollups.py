@@ -2,9 +2,9 @@
 
 Additive rollups add what the chunk holds; that is exact because the reader's position moves in the same transaction.
 
-Rows are looked up once, by the index whatever the statistics say (LATERAL with OFFSET 0, which the planner leaves alone), and
-changed by their place (`ctid`). A row that somebody else has changed since the snapshot is then a failure to serialise, not a change
-lost: all callers are at `repeatable_read`. Two who count the same events meet at `event_days`, before anything is inserted.
+Rows are looked up by the index whatever the statistics say (LATERAL with OFFSET 0, which the planner leaves alone), and written by
+INSERT ... ON CONFLICT or MERGE, which no statistics can turn into a loop over all rows for each row: autovacuum may look at a table
+while its first rows are not committed, and then it counts as empty for a minute.
 """
 
 from __future__ import annotations
@@ -104,11 +104,11 @@ PERSONS = Rollup(
                min(occurred_at) FILTER (WHERE source IS NOT NULL) AS first_touch_at
         FROM chunk WHERE has_person GROUP BY person_id
     ), met AS MATERIALIZED (
-        SELECT seen.*, known.ctid AS place, known.last_active_day AS old_day, known.last_active_day_with_bots AS old_day_with_bots,
+        SELECT seen.*, known.last_active_day AS old_day, known.last_active_day_with_bots AS old_day_with_bots,
                coalesce(seen.first_touch_at <= known.first_touch_at, seen.first_touch_at IS NOT NULL) AS touched,
                known.first_touch_at AS old_touch_at, known.first_touch_seq AS old_touch_seq
         FROM seen LEFT JOIN LATERAL (
-            SELECT p.ctid, p.* FROM persons p WHERE p.person_id = seen.person_id OFFSET 0) AS known ON true
+            SELECT * FROM persons p WHERE p.person_id = seen.person_id OFFSET 0) AS known ON true
     ), touch AS MATERIALIZED (
         -- Ties in time go by place in the log.
         SELECT DISTINCT ON (person_id) person_id, source, occurred_at, seq,
@@ -117,32 +117,29 @@ PERSONS = Rollup(
         WHERE touched AND chunk.source IS NOT NULL AND chunk.occurred_at = met.first_touch_at
         ORDER BY person_id, seq
     ), change AS MATERIALIZED (
-        -- Joined here, once, where both are known to be many: row by row it would take minutes.
-        SELECT met.*, source, touch.occurred_at AS touch_at, touch.seq AS touch_seq, is_first
-        FROM met LEFT JOIN touch USING (person_id)
-    ), changed AS (
-        UPDATE persons known SET
-            user_id = coalesce(known.user_id, change.user_id),
-            anonymous_id = least(known.anonymous_id, change.anonymous_id),
-            first_seen_at = least(known.first_seen_at, change.first_seen_at),
-            last_seen_at = greatest(known.last_seen_at, change.last_seen_at),
-            first_day = least(known.first_day, change.first_day),
-            first_day_with_bots = least(known.first_day_with_bots, change.first_day_with_bots),
-            last_active_day = greatest(known.last_active_day, change.last_active_day),
-            last_active_day_with_bots = greatest(known.last_active_day_with_bots, change.last_active_day_with_bots),
-            first_signup_at = least(known.first_signup_at, change.first_signup_at),
-            first_signup_day = least(known.first_signup_day, change.first_signup_day),
-            first_touch = CASE WHEN is_first THEN source ELSE known.first_touch END,
-            first_touch_at = CASE WHEN is_first THEN touch_at ELSE known.first_touch_at END,
-            first_touch_seq = CASE WHEN is_first THEN touch_seq ELSE known.first_touch_seq END
-        FROM change WHERE known.ctid = place
-    ), added AS (
-        INSERT INTO persons (person_id, project_id, user_id, anonymous_id, first_seen_at, last_seen_at,
+        SELECT met.*, source, touch.occurred_at AS touch_at, touch.seq AS touch_seq
+        FROM met LEFT JOIN touch ON touch.person_id = met.person_id AND is_first
+    ), written AS (
+        INSERT INTO persons AS known (person_id, project_id, user_id, anonymous_id, first_seen_at, last_seen_at,
             first_day, first_day_with_bots, last_active_day, last_active_day_with_bots, first_signup_at,
             first_signup_day, first_touch, first_touch_at, first_touch_seq)
         SELECT person_id, $1, user_id, anonymous_id, first_seen_at, last_seen_at, first_day, first_day_with_bots,
                last_active_day, last_active_day_with_bots, first_signup_at, first_signup_day, source, touch_at, touch_seq
-        FROM change WHERE place IS NULL ORDER BY person_id
+        FROM change ORDER BY person_id
+        ON CONFLICT (person_id) DO UPDATE SET
+            user_id = coalesce(known.user_id, excluded.user_id),
+            anonymous_id = least(known.anonymous_id, excluded.anonymous_id),
+            first_seen_at = least(known.first_seen_at, excluded.first_seen_at),
+            last_seen_at = greatest(known.last_seen_at, excluded.last_seen_at),
+            first_day = least(known.first_day, excluded.first_day),
+            first_day_with_bots = least(known.first_day_with_bots, excluded.first_day_with_bots),
+            last_active_day = greatest(known.last_active_day, excluded.last_active_day),
+            last_active_day_with_bots = greatest(known.last_active_day_with_bots, excluded.last_active_day_with_bots),
+            first_signup_at = least(known.first_signup_at, excluded.first_signup_at),
+            first_signup_day = least(known.first_signup_day, excluded.first_signup_day),
+            first_touch = coalesce(excluded.first_touch, known.first_touch),
+            first_touch_at = coalesce(excluded.first_touch_at, known.first_touch_at),
+            first_touch_seq = coalesce(excluded.first_touch_seq, known.first_touch_seq)
     ), moving AS MATERIALIZED (
         SELECT last_active_day, old_day, last_active_day_with_bots, old_day_with_bots FROM met
         WHERE last_active_day > coalesce(old_day, '-infinity')
@@ -173,22 +170,18 @@ PERSON_FIRSTS = Rollup(
     WITH seen AS (
         SELECT person_id, event_type, min(occurred_at) FILTER (WHERE NOT is_bot) AS first_at, min(occurred_at) AS first_at_with_bots
         FROM chunk WHERE has_person GROUP BY person_id, event_type
-    ), news AS MATERIALIZED (
-        SELECT seen.*, known.place
-        FROM seen LEFT JOIN LATERAL (
-            SELECT f.ctid AS place, f.first_at, f.first_at_with_bots FROM person_firsts f
-            WHERE f.person_id = seen.person_id AND f.event_type = seen.event_type OFFSET 0
-        ) AS known ON true
-        -- Nearly everybody has done it before; then nothing is written.
-        WHERE place IS NULL OR seen.first_at_with_bots < known.first_at_with_bots
-           OR seen.first_at < coalesce(known.first_at, 'infinity')
-    ), earlier AS (
-        UPDATE person_firsts f SET first_at = least(f.first_at, news.first_at),
-            first_at_with_bots = least(f.first_at_with_bots, news.first_at_with_bots)
-        FROM news WHERE f.ctid = news.place
     )
-    INSERT INTO person_firsts (person_id, event_type, project_id, first_at, first_at_with_bots)
-    SELECT person_id, event_type, $1, first_at, first_at_with_bots FROM news WHERE place IS NULL ORDER BY 1, 2
+    INSERT INTO person_firsts AS known (person_id, event_type, project_id, first_at, first_at_with_bots)
+    SELECT seen.person_id, seen.event_type, $1, seen.first_at, seen.first_at_with_bots
+    FROM seen LEFT JOIN LATERAL (
+        SELECT * FROM person_firsts f WHERE f.person_id = seen.person_id AND f.event_type = seen.event_type OFFSET 0) AS old ON true
+    -- Nearly everybody has done it before; then nothing is written.
+    WHERE old.person_id IS NULL OR seen.first_at_with_bots < old.first_at_with_bots
+       OR seen.first_at < coalesce(old.first_at, 'infinity')
+    ORDER BY 1, 2
+    ON CONFLICT (person_id, event_type) DO UPDATE SET
+        first_at = least(known.first_at, excluded.first_at),
+        first_at_with_bots = least(known.first_at_with_bots, excluded.first_at_with_bots)
     """,
 )
 

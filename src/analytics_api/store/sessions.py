@@ -58,48 +58,46 @@ _ROLL_UP = f"""
         SELECT person_id, device, least(near.started_at, old.started_at) AS started_at,
                greatest(near.ended_at, old.ended_at) AS ended_at, near.events + coalesce(old.events, 0) AS events,
                near.page_views + coalesce(old.page_views, 0) AS page_views, near.is_bot AND coalesce(old.is_bot, true) AS is_bot,
-               old.sessions, old.started_at AS first_started_at, old.place
+               old.sessions, old.started_at AS first_started_at
         FROM near CROSS JOIN LATERAL (
             SELECT min(started_at) AS started_at, max(ended_at) AS ended_at, sum(events) AS events,
-                   sum(page_views) AS page_views, bool_and(is_bot) AS is_bot, count(*) AS sessions,
-                   CASE WHEN count(*) = 1 THEN min(s.ctid) END AS place
+                   sum(page_views) AS page_views, bool_and(is_bot) AS is_bot, count(*) AS sessions
             FROM sessions s WHERE {_NEAR.format(near="near")}
         ) AS old
         WHERE near.ended_at - near.started_at < $3::interval
         UNION ALL
         SELECT person_id, device, min(started_at), max(ended_at), sum(events), sum(page_views), bool_and(is_bot),
-               count(*) FILTER (WHERE NOT is_new), min(started_at) FILTER (WHERE NOT is_new), NULL
+               count(*) FILTER (WHERE NOT is_new), min(started_at) FILTER (WHERE NOT is_new)
         FROM numbered GROUP BY person_id, device, island HAVING bool_or(is_new)
     ), long AS MATERIALIZED (
         SELECT DISTINCT person_id, device FROM island WHERE ended_at - started_at >= $4::interval
     ), made AS MATERIALIZED (
         SELECT person_id, device, started_at, ended_at, events, page_views, is_bot, sessions, first_started_at,
-               (started_at AT TIME ZONE $5)::date AS day,
-               coalesce(place, (
-                   SELECT s.ctid FROM sessions s
-                   WHERE s.person_id = island.person_id AND s.device = island.device AND s.started_at = first_started_at
-               )) AS place
+               (started_at AT TIME ZONE $5)::date AS day
         FROM island
         WHERE NOT EXISTS (SELECT 1 FROM long WHERE long.person_id = island.person_id AND long.device = island.device)
+    ), replaced AS MATERIALIZED (
+        SELECT made.person_id, made.device, s.started_at FROM made CROSS JOIN LATERAL (
+            SELECT started_at FROM sessions s
+            WHERE s.person_id = made.person_id AND s.device = made.device
+              AND s.started_at > made.started_at AND s.started_at <= made.ended_at OFFSET 0
+        ) AS s
+        WHERE made.sessions > coalesce((made.first_started_at = made.started_at)::int, 0)
     ), gone AS (
-        DELETE FROM sessions s USING made
-        WHERE made.sessions > (made.first_started_at = made.started_at)::int
-          AND s.person_id = made.person_id AND s.device = made.device
-          AND s.started_at > made.started_at AND s.started_at <= made.ended_at
-        RETURNING s.started_at
-    ), prolonged AS (
-        UPDATE sessions s SET ended_at = made.ended_at, is_bot = made.is_bot, events = made.events, page_views = made.page_views
-        FROM made WHERE made.first_started_at = made.started_at AND s.ctid = made.place
-    ), begun AS (
+        DELETE FROM sessions s USING replaced r
+        WHERE s.person_id = r.person_id AND s.device = r.device AND s.started_at = r.started_at
+    ), written AS (
         INSERT INTO sessions (project_id, person_id, device, started_at, ended_at, day, is_bot, events, page_views)
         SELECT $1, person_id, device, started_at, ended_at, day, is_bot, events, page_views FROM made
-        WHERE first_started_at IS DISTINCT FROM started_at
         ORDER BY person_id, device, started_at
+        ON CONFLICT (person_id, device, started_at) DO UPDATE SET
+            ended_at = excluded.ended_at, is_bot = excluded.is_bot, events = excluded.events,
+            page_views = excluded.page_views
     ), marked AS (
         -- Closed days whose sessions have moved, beside those on which the events themselves lie.
         INSERT INTO dirty_days (project_id, day, cause, events, marked_at)
         SELECT $1, day, $2, 0, $6
-        FROM (SELECT day FROM made UNION SELECT (started_at AT TIME ZONE $5)::date FROM gone) AS moved
+        FROM (SELECT day FROM made UNION SELECT (started_at AT TIME ZONE $5)::date FROM replaced) AS moved
         JOIN project_days closed USING (day) WHERE closed.project_id = $1 ORDER BY day
         ON CONFLICT (project_id, day, cause) DO NOTHING
     )
