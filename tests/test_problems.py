@@ -61,6 +61,9 @@ def failing_app(notes: list[ApiRequest]) -> FastAPI:
             "unexpected": ValueError(f"the value is {SECRET}"),
             "refused": ConnectionRefusedError("db.internal:5432"),
             "gone": asyncpg.ConnectionDoesNotExistError("connection was closed"),
+            "no_socket": FileNotFoundError("/run/db.internal/.s.PGSQL.5432"),
+            "no_write": asyncpg.PostgresIOError("could not write block 7 of db.internal"),
+            "broken": asyncpg.InternalServerError("xlog flush request of db.internal is not satisfied"),
         }
         raise errors[name]
 
@@ -160,6 +163,9 @@ async def test_a_header_is_named_too(server: Served) -> None:
         ("GET", "/raise/teapot", 418, "Short and stout.", ("x-pot", "tea")),
         ("GET", "/raise/refused", 503, "database is away", ("retry-after", "2")),
         ("GET", "/raise/gone", 503, "database is away", ("retry-after", "2")),
+        ("GET", "/raise/no_socket", 503, "database is away", ("retry-after", "2")),
+        ("GET", "/raise/no_write", 503, "database is away", ("retry-after", "2")),
+        ("GET", "/raise/broken", 503, "database is away", ("retry-after", "2")),
     ],
 )
 async def test_known_errors_keep_their_status_words_and_headers(

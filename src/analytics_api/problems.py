@@ -10,7 +10,6 @@ from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
 
-import asyncpg
 import orjson
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -24,6 +23,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from analytics_api.errors import AnalyticsError, Unavailable, wording
+from analytics_api.store.failures import AWAY
 from analytics_api.telemetry import request_id
 
 logger = logging.getLogger(__name__)
@@ -33,17 +33,9 @@ MEDIA_TYPE = "application/problem+json"
 _PROCESS = uuid4().hex[:24]
 _numbers = itertools.count(1)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
-_AWAY = (
-    ConnectionError,
-    TimeoutError,
-    PoolTimeout,
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.InterfaceError,
-)
 _QUERY_CANCELED = "57014"
-_AWAY_STATES = ("08", "53", "57P")
+_AWAY_STATES = ("08", "53", "57P", "58", "XX")
+"""As AWAY has them; SQLAlchemy wraps the driver's errors in its own."""
 
 _NOT_JSON = "is not sent as JSON; add the header Content-Type: application/json"
 
@@ -223,10 +215,9 @@ def _database_problem(error: Exception) -> Unavailable | None:
     state = getattr(cause, "sqlstate", None) or ""
     if state == _QUERY_CANCELED:
         return Unavailable("The query took too long; ask for a shorter period.", retry_after=10)
+    away = isinstance(cause, (*AWAY, PoolTimeout)) or state.startswith(_AWAY_STATES)
     if isinstance(error, DBAPIError):
-        away = error.connection_invalidated or state.startswith(_AWAY_STATES)
-    else:
-        away = isinstance(error, _AWAY)
+        away = away or error.connection_invalidated
     return Unavailable("The database is away; send the same request again.", retry_after=2) if away else None
 
 

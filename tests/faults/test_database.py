@@ -82,6 +82,36 @@ async def test_a_killed_backend_takes_all_connections_with_it(server: ServerProc
     assert set(load.answers) <= {202, 503}
 
 
+async def test_nobody_can_connect_for_a_while(server: ServerProcess, url: str) -> None:
+    """As while PostgreSQL starts again: its socket is not there, which is no refused connection."""
+    folder = Path(str(make_url(url).query["host"]))
+    [socket] = [each for each in folder.iterdir() if each.is_socket()]
+    connection = await asyncpg.connect(dsn(url))
+    async with httpx.AsyncClient(base_url=server.url, timeout=60) as client:
+        for path in ("/health/ready", "/api/v1/analytics/metrics/dashboard"):
+            assert (await client.get(path)).status_code == 200
+        async with Load(server.url) as load:
+            await load.reach(100)
+            away = socket.rename(folder / "away")
+            await connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+            )
+            await load.meet(503)
+            # What the server knows of projects and keys is asked for anew after 5 s.
+            await asyncio.sleep(6)
+            answers = [
+                (await client.get("/api/v1/analytics/metrics/dashboard")).status_code for _ in range(5)
+            ]
+            away.rename(socket)
+            await load.reach(100)
+            await load.finish()
+        assert answers == [503] * 5
+        assert (await client.get("/api/v1/analytics/metrics/dashboard")).status_code == 200
+    await connection.close()
+    await check(load, url)
+    assert set(load.answers) <= {202, 503}
+
+
 async def test_a_slow_database_fills_the_queue_and_not_the_memory(process: Start, tmp_path: Path) -> None:
     server = process({"ANALYTICS__INTAKE_QUEUE_BYTES": "3000000"}, "run")
     url = EmbeddedServer(tmp_path / ".data").url
