@@ -185,7 +185,7 @@ async def _did(
 ) -> Rows:
     """Who did it within a time, of some persons or of all, each perhaps several times."""
     statement = Statement(scope, since, until)
-    only_kind(statement, kind, among)
+    await only_kind(statement, kind, among)
     select = f"SELECT {'DISTINCT ' * distinct}{statement.PERSON} AS person_id {statement.source()}"
     return await copy_rows(scope.connection, select, [], statement.parameters())
 

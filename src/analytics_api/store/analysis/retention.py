@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from datetime import date
 
+import numpy as np
+
 from analytics_api.domain.analysis.days import local_days
 from analytics_api.store.analysis.columns import EPOCH, Rows, copy_rows, event_times
 from analytics_api.store.analysis.scope import Kind, Scope, Statement
@@ -38,21 +40,35 @@ async def marks(
     if in_rollups(scope, kind) and not times and not cut:
         return await _person_days(scope, first, last, among)
     statement = Statement(scope, *scope.stretch(first, last))
-    only_kind(statement, kind, among)
+    await only_kind(statement, kind, among)
     rows = await event_times(statement)
     days = local_days(rows["time"], EPOCH, statement.since, statement.until, scope.zone)
     return Rows(rows.ids, {"at": rows["time"], "day": days})
 
 
-def only_kind(statement: Statement, kind: Kind, among: Rows | None) -> None:
+async def only_kind(statement: Statement, kind: Kind, among: Rows | None) -> None:
     """Look at a kind of event alone, and at that of some persons when they are given."""
     if among is None:
         statement.only(statement.kind(kind))
         return
-    statement.only(statement.kind(Kind(kind.event_type)))
-    held = statement.filter(kind.filters) if kind.filters.parts else "true"
-    # A hashed table in front of the JSON. A join would come behind it, and be planned as if there were 200 persons.
-    statement.only(_IS_NAMED.format(statement.PERSON, statement.binds.bind(among, "uuid[]"), held))
+    if kind.event_type is not None:
+        # By itself, so that an index finds it.
+        statement.only(statement.kind(Kind(kind.event_type)))
+    ids = statement.binds.bind(await _with_merged(statement.scope, among), "uuid[]")
+    # A hashed table in front of the JSON and of the join that tells whose an event is. A join would come behind both, and be planned
+    # as if there were 200 persons.
+    statement.only(_IS_NAMED.format("e.person_id", ids, statement.kind(kind)))
+
+
+async def _with_merged(scope: Scope, people: Rows) -> Rows:
+    """Persons and those who have become one with them."""
+    merged = await copy_rows(
+        scope.connection,
+        "SELECT person_id FROM person_merges WHERE canonical_id IN (SELECT unnest(CAST(:people AS uuid[])))",
+        [],
+        {"people": people},
+    )
+    return Rows(np.concatenate([people.ids, merged.ids], axis=1), {})
 
 
 async def _person_days(scope: Scope, first: date, last: date, among: Rows | None) -> Rows:
