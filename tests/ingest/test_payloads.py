@@ -47,6 +47,20 @@ def test_lines() -> None:
     assert texts(b'{"a": 1}\n\n{"b": 2}\r\n', "application/x-ndjson; charset=utf-8") == [{"a": 1}, {"b": 2}]
 
 
+def test_a_byte_order_mark_is_no_part_of_the_first_event() -> None:
+    for body in (b'{"a": 1}', b'[{"a": 1}]', b'{"events": [{"a": 1}]}'):
+        assert texts(b"\xef\xbb\xbf" + body) == texts(body)
+    assert texts(b'\xef\xbb\xbf{"a": 1}\n{"b": 2}\n', "application/x-ndjson") == [{"a": 1}, {"b": 2}]
+
+
+def test_the_end_of_a_line_is_no_part_of_its_event() -> None:
+    """Else an event of exactly the limit would be refused where lines end as on Windows."""
+    assert parse_body(b'{"a": 1}\r\n{"b": 2}\r\n', "application/x-ndjson").events == [
+        b'{"a": 1}',
+        b'{"b": 2}',
+    ]
+
+
 def test_a_number_out_of_range_is_refused_whatever_stands_beside_it() -> None:
     infinite = b'{"event_type":"a","event_data":{"x":1e400}}'
     for batch in (b"[%b]" % infinite, b'[%b,{"event_type":"\\ud800"}]' % infinite):

@@ -44,6 +44,8 @@ class _Object(msgspec.Struct):
     events: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+"""Some clients (.NET, PowerShell) begin with it; RFC 8259, section 8.1, lets readers overlook it."""
 EVENT_FIELDS = frozenset(EventPayload.__struct_fields__)
 MOST_MEMBERS = 100
 """Of a gzip body (RFC 1952, section 2.2). Each costs a copy of what is behind it."""
@@ -129,9 +131,11 @@ def parse_body(body: bytes, content_type: str | None, most: int = 5_000) -> Body
 
 
 def _split(body: bytes, content_type: str | None) -> Body:
+    body = body.removeprefix(BYTE_ORDER_MARK)
     kind = (content_type or "").partition(";")[0].strip().lower()
     if kind in ("application/x-ndjson", "application/ndjson", "application/jsonl"):
-        return Body([line for line in body.split(b"\n") if line.strip()], single=False)
+        lines = [line.strip() for line in body.split(b"\n")]
+        return Body([line for line in lines if line], single=False)
     start = body.lstrip()[:1]
     if not start:
         raise BadRequest("The body is empty: send an event as JSON.")

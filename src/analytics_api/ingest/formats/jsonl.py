@@ -9,9 +9,7 @@ import msgspec
 
 from analytics_api.ingest.draft import Rejected
 from analytics_api.ingest.formats.line import FieldMap, Lines, Reader, mapped
-from analytics_api.ingest.payloads import EventPayload, decode_event
-
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+from analytics_api.ingest.payloads import BYTE_ORDER_MARK, EventPayload, decode_event
 
 
 def reader_of(decode: Callable[[bytes], EventPayload | None]) -> Reader:
