@@ -226,6 +226,9 @@ def test_idempotency_key_makes_ids_by_place() -> None:
         ("2026-03-01T10:00:00", datetime(2026, 3, 1, 10, tzinfo=UTC)),
         ("2026-03-01", datetime(2026, 3, 1, tzinfo=UTC)),
         (1772359200000, datetime(2026, 3, 1, 10, tzinfo=UTC)),
+        ("1772359200000", datetime(2026, 3, 1, 10, tzinfo=UTC)),
+        # Which Python reads as 1772-12-31.
+        ("1772123100000", datetime(2026, 2, 26, 16, 25, tzinfo=UTC)),
         (1772359200000.5, datetime(2026, 3, 1, 10, 0, 0, 500, tzinfo=UTC)),
         (None, NOW),
         ("2026-03-10T12:04:59Z", datetime(2026, 3, 10, 12, 4, 59, tzinfo=UTC)),
