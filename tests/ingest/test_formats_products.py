@@ -154,6 +154,29 @@ def test_amplitude_operations_groups_and_reserved_names() -> None:
         assert one("amplitude", {**AMPLITUDE, "event_type": theirs}).event_type == ours
 
 
+def test_amplitude_pages_have_their_address_and_source() -> None:
+    seen = {
+        **AMPLITUDE,
+        "event_type": "[Amplitude] Page Viewed",
+        "event_properties": {
+            "[Amplitude] Page Domain": "shop.example",
+            "[Amplitude] Page Location": "https://shop.example/caps?utm_campaign=may",
+            "[Amplitude] Page Path": "/caps",
+            "[Amplitude] Page Title": "Caps",
+            "[Amplitude] Page URL": "https://shop.example/caps",
+            "referrer": "https://chatgpt.com/",
+        },
+    }
+    context = json.loads(stored(one("amplitude", seen)).context)
+    assert context["page"] == {
+        "url": "https://shop.example/caps?utm_campaign=may",
+        "path": "/caps",
+        "title": "Caps",
+        "referrer": "https://chatgpt.com/",
+    }
+    assert (context["source"]["channel"], context["source"]["utm_campaign"]) == ("ai", "may")
+
+
 def test_amplitude_revenue() -> None:
     paid = {**AMPLITUDE, "event_properties": {"$revenue": 4.99}}
     refunded = {**AMPLITUDE, "event_properties": {"$revenue": -4.99}}

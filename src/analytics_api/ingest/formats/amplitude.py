@@ -31,6 +31,14 @@ _OPERATIONS = {
 
 _TYPES = {"[Amplitude] Page Viewed": EventType.PAGE_VIEW.value}
 _GROUP_IDENTIFY = "$groupidentify"
+_PAGE = {
+    "[Amplitude] Page Title": "title",
+    "[Amplitude] Page Path": "path",
+    # The second is the same with its query.
+    "[Amplitude] Page URL": "url",
+    "[Amplitude] Page Location": "url",
+}
+"""What the browser SDK adds to events of a page. The channel follows from it, and from `referrer` beside it."""
 _CONTEXT = ("language", "platform", "os_name", "os_version", "device_family", "device_type", "version_name")
 _LOCATION = ("country", "region", "city", "dma")
 """As words, not as ISO codes: kept apart from what this product finds out by the address."""
@@ -73,7 +81,7 @@ def decode_amplitude(line: bytes) -> EventPayload | None:
     revenue = data.get("$revenue")
     return EventPayload(
         _TYPES.get(event.event_type) or without_dollar(event.event_type),
-        data,
+        {name: value for name, value in data.items() if name not in _PAGE},
         _operations(event.user_properties or {}),
         user_id=event.user_id,
         anonymous_id=event.device_id,
@@ -91,6 +99,10 @@ def _context(event: _Export) -> dict[str, Any]:
     location = {name: value for name in _LOCATION if (value := getattr(event, name))}
     if location:
         context["location"] = location
+    properties = event.event_properties or {}
+    page = {ours: properties[theirs] for theirs, ours in _PAGE.items() if properties.get(theirs)}
+    if page:
+        context["page"] = {**page, "referrer": properties["referrer"]} if properties.get("referrer") else page
     if event.groups:
         context["groups"] = event.groups
     if event.ip_address:
