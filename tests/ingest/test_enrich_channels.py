@@ -29,6 +29,9 @@ PAGE = "https://www.example.com/pricing"
         ("https://google.example.org/", "referral", "google.example.org"),
         ("https://mail.google.com/mail/u/0", "email", "Gmail"),
         ("https://gemini.google.com/app", "ai", "Gemini"),
+        # Back from "Sign in with Google".
+        ("https://accounts.google.com/", "referral", "Google Account"),
+        ("https://docs.google.com/document/d/1", "referral", "Google Docs"),
         ("android-app://com.google.android.gm/", "email", "Gmail"),
         ("android-app://com.google.android.googlequicksearchbox/", "search", "Google"),
         ("https://duckduckgo.com", "search", "DuckDuckGo"),
@@ -56,6 +59,7 @@ def test_referrers(referrer: str, channel: str, site: str | None) -> None:
         ("utm_source=google&utm_medium=cpc", "", "paid", "Google"),
         ("gclid=abc", "https://www.google.com/", "paid", "Google"),
         ("msclkid=1", "https://www.bing.com/", "paid", "Bing"),
+        ("utm_campaign=may", "https://docs.google.com/", "campaign", "Google Docs"),
         # Facebook adds fbclid to links that nobody paid for.
         ("fbclid=abc", "", "social", "Facebook"),
         ("fbclid=abc&utm_medium=paid_social&utm_source=fb", "https://l.facebook.com/", "paid", "Facebook"),

@@ -120,7 +120,8 @@ def _channel(
     medium = table.mediums.get(tagged.get("utm_medium", "").lower()) or table.mediums.get(word)
     if medium == "paid" or clicked == "paid":
         return "paid", site
-    channel = medium or named or clicked or known
+    # UTM parameters go before a site that is only known to be no search engine.
+    channel = medium or named or clicked or (None if known == "referral" else known)
     if channel or tagged:
         return channel or "campaign", site or None
     return ("referral", site) if referrer_host else ("direct", None)
