@@ -45,6 +45,10 @@ def failing_app(notes: list[ApiRequest]) -> FastAPI:
     async def figures(start_date: date, period: Annotated[str, Query(pattern="^(daily|weekly)$")]) -> str:
         return f"{start_date} {period}"
 
+    @app.get("/orders")
+    async def list_orders() -> None:
+        return None
+
     @app.post("/orders")
     async def orders(order: Order, x_count: Annotated[int | None, Header()] = None) -> str:
         logging.getLogger("analytics_api.test").info("taking an order")
@@ -156,7 +160,7 @@ async def test_a_header_is_named_too(server: Served) -> None:
     ("method", "path", "status", "detail", "header"),
     [
         ("GET", "/nowhere/hunter2", 404, "nothing at this path", None),
-        ("DELETE", "/orders", 405, "DELETE is not possible here; use POST", ("allow", "POST")),
+        ("DELETE", "/orders", 405, "DELETE is not possible here; use GET, POST.", ("allow", "GET, POST")),
         ("GET", "/raise/forbidden", 403, "may not do that", None),
         ("GET", "/raise/unauthorized", 401, "API key or a login is needed", ("www-authenticate", "Bearer")),
         ("GET", "/raise/unavailable", 503, "Full.", ("retry-after", "7")),

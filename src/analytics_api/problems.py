@@ -20,9 +20,10 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from analytics_api.errors import AnalyticsError, Unavailable, wording
+from analytics_api.errors import AnalyticsError, Unavailable, Unprocessable, wording
 from analytics_api.store.failures import AWAY
 from analytics_api.telemetry import request_id
 
@@ -34,6 +35,7 @@ _PROCESS = uuid4().hex[:24]
 _numbers = itertools.count(1)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _QUERY_CANCELED = "57014"
+_NO_SUCH_CHARACTER = "22021"
 _AWAY_STATES = ("08", "53", "57P", "58", "XX")
 """As AWAY has them; SQLAlchemy wraps the driver's errors in its own."""
 
@@ -209,12 +211,14 @@ def _internal_error() -> Response:
     )
 
 
-def _database_problem(error: Exception) -> Unavailable | None:
-    """What to tell the client when the database is the reason: it is away, or a query took too long."""
+def _database_problem(error: Exception) -> AnalyticsError | None:
+    """What to tell the client when the database is the reason: it is away, a query took too long, or a text is none that it has."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     state = getattr(cause, "sqlstate", None) or ""
     if state == _QUERY_CANCELED:
         return Unavailable("The query took too long; ask for a shorter period.", retry_after=10)
+    if state == _NO_SUCH_CHARACTER:
+        return Unprocessable("The request holds the character U+0000, which no text that is stored here has.")
     away = isinstance(cause, (*AWAY, PoolTimeout)) or state.startswith(_AWAY_STATES)
     if isinstance(error, DBAPIError):
         away = away or error.connection_invalidated
@@ -274,7 +278,23 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     if error.status_code == 404 and detail == title:
         detail = "There is nothing at this path; GET /openapi.json lists what there is."
     elif error.status_code == 405 and detail == title:
-        detail = f"{request.method} is not possible here; use {headers.get('allow') or headers.get('Allow')}."
+        headers = {"Allow": _methods_at(request)}
+        detail = f"{request.method} is not possible here; use {headers['Allow']}."
     return problem_response(
         {"type": "about:blank", "title": title, "status": error.status_code, "detail": detail}, headers
     )
+
+
+def _methods_at(request: Request) -> str:
+    """What a path takes (RFC 9110, section 10.2.1): all its routes together, of which each knows only its own methods."""
+    app = request.app
+    found = {
+        method
+        for route in app.routes
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
+        for method in route.methods or ()
+    }
+    if request.scope["path"] in getattr(app, "intake", ()):
+        # No route: it passes no router.
+        found.add("POST")
+    return ", ".join(sorted(found))

@@ -98,6 +98,7 @@ BROKEN_HTTP = [
         (request(GOOD, path="/\xff"), 400, "url"),
         (request(GOOD, path="/api/v1/analytics/events?project=%00"), 404, "There is no project"),
         (request(method="GET", path="/api/v1/analytics/metrics/dashboard?project=%00"), 404, "no project"),
+        (request(method="GET", path="/api/v1/analytics/metrics/aggregated?metric_type=a%00"), 422, "U+0000"),
         (request(b" " * 2_000_000, method="PUT", path="/api/v1/analytics/tracking-plan"), 413, "1048576"),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200), 400, "valid HTTP"),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, "valid HTTP"),

@@ -275,6 +275,12 @@ async def test_pages_of_any_origin_may_send(server: Served) -> None:
     assert "access-control-allow-origin" not in (await server.client.post(EVENTS, json=[])).headers
 
 
+async def test_other_methods_are_told_what_is_possible(server: Served) -> None:
+    """Events are read at the same path, and posting them passes no router."""
+    answer = await server.client.put(EVENTS, json=[])
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
+
+
 async def test_request_ids(server: Served) -> None:
     answer = await server.client.post(EVENTS, json=[], headers={"X-Request-ID": "mine-1"})
     assert answer.headers["x-request-id"] == "mine-1"
