@@ -65,6 +65,24 @@ def test_csv_byte_order_mark_quoted_newlines_and_short_rows() -> None:
     ]
 
 
+@pytest.mark.parametrize("props", ["", '"{""x"": ""y""}"', '"{""x"":\n1}"'])
+def test_csv_a_quote_that_is_never_closed_takes_no_other_row_with_it(props: str) -> None:
+    good = "".join(f'"{name}",2026-01-01,{props}\n' for name in "abc")
+    broken = 'broken,2026-01-01,"{""x"": 1\n'
+    found = read("csv", "event,ts,props\n" + good + broken + good + broken)
+    height = 1 + props.count("\n")
+    assert [(number, line) for number, line in found if isinstance(line, str)] == [
+        (2 + 3 * height, "the row is not CSV: ',' expected after '\"'"),
+        (3 + 6 * height, "the row is not CSV: unexpected end of data"),
+    ]
+    assert [line.event_type for _, line in found if isinstance(line, EventPayload)] == [*"abcabc"]
+
+
+def test_csv_a_header_that_is_none_is_told() -> None:
+    with pytest.raises(ConfigurationError, match="The header"):
+        read("csv", 'event,"ts\na,2026-01-01\n')
+
+
 def test_csv_bad_rows_are_named_by_line() -> None:
     content = 'event,ts,props\na,2026-01-01,{"x":1\nb,2026-01-01,[1]\nc,2026-01-01,,,extra\n\nd,2026-01-01,\n'
     (_, first), (_, second), *rest = read("csv", content.replace('{"x":1', '"{""x"":1"'))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from operator import itemgetter
 from typing import IO, Any
 
@@ -18,6 +19,10 @@ from analytics_api.ingest.payloads import EventPayload
 USUAL_COLUMNS = {"event_type": "event", "timestamp": "ts", "event_data": "props"}
 """Our field -> the column that holds it when there is one. A column named like the field is found as well."""
 
+LONGEST_CELL = 1 << 24
+"""Characters; the csv module's own limit of 131,072 is less than some JSON has. So much is read again at most for a quote that
+is not closed."""
+
 FIELDS = EventPayload.__struct_fields__
 _JSON_FIELDS = ("event_data", "user_properties", "context")
 
@@ -26,18 +31,18 @@ _decode_object = msgspec.json.Decoder(dict[str, Any]).decode
 
 def read_csv(stream: IO[bytes], mapping: FieldMap) -> Lines:
     """Events of a CSV file. Raises ConfigurationError when there is no column for the event type."""
-    # A cell may hold 64 KB of JSON and more, the csv module's own limit is 131,072.
-    csv.field_size_limit(1 << 30)
+    csv.field_size_limit(LONGEST_CELL)
     text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="replace", newline="")
     try:
-        reader = csv.reader(text, strict=True)
+        lines = _Lines(text)
+        reader = csv.reader(lines, strict=True)
         header = _header(reader)
         if header is None:
             return
         places = _places(header, mapping)
         width = len(header)
         pick = itemgetter(*(places.get(name, width) for name in FIELDS))
-        for number, cells in _rows(reader):
+        for number, cells in _rows(reader, lines):
             if isinstance(cells, Rejected):
                 yield number, cells, 0
                 continue
@@ -91,22 +96,58 @@ def _broken(values: dict[str, str]) -> Rejected:
     raise RuntimeError("called for a row without a broken cell")
 
 
-def _rows(reader: Any) -> Iterator[tuple[int, list[str] | Rejected]]:
-    """Rows with the number of the line on which each ends; a row that cannot be read as CSV stands alone."""
+def _rows(reader: Any, lines: _Lines) -> Iterator[tuple[int, list[str] | Rejected]]:
+    """Rows with the number of the line on which each ends; a line with which none begins that can be read stands alone.
+
+    A quote that is not closed takes all up to the next one for its cell: what came behind its line is read again.
+    """
     while True:
+        lines.taken.clear()
         try:
             for cells in reader:
-                yield reader.line_num, cells
+                yield lines.number, cells
+                lines.taken.clear()
             return
         except csv.Error as error:
-            yield reader.line_num, Rejected(f"the row is not CSV: {error}")
+            lines.put_back()
+            yield lines.number, Rejected(f"the row is not CSV: {error}")
+
+
+class _Lines:
+    """Lines of a file, of which the last ones can be had again."""
+
+    def __init__(self, text: Iterable[str]) -> None:
+        self._text = iter(text)
+        self._again: deque[str] = deque()
+        self.number = 0
+        """That of the last line."""
+        self.taken: list[str] = []
+        """Lines of the row that is being read."""
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        line = self._again.popleft() if self._again else next(self._text)
+        self.number += 1
+        self.taken.append(line)
+        return line
+
+    def put_back(self) -> None:
+        """All lines of the row but its first."""
+        behind = self.taken[1:]
+        self._again.extendleft(reversed(behind))
+        self.number -= len(behind)
 
 
 def _header(reader: Any) -> list[str] | None:
-    """The first line that is not empty."""
-    for cells in reader:
-        if cells:
-            return [cell.strip() for cell in cells]
+    """The first line that is not empty. Raises ConfigurationError."""
+    try:
+        for cells in reader:
+            if cells:
+                return [cell.strip() for cell in cells]
+    except csv.Error as error:
+        raise ConfigurationError(f"The header, the first line of the file, is not CSV: {error}.") from None
     return None
 
 
