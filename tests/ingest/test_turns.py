@@ -80,3 +80,26 @@ async def take_in(database: Database, project: Project) -> int:
         assert [result.index for result in results] == list(range(EVENTS))
         assert {result.status for result in results} == {Status.ACCEPTED}
     return seen
+
+
+async def test_a_project_does_not_wait_for_all_requests_of_another(database_url: str) -> None:
+    async with open_database(database_url) as database:
+        busy, other = await make_project(database), await make_project(database, "other")
+        senders = [busy] * 8 + [other]
+        writer = Writer(database, Partitions(), queue_bytes=10_000_000)
+        writer.start()
+        answered: list[str] = []
+        intake = Intake(writer, IntakeLimits())
+
+        async def send(project: Project, sender: int) -> None:
+            parsed = parse_body(body(project, sender), "application/json")
+            results = await intake.take(parsed, Caller.local(project))
+            assert {result.status for result in results} == {Status.ACCEPTED}
+            answered.append(project.slug)
+
+        try:
+            await asyncio.gather(*(send(project, sender) for sender, project in enumerate(senders)))
+        finally:
+            await writer.close()
+    assert sorted(answered) == sorted(project.slug for project in senders)
+    assert answered.index("other") < 4, answered

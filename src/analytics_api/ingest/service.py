@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import cast
+from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -100,6 +101,8 @@ class Intake:
         self._clock = clock
         self._others_wait = others_wait
         self._turn = asyncio.Lock()
+        self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
+        """Of each project that has a larger request: it waits for the one turn with one at a time, so nobody waits for all of its."""
         self._settling: set[asyncio.Task[list[Result]]] = set()
 
     async def take(
@@ -116,7 +119,7 @@ class Intake:
             self._check_all(body.events, checked)
         else:
             # One after another: what is decoded and not counted by the queue yet stays as small as in one go.
-            async with self._turn:
+            async with self._turns.setdefault(caller.project.id, asyncio.Lock()), self._turn:
                 until = 0.0
                 for index, raw in enumerate(body.events):
                     if time.perf_counter() >= until:
