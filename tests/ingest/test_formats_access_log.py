@@ -45,6 +45,15 @@ def test_access_log_page_view() -> None:
     assert "private" not in row
 
 
+def test_a_user_name_with_brackets_hides_no_line() -> None:
+    """Anybody can send one: servers log the name that was tried, also when it was refused."""
+    for name in ("a[b", "[x] y", "[" * 50_000):
+        line = access().replace(" - - ", f" - {name} ")
+        assert one("access-log", line).timestamp == "2026-05-17T08:05:03+00:00"
+    # A million steps, and not half of their square.
+    assert isinstance(read("access-log", "192.0.2.7 - " + "[" * 1_000_000)[0][1], str)
+
+
 @pytest.mark.parametrize(
     ("line", "event_type"),
     [
