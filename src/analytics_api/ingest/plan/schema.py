@@ -7,10 +7,11 @@ linear time, and nothing is ever fetched: a schema may refer to its own parts on
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import jsonschema_rs
+import msgspec
 
 from analytics_api.domain.plan import Finding, WarningKind
 from analytics_api.errors import Unprocessable
@@ -23,6 +24,9 @@ at a thousand million times."""
 DEEPEST_SCHEMA = 64
 MOST_FINDINGS = 5
 """Of one event; the rest would say the same again."""
+LISTED_BYTES = 4_096
+"""Of data that is looked through for all that is wrong with it; of more, the first thing is told. The library finds everything before it
+tells anything: 12,000 wrong items against `anyOf` of 2 took 180 ms, of 50 five seconds, in which nobody else was served."""
 LONGEST_REASON = 300
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -73,11 +77,20 @@ class EventSchema:
         if self._is_valid(data):
             return ()
         found: dict[Finding, None] = {}
-        for error in self._validator.iter_errors(data):
+        for error in self._errors(data):
             found.update(dict.fromkeys(_findings(error, data)))
             if len(found) >= MOST_FINDINGS:
                 break
         return tuple(found)[:MOST_FINDINGS]
+
+    def _errors(self, data: dict[str, Any]) -> Iterable[jsonschema_rs.ValidationError]:
+        if len(msgspec.json.encode(data)) <= LISTED_BYTES:
+            return self._validator.iter_errors(data)
+        try:
+            self._validator.validate(data)
+        except jsonschema_rs.ValidationError as first:
+            return (first,)
+        return ()
 
 
 def schema_text(schema: Schema) -> str:
