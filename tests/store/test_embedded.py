@@ -299,6 +299,24 @@ def test_stop_without_start_and_twice_is_harmless(server: EmbeddedServer) -> Non
     server.stop()
 
 
+def test_a_server_that_cannot_be_told_to_stop_says_why(
+    server: EmbeddedServer, data_dir: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.start()
+    pid, pid_file = running(data_dir), data_dir / "postgres" / "postmaster.pid"
+    hidden = pid_file.rename(pid_file.with_name("hidden"))
+    with monkeypatch.context() as patched:
+        patched.setattr("analytics_api.store.embedded.SHUTDOWN_SECONDS", 0.1)
+        server.stop()
+    assert "could not be told to stop" in caplog.text
+    assert "postmaster.pid" in caplog.text, "in the words of pg_ctl"
+    assert exists(pid)
+    hidden.rename(pid_file)
+    server.start()
+    server.stop()
+    assert not exists(pid)
+
+
 def test_data_of_another_major_version_is_refused(server: EmbeddedServer, data_dir: Path) -> None:
     server.start()
     server.stop()

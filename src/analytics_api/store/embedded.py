@@ -209,12 +209,15 @@ class EmbeddedServer:
 
     def _shut_down(self) -> None:
         """A child of ours may be gone before its parent has noticed: done is when the server lock is free."""
-        subprocess.run(
+        told = subprocess.run(
             [binary("pg_ctl"), "stop", "-W", "-s", "-m", "fast", "-D", self._cluster.pgdata],
             capture_output=True,
+            text=True,
             check=False,
             **self._cluster.process_options(),
         )
+        if told.returncode and self._server_alive():
+            log.warning("PostgreSQL could not be told to stop: %s", told.stderr.strip())
         deadline = time.monotonic() + SHUTDOWN_SECONDS
         while self._server_alive():
             if time.monotonic() > deadline:
