@@ -68,6 +68,20 @@ def test_a_number_out_of_range_is_refused_whatever_stands_beside_it() -> None:
             draft_event(parse_body(batch, "application/json").events[0], 0, 65_536)
 
 
+@pytest.mark.parametrize("number", [b"NaN", b"Infinity", b"-Infinity"])
+def test_what_is_no_number_in_json_spoils_only_its_own_event(number: bytes) -> None:
+    """Python's json writes it for a division by zero of one event, and the batch may have 500."""
+    for shape in (b"[%b]", b'{"events": [%b]}'):
+        body = shape % (b'{"event_type":"a","event_data":{"x":%b}},{"event_type":"b"}' % number)
+        bad, good = parse_body(body, "application/json").events
+        with pytest.raises(Rejected, match="the event is not JSON"):
+            draft_event(bad, 0, 65_536)
+        assert draft_event(good, 1, 65_536).payload.event_type == "b"
+    alone = parse_body(b'{"event_type":"a","event_data":{"x":%b}}' % number, "application/json")
+    with pytest.raises(Rejected, match="the event is not JSON"):
+        draft_event(alone.events[0], 0, 65_536)
+
+
 def test_half_a_surrogate_pair_spoils_only_its_own_event() -> None:
     for body in (
         b'[{"event_type": "a\\ud800"}, {"event_type": "b"}]',
@@ -86,12 +100,19 @@ def test_half_a_surrogate_pair_spoils_only_its_own_event() -> None:
         (b"  \n", "The body is empty"),
         (b'{"event_type": "a"', "not JSON"),
         (b'[{"event_type": "a"},]', "not JSON"),
-        (b'[{"x": NaN}]', "not JSON"),
+        (b'[{"x": NaN},]', "not JSON"),
         (b'"text"', "neither an event"),
         (b"42", "neither an event"),
         (b'{"events": 3}', "The envelope cannot be read: Expected `array`"),
         (b'{"events": [], "sent_at": "noon"}', "The envelope cannot be read: sent_at is not a time"),
         (b'{"events": [], "key": 5}', "The envelope cannot be read"),
+        *(
+            (
+                b'{"events": [{"event_type": "\\ud800"}], "sent_at": %b}' % sent_at,
+                "The envelope cannot be read: sent_at",
+            )
+            for sent_at in (b"[]", b"{}", b"true", b"NaN", b"1e400", b'"\\ud800"')
+        ),
         (b"[" * 100_000, "nested too deeply"),
     ],
 )

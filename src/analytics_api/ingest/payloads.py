@@ -162,9 +162,11 @@ def _parse_object(body: bytes) -> Body:
     return Body([*envelope.events], single=False, sent_at=_sent_at(envelope.sent_at), key=envelope.key)
 
 
-def _sent_at(value: str | int | float | None) -> datetime | None:
+def _sent_at(value: object) -> datetime | None:
     if value is None:
         return None
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise BadRequest("The envelope cannot be read: sent_at is neither text nor a number.")
     try:
         return parse_time(value, "sent_at")
     except ValueError as error:
@@ -172,9 +174,9 @@ def _sent_at(value: str | int | float | None) -> datetime | None:
 
 
 def _parse_leniently(body: bytes, error: Exception) -> Body:
-    """Read again with a parser that lets half a surrogate pair through, so that one such event fails alone."""
+    """Read again with a parser that lets half a surrogate pair and NaN through, so that one such event fails alone."""
     try:
-        document = json.loads(body, parse_constant=_no_constant, parse_float=_number)
+        document = json.loads(body, parse_constant=_constant, parse_float=_number)
     except (ValueError, RecursionError):
         raise BadRequest(f"The body is not JSON: {_plain(error)}.") from None
     if isinstance(document, list):
@@ -201,8 +203,9 @@ def _encode(item: object) -> bytes | str:
         return "a text holds half a surrogate pair, which is not Unicode: send well-formed text"
 
 
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
+def _constant(name: str) -> msgspec.Raw:
+    """NaN and Infinity, which Python's json writes and JSON does not have, go on as they were written: their event is refused."""
+    return msgspec.Raw(name.encode())
 
 
 def _number(text: str) -> float | msgspec.Raw:
