@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import asyncpg
 import pytest
+from sqlalchemy import make_url
 
 from analytics_api.domain.project import Project
 from analytics_api.store.engine import Database
@@ -26,6 +28,25 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 @pytest.fixture
 async def project(database: Database) -> Project:
     return await make_project(database)
+
+
+@pytest.fixture(params=["superuser", "plain"])
+async def writing(
+    request: pytest.FixtureRequest, database: Database, database_url: str
+) -> AsyncIterator[Database]:
+    """The same database for a superuser, as that of the embedded server is, and for a role of which nothing but SQL is allowed."""
+    if request.param == "superuser":
+        yield database
+        return
+    role = f"plain_{uuid4().hex}"
+    tables = "IN SCHEMA public TO"
+    await database.pool.execute(
+        f"CREATE ROLE {role} LOGIN PASSWORD 'plain'; GRANT ALL ON ALL TABLES {tables} {role}; GRANT ALL ON ALL SEQUENCES {tables} {role}"
+    )
+    url = make_url(database_url).set(username=role, password="plain")
+    async with open_database(url.render_as_string(hide_password=False)) as plain:
+        yield plain
+    await database.pool.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
 
 
 async def everything(database: Database, project: Project, size: int = 10_000) -> list[int]:
@@ -84,7 +105,7 @@ async def test_an_id_is_one_event_for_each_person(database: Database, project: P
 
 
 async def test_two_connections_writing_the_same_events_store_each_once(
-    database: Database, project: Project
+    database: Database, writing: Database, project: Project
 ) -> None:
     """Every batch goes in from four connections at once, in different orders: no deadlock, no double."""
     events = [
@@ -92,9 +113,15 @@ async def test_two_connections_writing_the_same_events_store_each_once(
     ]
     await write_events(database, [make_event(project, event_id="partition")])
     halves = [events, events[::-1], events[200:] + events[:200], events[::2] + events[1::2]]
-    outcomes = await asyncio.gather(*(write_events(database, half) for half in halves))
+    outcomes = await asyncio.gather(*(write_events(writing, half) for half in halves))
     assert sum(sum(outcome) for outcome in outcomes) == 400
-    assert await database.pool.fetchval("SELECT count(*) FROM events WHERE event_type = 'page_view'") == 401
+    more = [make_event(project, event_id=f"late-{number}") for number in range(200)]
+    assert await write_events(writing, [*more[:100], events[0], *more[100:]]) == [
+        *[True] * 100,
+        False,
+        *[True] * 100,
+    ]
+    assert await database.pool.fetchval("SELECT count(*) FROM events WHERE event_type = 'page_view'") == 601
 
 
 async def test_reader_skips_nothing_when_commits_come_out_of_order(

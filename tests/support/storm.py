@@ -1,4 +1,4 @@
-"""A process of its own that sends batches again and again with wrong clocks: `python -m tests.support.storm URL SEED COUNT`."""
+"""A process of its own that sends batches again and again with wrong clocks: `python -m tests.support.storm URL SEED COUNT SIZE`."""
 
 from __future__ import annotations
 
@@ -11,20 +11,19 @@ import httpx
 
 from tests.support.load import EVENTS
 
-BATCH = 20
 CLOCKS = (timedelta(), timedelta(hours=-7), timedelta(days=3), timedelta(days=365 * 900))
 
 
-def main(url: str, seed: int, count: int) -> None:
-    """Send each batch three times; the ids depend on `seed` only."""
+def main(url: str, seed: int, count: int, size: int) -> None:
+    """Send each batch of so many events three times; the ids depend on `seed` only."""
     dice, skew = random.Random(seed), random.Random()
     with httpx.Client(base_url=url, timeout=120, verify=False) as client:
         for _ in range(count):
-            ids = [str(uuid.UUID(int=dice.getrandbits(128), version=4)) for _ in range(BATCH)]
+            ids = [str(uuid.UUID(int=dice.getrandbits(128), version=4)) for _ in range(size)]
             for _ in range(3):
                 events = []
                 now = datetime.now(UTC) + skew.choice(CLOCKS)
-                for one in skew.sample(ids, BATCH):
+                for one in skew.sample(ids, size):
                     event = {"event_type": "load", "event_id": one, "user_id": f"u{one[:2]}"}
                     if skew.random() < 0.7:
                         event["timestamp"] = now.isoformat()
@@ -38,4 +37,4 @@ def main(url: str, seed: int, count: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    main(sys.argv[1], *map(int, sys.argv[2:]))
