@@ -15,6 +15,7 @@ from analytics_api.domain.project import Project
 from analytics_api.store.identity import Regrouping
 from analytics_api.store.metrics.days import MERGE, MERGE_OF_CUSTOMERS
 from analytics_api.store.properties import joined_properties, write_properties
+from analytics_api.store.rollups import ONE_OF_TWO
 from analytics_api.store.sessions import roll_up_sessions
 
 _TABLE = """
@@ -120,15 +121,7 @@ _MOVE_PERSONS = f"""
            first_touch_at, first_touch_seq
     FROM joined LEFT JOIN touch USING (new_id) ORDER BY new_id
     ON CONFLICT (person_id) DO UPDATE SET
-        anonymous_id = least(known.anonymous_id, excluded.anonymous_id),
-        first_seen_at = least(known.first_seen_at, excluded.first_seen_at),
-        last_seen_at = greatest(known.last_seen_at, excluded.last_seen_at),
-        first_day = least(known.first_day, excluded.first_day),
-        first_day_with_bots = least(known.first_day_with_bots, excluded.first_day_with_bots),
-        last_active_day = greatest(known.last_active_day, excluded.last_active_day),
-        last_active_day_with_bots = greatest(known.last_active_day_with_bots, excluded.last_active_day_with_bots),
-        first_signup_at = least(known.first_signup_at, excluded.first_signup_at),
-        first_signup_day = least(known.first_signup_day, excluded.first_signup_day),
+        {ONE_OF_TWO},
         first_payment_at = least(known.first_payment_at, excluded.first_payment_at),
         {_TOUCH}
 """

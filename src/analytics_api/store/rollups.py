@@ -89,10 +89,23 @@ PERSON_DAYS = Rollup(
     """,
 )
 
+ONE_OF_TWO = """
+            anonymous_id = least(known.anonymous_id, excluded.anonymous_id),
+            first_seen_at = least(known.first_seen_at, excluded.first_seen_at),
+            last_seen_at = greatest(known.last_seen_at, excluded.last_seen_at),
+            first_day = least(known.first_day, excluded.first_day),
+            first_day_with_bots = least(known.first_day_with_bots, excluded.first_day_with_bots),
+            last_active_day = greatest(known.last_active_day, excluded.last_active_day),
+            last_active_day_with_bots = greatest(known.last_active_day_with_bots, excluded.last_active_day_with_bots),
+            first_signup_at = least(known.first_signup_at, excluded.first_signup_at),
+            first_signup_day = least(known.first_signup_day, excluded.first_signup_day)
+"""
+"""SQL: the one row of a person whose rows in `persons` are `known` and `excluded`, but for where the person came from first."""
+
 PERSONS = Rollup(
     "persons, last_active_days",
     "extremes",
-    """
+    f"""
     WITH seen AS (
         SELECT person_id, min(user_id) FILTER (WHERE sent_id = person_id) AS user_id, min(anonymous_id) AS anonymous_id,
                min(occurred_at) AS first_seen_at, max(occurred_at) AS last_seen_at,
@@ -128,15 +141,7 @@ PERSONS = Rollup(
         FROM change ORDER BY person_id
         ON CONFLICT (person_id) DO UPDATE SET
             user_id = coalesce(known.user_id, excluded.user_id),
-            anonymous_id = least(known.anonymous_id, excluded.anonymous_id),
-            first_seen_at = least(known.first_seen_at, excluded.first_seen_at),
-            last_seen_at = greatest(known.last_seen_at, excluded.last_seen_at),
-            first_day = least(known.first_day, excluded.first_day),
-            first_day_with_bots = least(known.first_day_with_bots, excluded.first_day_with_bots),
-            last_active_day = greatest(known.last_active_day, excluded.last_active_day),
-            last_active_day_with_bots = greatest(known.last_active_day_with_bots, excluded.last_active_day_with_bots),
-            first_signup_at = least(known.first_signup_at, excluded.first_signup_at),
-            first_signup_day = least(known.first_signup_day, excluded.first_signup_day),
+            {ONE_OF_TWO},
             first_touch = coalesce(excluded.first_touch, known.first_touch),
             first_touch_at = coalesce(excluded.first_touch_at, known.first_touch_at),
             first_touch_seq = coalesce(excluded.first_touch_seq, known.first_touch_seq)
