@@ -66,6 +66,7 @@ def failing_app(notes: list[ApiRequest]) -> FastAPI:
             "refused": ConnectionRefusedError("db.internal:5432"),
             "gone": asyncpg.ConnectionDoesNotExistError("connection was closed"),
             "no_socket": FileNotFoundError("/run/db.internal/.s.PGSQL.5432"),
+            "no_rights": PermissionError("/srv/db.internal/pages"),
             "no_write": asyncpg.PostgresIOError("could not write block 7 of db.internal"),
             "broken": asyncpg.InternalServerError("xlog flush request of db.internal is not satisfied"),
         }
@@ -182,6 +183,15 @@ async def test_known_errors_keep_their_status_words_and_headers(
     assert "db.internal" not in response.text
     if header is not None:
         assert response.headers[header[0]] == header[1]
+
+
+@pytest.mark.parametrize(("name", "traced"), [("no_rights", True), ("no_socket", False), ("refused", False)])
+async def test_an_error_of_a_file_is_told_with_its_place(
+    server: Served, caplog: pytest.LogCaptureFixture, name: str, traced: bool
+) -> None:
+    assert problem(await server.client.get(f"/raise/{name}"))["status"] == 503
+    assert "the database could not answer" in caplog.text
+    assert ("Traceback" in caplog.text) is traced
 
 
 @pytest.mark.parametrize("name", ["unexpected", "configuration"])

@@ -38,6 +38,8 @@ _QUERY_CANCELED = "57014"
 _NO_SUCH_CHARACTER = "22021"
 _AWAY_STATES = ("08", "53", "57P", "58", "XX")
 """As AWAY has them; SQLAlchemy wraps the driver's errors in its own."""
+_NOBODY_THERE = (ConnectionError, FileNotFoundError, TimeoutError)
+"""What connecting to a database that is away ends with; `FileNotFoundError` is its socket."""
 
 _NOT_JSON = "is not sent as JSON; add the header Content-Type: application/json"
 
@@ -193,7 +195,14 @@ def given_or_new_id(given: bytes) -> str:
 def _answer_unexpected(error: Exception) -> Response:
     known = _database_problem(error)
     if known is not None:
-        logger.warning("the database could not answer: %s: %s", type(error).__name__, error)
+        # A file that may not be read is an OSError, too: where from is told then.
+        odd = isinstance(error, OSError) and not isinstance(error, _NOBODY_THERE)
+        logger.warning(
+            "the database could not answer: %s: %s",
+            type(error).__name__,
+            error,
+            exc_info=error if odd else None,
+        )
         return problem_response(known.problem(), known.headers)
     logger.error("unexpected error", exc_info=error)
     return _internal_error()
