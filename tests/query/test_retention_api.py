@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from analytics_api.aggregate.closing import close_due_days
 from analytics_api.domain.analysis.retention import bucket_numbers, day_number
 from analytics_api.domain.period import Period, bucket_of
 from analytics_api.domain.project import Project
 from analytics_api.privacy.retention import apply_retention
+from analytics_api.store.analysis.named import uuid_hash
 from analytics_api.store.engine import Database
 from tests.query.api import Api
 from tests.support.events import make_event, make_project
@@ -99,12 +101,29 @@ def oracle_of(asked: dict[str, Any], seen: list[Seen], zone: ZoneInfo, now: date
     return Retention(asked, zone, as_of, births, those(asked["returning"], bots=asked["include_bots"]))
 
 
+def other_hash(ids: NDArray[np.uint64]) -> NDArray[np.uint32]:
+    """Not the server's."""
+    return uuid_hash(ids).byteswap()
+
+
 SEARCHES: dict[str, dict[str, Any]] = {
     "of each person": {"LOOKUP": 0},
     "of all, at once": {"LOOKUP": 10**6, "NAMED": 10**6},
     "of all, day by day": {"LOOKUP": 10**6, "NAMED": 10**6, "LATELY": timedelta(days=1), "PLENTY": 0},
     "by id, day by day": {"LOOKUP": 10**6, "NAMED": 0, "LATELY": timedelta(days=1)},
     "by id, then of each": {"LOOKUP": 2, "NAMED": 0, "LATELY": timedelta(days=2)},
+    "by id, badly told apart": {
+        "LOOKUP": 10**6,
+        "NAMED": 0,
+        "LATELY": timedelta(days=1),
+        "named": {"LEAST": 2, "MOST": 3},
+    },
+    "by id, another order of bytes": {
+        "LOOKUP": 10**6,
+        "NAMED": 0,
+        "LATELY": timedelta(days=1),
+        "named": {"uuid_hash": other_hash},
+    },
 }
 """How whoever did it before is looked for among events."""
 
@@ -113,7 +132,10 @@ SEARCHES: dict[str, dict[str, Any]] = {
 async def test_any_retention_of_any_history(
     api: Api, database: Database, seed: int, search: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in {"RANDOM_READ": 0, **SEARCHES[search]}.items():
+    chosen = {"RANDOM_READ": 0, **SEARCHES[search]}
+    for name, value in chosen.pop("named", {}).items():
+        monkeypatch.setattr(f"analytics_api.store.analysis.named.{name}", value)
+    for name, value in chosen.items():
         monkeypatch.setattr(f"analytics_api.store.analysis.earlier.{name}", value)
     project = await make_project(database, "berlin", time_zone="Europe/Berlin")
     seen = await record_history(database, project, make_history(project, seed, around=CLOCKS_CHANGE))
@@ -177,6 +199,40 @@ async def test_cohorts_are_of_the_first_time_ever(api: Api, database: Database, 
     for birth in ({"event": "signup_completed"}, {"event": "signup_completed", "filters": PRO}):
         answer = await api.post("/analysis/retention", {**asked, "birth": birth})
         assert sum(row["size"] for row in answer["cohorts"]) == 0
+
+
+@pytest.mark.parametrize("named", [0, 10**6])
+async def test_first_times_by_what_the_event_says_and_who_it_is(
+    api: Api, database: Database, project: Project, named: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("analytics_api.store.analysis.earlier.NAMED", named)
+    monkeypatch.setattr("analytics_api.store.analysis.earlier.LOOKUP", 10**6)
+    did = {
+        "old": [("2026-01-05", "pro"), ("2026-03-02", "pro")],
+        "other before": [("2026-01-05", "free"), ("2026-03-02", "pro")],
+        "new": [("2026-03-02", "pro")],
+        "another": [("2026-03-02", "pro")],
+        "free": [("2026-03-02", "free")],
+    }
+    await record(
+        database,
+        [
+            event_on(
+                project,
+                day,
+                who,
+                event_data={"plan": plan},
+                user_properties={"$set": {"team": "b" if who == "another" else "a"}},
+            )
+            for who, times in did.items()
+            for day, plan in times
+        ],
+    )
+    filters = [*PRO, {"path": "person.team", "op": "is", "value": "a"}]
+    for birth in ({"filters": filters}, {"event": "feature_used", "filters": filters}):
+        asked = {"start_date": "2026-03-01", "end_date": "2026-03-05", "columns": 2, "birth": birth}
+        answer = await api.post("/analysis/retention", asked)
+        assert {row["cohort"]: row["size"] for row in answer["cohorts"] if row["size"]} == {"2026-03-02": 2}
 
 
 async def test_who_did_it_first_long_ago_stays_so_when_the_events_are_gone(

@@ -6,18 +6,16 @@ Rows are (person, `at`, `day`): microseconds, and days since 2000-01-01. From ro
 from __future__ import annotations
 
 from datetime import date
-
-import numpy as np
+from functools import reduce
 
 from analytics_api.domain.analysis.days import local_days
+from analytics_api.domain.filters import AllOf, asks_person
 from analytics_api.store.analysis.columns import EPOCH, Rows, copy_rows, event_times
+from analytics_api.store.analysis.named import may_be_one_of
 from analytics_api.store.analysis.scope import Kind, Scope, Statement
 from analytics_api.store.filter_sql import Binds
 
 _ANY = Kind()
-MOST_NAMED = 20_000
-"""Persons whose marks are asked for by id, rather than those of everybody."""
-_IS_NAMED = "CASE WHEN {} IN (SELECT unnest({})) THEN {} ELSE false END"
 
 
 def in_rollups(scope: Scope, kind: Kind) -> bool:
@@ -33,10 +31,8 @@ def active_column(scope: Scope) -> str:
 async def marks(
     scope: Scope, kind: Kind, first: date, last: date, *, times: bool, among: Rows | None = None
 ) -> Rows:
-    """Every day, or every time, at which persons did something from one local day to another; of others than `among` perhaps none."""
+    """Every day, or every time, at which persons did something from one local day to another; of others than `among` not all."""
     cut = scope.cut and scope.stretch(first, last)[1] > scope.as_of
-    if among is not None and len(among) > MOST_NAMED:
-        among = None
     if in_rollups(scope, kind) and not times and not cut:
         return await _person_days(scope, first, last, among)
     statement = Statement(scope, *scope.stretch(first, last))
@@ -47,41 +43,44 @@ async def marks(
 
 
 async def only_kind(statement: Statement, kind: Kind, among: Rows | None) -> None:
-    """Look at a kind of event alone, and at that of some persons when they are given."""
-    if among is None:
-        statement.only(statement.kind(kind))
-        return
-    if kind.event_type is not None:
+    """Look at a kind of event alone, and at that of some persons and few others when they are given."""
+    of_event, of_person = (
+        AllOf(tuple(part for part in kind.filters.parts if asks_person(part) is which))
+        for which in (False, True)
+    )
+    steps = []
+    if among is not None:
+        steps.append(await may_be_one_of(statement.scope.connection, among, "e.person_id", statement.binds))
+    if of_event.parts:
+        steps.append(statement.filter(of_event))
+    if kind.event_type is None:
+        steps.append(statement.kind(_ANY))
+    else:
         # By itself, so that an index finds it.
         statement.only(statement.kind(Kind(kind.event_type)))
-    ids = statement.binds.bind(await _with_merged(statement.scope, among), "uuid[]")
-    # A hashed table in front of the JSON and of the join that tells whose an event is. A join would come behind both, and be planned
-    # as if there were 200 persons.
-    statement.only(_IS_NAMED.format("e.person_id", ids, statement.kind(kind)))
-
-
-async def _with_merged(scope: Scope, people: Rows) -> Rows:
-    """Persons and those who have become one with them."""
-    merged = await copy_rows(
-        scope.connection,
-        "SELECT person_id FROM person_merges WHERE canonical_id IN (SELECT unnest(CAST(:people AS uuid[])))",
-        [],
-        {"people": people},
-    )
-    return Rows(np.concatenate([people.ids, merged.ids], axis=1), {})
+    if steps:
+        # In this order, whoever it is before any JSON: PostgreSQL asks for an `=` last, although it lets few events through.
+        statement.only(
+            reduce(lambda rest, step: f"CASE WHEN {step} THEN {rest} ELSE false END", reversed(steps))
+        )
+    if of_person.parts:
+        # Behind the join that tells who it is.
+        statement.only(statement.filter(of_person))
 
 
 async def _person_days(scope: Scope, first: date, last: date, among: Rows | None) -> Rows:
-    # As a join it would be planned as a look-up of each: a millisecond a person from disk, against 0.2 s for a month of everybody.
-    named = "" if among is None else f"AND {_IS_NAMED.format('person_id', 'CAST(:among AS uuid[])', 'true')}"
+    binds = Binds()
+    named = "true"
+    if among is not None:
+        named = await may_be_one_of(scope.connection, among, "person_id", binds)
     return await copy_rows(
         scope.connection,
         f"""
         SELECT person_id, 0::bigint AS at, (day - DATE '2000-01-01')::bigint AS day FROM person_days
-        WHERE project_id = :project AND day >= :first AND day <= :last AND {active_column(scope)} {named}
+        WHERE project_id = :project AND day >= :first AND day <= :last AND {active_column(scope)} AND {named}
         """,
         ["at", "day"],
-        {"project": scope.project.id, "first": first, "last": last, "among": among},
+        {**binds.parameters, "project": scope.project.id, "first": first, "last": last},
     )
 
 
