@@ -12,6 +12,7 @@ from analytics_api.access.cors import IntakeCors, ReadCors
 from analytics_api.access.headers import SecurityHeaders
 from analytics_api.application import EVENTS, PREFIX, Application, names_without_nul
 from analytics_api.errors import ConfigurationError
+from analytics_api.ingest import flat_routes
 from analytics_api.opening import open_rooms, request_sink
 from analytics_api.query.export.answers import TableAnswers
 from analytics_api.routers import ROUTERS
@@ -68,7 +69,7 @@ def create_app(settings: Settings, url: str, *, with_worker: bool = False) -> Ap
         sink=request_sink(app, settings),
         skip=(*SKIPPED, DASHBOARD, settings.browser_script_path),
     )
-    app.add_middleware(IntakeCors, paths=app.intake)
+    app.add_middleware(IntakeCors, paths=app.intake | {PREFIX + path for path in flat_routes.router.paths()})
     app.add_middleware(ReadCors, allows=lambda origin: app.state.authenticator.allows(origin))
     app.add_middleware(SecurityHeaders)
     problems.install(app)

@@ -28,6 +28,10 @@ class Routes(APIRouter):
         """Declare a route, as the decorators do; `options` are those of FastAPI."""
         self._declared.append((path, endpoint, options))
 
+    def paths(self) -> set[str]:
+        """Of all routes, without what they are put below."""
+        return {self.prefix + path for path, _, _ in self._declared}
+
     def put_into(self, app: FastAPI, prefix: str = "") -> None:
         """Serve the routes below `prefix`, with the dependencies of the application. They are tried after those it has.
 

@@ -196,6 +196,38 @@ async def test_pages_read_with_a_key_where_the_project_names_them(site: Site, ol
         assert (preflight.status_code, allow in preflight.headers) == (status, status == 204), origin
 
 
+async def test_pages_send_what_has_a_path_of_its_own(site: Site, olga: Browser) -> None:
+    await olga.call("PUT", "/project/origins", {"origins": [SHOP]})
+    key, other = await make_key(site, KeyKind.WRITE), await make_key(site, KeyKind.WRITE, "other")
+    client, allow = site.server.client, "access-control-allow-origin"
+    bodies = {
+        "/track-share": {"share_type": "whatsapp", "session_id": "s"},
+        "/downloads": {"track_name": "a", "session_id": "s"},
+        "/evremixes/analytics": {"track_name": "b", "session_id": "s"},
+        "/uploads": {"file_name": "a.wav", "session_id": "s"},
+    }
+    asked = {
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "content-type,idempotency-key,x-api-key",
+    }
+    for path, body in bodies.items():
+        preflight = await client.options(API + path, headers={**asked, "Origin": SHOP})
+        assert (preflight.status_code, preflight.headers[allow]) == (200, "*"), path
+        for its, origin, status in (
+            (key, SHOP, 202),
+            (key, "https://evil.example", 403),
+            (other, "https://a.example", 202),
+        ):
+            sent = await client.post(API + path, json=body, headers={"X-API-Key": its, "Origin": origin})
+            assert sent.status_code == status, path
+            assert sent.headers[allow] in ("*", origin), path
+    # What is read at the same path is for pages that the project names.
+    reading = {"Origin": SHOP, "Access-Control-Request-Method": "GET"}
+    assert (await client.options(f"{API}/downloads", headers=reading)).headers[allow] == SHOP
+    reading["Origin"] = "https://evil.example"
+    assert (await client.options(f"{API}/downloads", headers=reading)).status_code == 400
+
+
 @pytest.mark.parametrize(
     "origin",
     [
