@@ -17,6 +17,7 @@ from analytics_api.deliver.providers.port import Checkable, Provider
 from analytics_api.deliver.providers.registry import known_providers, make_provider
 from analytics_api.deliver.rules import Rules
 from analytics_api.domain.project import Project
+from analytics_api.domain.times import in_utc
 from analytics_api.errors import ConfigurationError, Conflict, NotFound, Unprocessable
 from analytics_api.outbound.connections import Client
 from analytics_api.store import readers
@@ -258,10 +259,10 @@ def _moment(text: str, project: Project) -> datetime:
     """A date in the project's zone, or a time; without an offset UTC."""
     try:
         if len(text) == len("2026-03-01"):
-            return datetime.combine(date.fromisoformat(text), time(), project.zone)
+            return in_utc(datetime.combine(date.fromisoformat(text), time(), project.zone))
         moment = datetime.fromisoformat(text)
+        return in_utc(moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC))
     except ValueError:
         raise Unprocessable(
             "start: use now, beginning, a date such as 2026-03-01 or a time such as 2026-03-01T12:00:00Z."
         ) from None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

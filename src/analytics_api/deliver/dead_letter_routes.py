@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import Depends, Query
-from pydantic import AwareDatetime
 
 from analytics_api.access.dependencies import DatabaseOf, EditCaller, ReadCaller
 from analytics_api.deliver.dead_letter_schemas import (
@@ -20,6 +19,7 @@ from analytics_api.deliver.dead_letter_schemas import (
     DeadLetterPage,
     DeadLettersDiscarded,
     DiscardDeadLetters,
+    Instant,
     Number,
     Retried,
     RetryDeadLetters,
@@ -49,8 +49,8 @@ async def _asked(
     kind: Annotated[DeadKind | None, Query(description="What they died of.")] = None,
     event_type: Annotated[Text | None, Query(description="Only of this event type.")] = None,
     text: Annotated[Text | None, Query(description="What the words say somewhere, in whatever case.")] = None,
-    since: Annotated[AwareDatetime | None, Query(alias="from", description="Died then or later.")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="Died before.")] = None,
+    since: Annotated[Instant | None, Query(alias="from", description="Died then or later.")] = None,
+    until: Annotated[Instant | None, Query(description="Died before.")] = None,
     discarded: Annotated[
         bool, Query(description="Those that were discarded, instead of the others.")
     ] = False,

@@ -6,13 +6,23 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
 from analytics_api.domain.outcome import DeadKind
+from analytics_api.domain.times import in_utc
 from analytics_api.store.dead_letters import DeadChoice
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=r"^[^\x00]*$")]
 Number = Annotated[int, Field(ge=1, le=2**63 - 1)]
+Instant = Annotated[AwareDatetime, AfterValidator(in_utc)]
 
 _LETTER: dict[str, Any] = {
     "destination": "mixpanel",
@@ -110,8 +120,8 @@ class ChooseDeadLetters(BaseModel):
     kind: DeadKind | None = None
     event_type: Text | None = None
     text: Text | None = Field(None, description="What the words say somewhere, in whatever case.")
-    since: AwareDatetime | None = Field(None, alias="from", description="Died then or later.")
-    until: AwareDatetime | None = Field(None, description="Died before.")
+    since: Instant | None = Field(None, alias="from", description="Died then or later.")
+    until: Instant | None = Field(None, description="Died before.")
 
     @model_validator(mode="after")
     def _one_of_both(self) -> ChooseDeadLetters:

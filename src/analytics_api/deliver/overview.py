@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from analytics_api.deliver.overview_schemas import (
@@ -16,7 +16,7 @@ from analytics_api.deliver.overview_schemas import (
 from analytics_api.deliver.report import DeliveryState
 from analytics_api.deliver.service import Destinations
 from analytics_api.domain.project import Project
-from analytics_api.domain.times import parse_time
+from analytics_api.domain.times import EARLIEST, parse_time
 from analytics_api.errors import Unprocessable
 from analytics_api.store.deliveries import Answers
 from analytics_api.store.delivery_answers import Cell
@@ -26,6 +26,9 @@ from analytics_api.store.engine import Database
 
 _USUAL = {Grain.HOUR: timedelta(hours=24), Grain.DAY: timedelta(days=30)}
 """How far back a window reaches that names no beginning."""
+
+_LATEST = datetime(9999, 12, 30, tzinfo=UTC)
+"""Nothing lies behind it or before EARLIEST, and what is added to and taken from either is a time, too."""
 
 
 def window_of(by: Grain, first: str | None, last: str | None, now: datetime) -> Window:
@@ -50,7 +53,7 @@ def _moment(field: str, text: str | None) -> datetime | None:
     if text is None:
         return None
     try:
-        return parse_time(text, field)
+        return min(max(parse_time(text, field), EARLIEST), _LATEST)
     except ValueError as error:
         raise Unprocessable(f"{error}.") from None
 

@@ -36,7 +36,7 @@ async def sandbox(
     caller: ReadCaller,
     database: DatabaseOf,
     limit: Limit = 100,
-    before: Annotated[int | None, Query(description="`next` of the page before.")] = None,
+    before: Annotated[int | None, Query(ge=1, le=2**63 - 1, description="`next` of the page before.")] = None,
 ) -> SandboxPage:
     """What would have gone to a provider, newest first."""
     async with database.look() as connection:

@@ -49,6 +49,14 @@ def parse_time(value: str | int | float, field: str = "timestamp") -> datetime:
         raise ValueError(f"{field} is out of range: send epoch milliseconds") from None
 
 
+def in_utc(moment: datetime) -> datetime:
+    """The same instant in UTC. Raises ValueError when it lies outside the years 1 to 9999 there, where nothing can store it."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is before the year 1 or after the year 9999 in UTC") from None
+
+
 def clock_skew(received_at: datetime, sent_at: datetime | None) -> timedelta:
     """How far the client's clock is behind ours; zero when it is close enough or unknown."""
     if sent_at is None:

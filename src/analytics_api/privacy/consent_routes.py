@@ -9,13 +9,13 @@ from typing import Annotated, Any, Protocol
 from uuid import UUID
 
 from fastapi import Query, Request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from analytics_api.access.dependencies import AdminCaller, DatabaseOf, TrustedSender
 from analytics_api.domain.clock import system_clock
 from analytics_api.domain.identity import person_of
 from analytics_api.errors import Unprocessable
-from analytics_api.privacy.erasure_schemas import Id
+from analytics_api.privacy.erasure_schemas import Id, Instant
 from analytics_api.routes import Routes
 from analytics_api.store.consent import ConsentChange, Statement, consent_of, keep_consent
 from analytics_api.store.erasure import person_group
@@ -48,7 +48,7 @@ class ConsentBody(BaseModel):
     user_id: Id | None = None
     anonymous_id: Id | None = None
     consent: dict[str, Any] | bool = Field(description="As in `context.consent` of events.")
-    changed_at: AwareDatetime | None = Field(None, description="When it was said; now by default.")
+    changed_at: Instant | None = Field(None, description="When it was said; now by default.")
 
 
 class ConsentItem(BaseModel):

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
 from analytics_api.domain.erasure import JobKind, JobState, Stage
+from analytics_api.domain.times import in_utc
 from analytics_api.store.event_choice import EventChoice
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=512, pattern=r"^[^\x00]+$")]
+Instant = Annotated[AwareDatetime, AfterValidator(in_utc)]
 
 
 class _Strict(BaseModel):
@@ -21,8 +31,8 @@ class Events(_Strict):
     """Events that meet every condition that is given."""
 
     event_types: list[Id] = Field([], max_length=200)
-    since: AwareDatetime | None = Field(None, description="When they occurred; included.")
-    until: AwareDatetime | None = Field(None, description="When they occurred; not included.")
+    since: Instant | None = Field(None, description="When they occurred; included.")
+    until: Instant | None = Field(None, description="When they occurred; not included.")
     properties: dict[str, Any] = Field({}, description="What `event_data` must hold.", max_length=50)
 
     @model_validator(mode="after")
@@ -34,8 +44,8 @@ class Events(_Strict):
     def choice(self) -> EventChoice:
         """The same in the store's words."""
         return EventChoice(
-            since=self.since and self.since.astimezone(UTC),
-            until=self.until and self.until.astimezone(UTC),
+            since=self.since,
+            until=self.until,
             event_types=tuple(self.event_types),
             properties=self.properties,
         )

@@ -13,6 +13,7 @@ from analytics_api.domain.clock import system_clock
 from analytics_api.domain.period import local_day
 from analytics_api.domain.personal_data import Mode, Rule
 from analytics_api.domain.privacy import PrivacyPolicy, Signal, VisitorIds, default_modes
+from analytics_api.domain.times import EARLIEST
 from analytics_api.errors import Unprocessable
 from analytics_api.routes import Routes
 from analytics_api.store.privacy_counts import list_counts
@@ -149,7 +150,7 @@ async def removed(
     from_: Annotated[
         date | None, Query(alias="from", description="First day; 30 days ago by default.")
     ] = None,
-    to: Annotated[date | None, Query(description="Last day; today by default.")] = None,
+    to: Annotated[date | None, Query(ge=EARLIEST.date(), description="Last day; today by default.")] = None,
     limit: Annotated[int, Query(ge=1, le=1000, description="Most items.")] = 1000,
 ) -> RemovedList:
     """Counts by rule and field, a few seconds late. The values are kept nowhere."""

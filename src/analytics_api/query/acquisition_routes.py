@@ -82,7 +82,7 @@ async def acquisition(
         found = await acquired_by(
             connection, project, first, last, campaigns=by == "campaign", lag_days=lag_days
         )
-    over = last + timedelta(days=lag_days + 1)
+    over = min(last, today) + timedelta(days=lag_days + 1)
     settled = over + timedelta(days=_CAC.settles_after(rules.late_days))
     state = State.OPEN if today < over else State.SETTLING if today < settled else State.FINAL
     names = ("channel", "campaign") if by == "campaign" else ("channel",)

@@ -28,6 +28,8 @@ MOST_BUCKETS = 4000
 DEFAULT_DAYS = 30
 EARLIEST = date(1970, 1, 1)
 """No event is older than 1971; a date before this is a slip."""
+LATEST = date(2999, 12, 31)
+"""A later one is taken for this, so that what is added to it is a date, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ async def wanted_metric(
 
 def wanted_range(metric: Metric, start: date | None, end: date | None, today: date) -> tuple[date, date]:
     """First and last day that are asked for; the last 30 days when nothing is said. Raises Unprocessable."""
-    last = end or today
+    last = min(max(end or today, EARLIEST - timedelta(days=1)), LATEST)
     first = start or min(last, today) - timedelta(days=DEFAULT_DAYS - 1)
     if first < EARLIEST or last < EARLIEST:
         raise Unprocessable(f"start_date and end_date must not be before {EARLIEST}.")

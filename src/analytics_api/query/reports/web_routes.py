@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from analytics_api.access.dependencies import DatabaseOf, ReadCaller
 from analytics_api.domain.event import EventType
+from analytics_api.domain.times import in_utc
 from analytics_api.errors import Unprocessable
 from analytics_api.query.events import event_answer
 from analytics_api.query.filtering import EventTypes, FiltersOf, check_filters
@@ -144,7 +145,10 @@ def aware(given: datetime | None, name: str) -> datetime | None:
     """A time with a zone. Raises Unprocessable."""
     if given is not None and given.tzinfo is None:
         raise Unprocessable(f"{name}: say the zone, too, as in 2026-03-01T00:00:00Z.")
-    return given
+    try:
+        return given and in_utc(given)
+    except ValueError as error:
+        raise Unprocessable(f"{name}: {error}.") from None
 
 
 def _session(row: Any) -> dict[str, Any]:
