@@ -150,6 +150,11 @@ async def test_answers_as_csv(server: Served, database_url: str) -> None:
     wrong = await server.client.get(f"{BASE}/overall", params={"format": "csv", "table": "moo"})
     assert (wrong.status_code, wrong.headers["content-type"]) == (422, "application/problem+json")
     assert "popular_pages" in wrong.json()["detail"]
+    unknown = await server.client.get(f"{BASE}/overall", params={"format": "xlsx"})
+    assert (unknown.status_code, unknown.json()["detail"]) == (
+        422,
+        "format: use one of json, csv, jsonl, parquet.",
+    )
     missing = await server.client.get(f"{BASE}/users/nobody", params={"format": "csv"})
     assert missing.status_code == 404
 

@@ -93,6 +93,10 @@ async def test_a_share_is_an_event_that_the_overview_counts(server: Served, data
         ("/downloads", {**DOWNLOAD, "timestamp": "yesterday"}, "timestamp"),
         ("/track-share", {"share_type": "qr", "recipient_count": -1}, "recipient_count"),
         ("/track-share", {"share_type": ""}, "share_type"),
+        ("/track-share", {"share_type": "q\0r"}, "share_type"),
+        ("/downloads", {**DOWNLOAD, "track_name": "\0"}, "track_name"),
+        ("/downloads", {**DOWNLOAD, "format": "FL\0AC"}, "format"),
+        ("/uploads", {"file_name": "a.wav", "type": "\0"}, "type"),
     ],
 )
 async def test_what_is_wrong_is_named(

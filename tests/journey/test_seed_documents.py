@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import pyarrow.parquet
 import pytest
 
 from analytics_api.domain.project import KeyKind
@@ -79,6 +81,40 @@ async def test_the_downloads_of_evremixes(server: Served) -> None:
     for _ in range(8):
         await send(server, "/downloads", dict(zip(FIELDS, DOWNLOADS[0], strict=True)))
     assert len((await ask(server, "/downloads"))["recent"]) == 10
+
+
+async def test_downloads_of_one_format_as_a_file(server: Served) -> None:
+    """`format` says both what was downloaded and in which form it is told."""
+    for each in DOWNLOADS:
+        await send(server, "/downloads", dict(zip(FIELDS, each, strict=True)))
+    await counted(server)
+
+    async def lines(*formats: str, accept: str = "*/*") -> list[str]:
+        asked = {"table": "tracks", "format": [*formats]}
+        found = await server.client.get(f"{BASE}/downloads", params=asked, headers={"Accept": accept})
+        assert found.status_code == 200
+        return found.text.splitlines()
+
+    flac = ["track_name,downloads,successful,unique_users", "Bring Me To Life,1,1,1", "Evanescence,1,1,1"]
+    assert await lines("FLAC", accept="text/csv") == flac
+    assert await lines("FLAC", "csv") == flac
+    assert len(await lines("FLAC", "ALAC", "csv")) == len(await lines("csv")) == 3
+    assert sum(json.loads(line)["downloads"] for line in await lines("jsonl")) == 3
+    parquet = await server.client.get(f"{BASE}/downloads", params={"format": "parquet"})
+    assert pyarrow.parquet.read_table(io.BytesIO(parquet.content))["total"].to_pylist() == [3]
+
+
+async def test_the_latest_downloads_are_those_that_happened_last(server: Served) -> None:
+    """History that arrives afterwards does not push them out."""
+    download = dict(zip(FIELDS, DOWNLOADS[0], strict=True))
+    await send(server, "/downloads", {**download, "track_name": "now"})
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    for ago in range(10):
+        at = (yesterday - timedelta(hours=ago)).isoformat()
+        await send(server, "/downloads", {**download, "track_name": f"{ago} hours before", "timestamp": at})
+    await counted(server)
+    recent = [row["track_name"] for row in (await ask(server, "/downloads"))["recent"]]
+    assert recent == ["now", *(f"{ago} hours before" for ago in range(9))]
 
 
 # metalise (S3): the answer that its document prints, with the numbers that stand there.

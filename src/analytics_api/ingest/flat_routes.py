@@ -26,8 +26,9 @@ from analytics_api.routes import Routes
 
 router = Routes(tags=["events"])
 
-Id = Annotated[str, Field(min_length=1, max_length=LONGEST_ID, pattern=r"^[^\x00]*$")]
-Text = Annotated[str, Field(max_length=1024)]
+_NO_NUL = r"^[^\x00]*$"
+Id = Annotated[str, Field(min_length=1, max_length=LONGEST_ID, pattern=_NO_NUL)]
+Text = Annotated[str, Field(max_length=1024, pattern=_NO_NUL)]
 IdempotencyKey = Annotated[
     str | None,
     Header(
@@ -77,7 +78,7 @@ class Share(BaseModel):
         },
     )
 
-    share_type: Annotated[str, Field(min_length=1, max_length=50)] = Field(
+    share_type: Annotated[str, Field(min_length=1, max_length=50, pattern=_NO_NUL)] = Field(
         description="Over which channel: whatsapp, email, qr, link, or another word."
     )
     session_id: Id | None = Field(None, description="Without a user it stands for the person, too.")
@@ -124,7 +125,7 @@ class Download(BaseModel):
         },
     )
 
-    track_name: Annotated[str, Field(min_length=1, max_length=255)]
+    track_name: Annotated[str, Field(min_length=1, max_length=255, pattern=_NO_NUL)]
     success: bool = True
     session_id: Id | None = None
     user_hash: Id | None = Field(None, description="Of the machine, without anything of the person.")
@@ -166,7 +167,7 @@ class Upload(BaseModel):
         description="Kept as a keyed hash only, so that the same name is the same file."
     )
     size: int | None = Field(None, ge=0, le=2**53, description="Bytes.")
-    type: Annotated[str, Field(max_length=100)] | None = Field(
+    type: Annotated[str, Field(max_length=100, pattern=_NO_NUL)] | None = Field(
         None, description="Default: the name's ending."
     )
     session_id: Id | None = None

@@ -43,7 +43,14 @@ async def newest(
     connection: AsyncConnection, choice: EventChoice, limit: int, *, before: int | None = None
 ) -> list[Any]:
     """At most `limit` events, the last that arrived first; `before`: only those of lower sequence numbers."""
-    return await _events(connection, choice, "e.seq < :before", "DESC", limit, before=before or 2**63 - 1)
+    return await _events(
+        connection, choice, "e.seq < :before", "e.seq DESC", limit, before=before or 2**63 - 1
+    )
+
+
+async def latest(connection: AsyncConnection, choice: EventChoice, limit: int) -> list[Any]:
+    """At most `limit` events, the last that happened first, whenever they arrived."""
+    return await _events(connection, choice, "true", "e.occurred_at DESC, e.seq DESC", limit)
 
 
 async def following(
@@ -51,7 +58,7 @@ async def following(
 ) -> list[Any]:
     """At most `limit` events with sequence numbers in (after, upto], in the order of the log."""
     return await _events(
-        connection, choice, "e.seq > :after AND e.seq <= :upto", "ASC", limit, after=after, upto=upto
+        connection, choice, "e.seq > :after AND e.seq <= :upto", "e.seq", limit, after=after, upto=upto
     )
 
 
@@ -78,7 +85,7 @@ async def _events(
         FROM events e LEFT JOIN person_merges m ON m.person_id = e.person_id
         {person if asks_person(choice.filters) else ""}
         WHERE {" AND ".join(f"({part})" for part in parts)}
-        ORDER BY e.seq {order} LIMIT :limit
+        ORDER BY {order} LIMIT :limit
     """
     return await fetch(
         connection, sql, {"project": choice.project_id, "limit": limit, **more, **binds.parameters}

@@ -13,8 +13,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from analytics_api.errors import Unprocessable
 from analytics_api.problems import response_to
-from analytics_api.query.export.described import described_columns
-from analytics_api.query.export.formats import MEDIA_TYPES, Format
+from analytics_api.query.export.described import described_columns, operation_of
+from analytics_api.query.export.formats import JSON, MEDIA_TYPES, Format
 from analytics_api.query.export.tables import as_table
 
 MAIN_TABLES = {
@@ -37,7 +37,14 @@ class TableAnswers:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        kind = _wanted(scope) if scope["type"] == "http" and self._answers(scope) else None
+        kind = None
+        if scope["type"] == "http" and self._answers(scope):
+            given = parse_qs(scope["query_string"].decode("latin-1")).get("format", [])
+            if any(each not in (JSON, *Format) for each in given) and not self._means_its_own(scope):
+                wrong = Unprocessable(f"format: use one of {', '.join((JSON, *Format))}.")
+                await response_to(wrong)(scope, receive, send)
+                return
+            kind = _wanted(scope, given)
         if kind is None:
             await self.app(scope, receive, send)
             return
@@ -46,8 +53,7 @@ class TableAnswers:
         exchange = _Exchange(send, query.get("table", [None])[0], kind, main)
         await self.app(scope, receive, exchange.send)
         if exchange.is_json:
-            path = scope["path"].removeprefix(scope.get("root_path", ""))
-            described = partial(described_columns, scope["app"].openapi(), scope["method"].lower(), path)
+            described = partial(described_columns, scope["app"].openapi(), *_call(scope))
             await exchange.answer(described)(scope, receive, send)
 
     def _answers(self, scope: Scope) -> bool:
@@ -57,13 +63,24 @@ class TableAnswers:
             method == "GET" or (method == "POST" and path.startswith(f"{self._prefix}analysis/"))
         )
 
+    @staticmethod
+    def _means_its_own(scope: Scope) -> bool:
+        """Whether the call has a parameter `format` of its own, or is none that is described."""
+        operation = operation_of(scope["app"].openapi()["paths"], *_call(scope))
+        return not operation or any(each["name"] == "format" for each in operation.get("parameters", []))
 
-def _wanted(scope: Scope) -> Format | None:
-    """In which form a table is asked for; None: JSON."""
-    given = parse_qs(scope["query_string"].decode("latin-1")).get("format")
+
+def _call(scope: Scope) -> tuple[str, str]:
+    path: str = scope["path"]
+    return scope["method"].lower(), path.removeprefix(scope.get("root_path", ""))
+
+
+def _wanted(scope: Scope, given: Sequence[str]) -> Format | None:
+    """In which form a table is asked for; None: JSON. `given`: what `format` says, which may be a format of what is counted."""
+    says = [each for each in given if each in (JSON, *Format)]
     accepted = Headers(scope=scope).get("accept", "").lstrip().lower()
     for kind, media_type in MEDIA_TYPES.items():
-        if given == [kind.value] or (not given and accepted.startswith(media_type.partition(";")[0])):
+        if says == [kind.value] or (not says and accepted.startswith(media_type.partition(";")[0])):
             return kind
     return None
 

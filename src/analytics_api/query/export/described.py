@@ -14,7 +14,7 @@ def described_columns(document: Mapping[str, Any], method: str, path: str, table
 
     `table` is the list's path in the answer, as in `sources.channels`; "" is the answer itself.
     """
-    answer = _operation(document["paths"], method, path).get("responses", {}).get("200", {})
+    answer = operation_of(document["paths"], method, path).get("responses", {}).get("200", {})
     content = answer.get("content", {}).get("application/json", {})
     names = table.split(".") if table else []
     if "example" in content:
@@ -36,7 +36,8 @@ def described_columns(document: Mapping[str, Any], method: str, path: str, table
     return [*outer, *place, *_columns(_resolved(schema.get("items", {}), schemas), schemas, prefix)]
 
 
-def _operation(paths: Mapping[str, Any], method: str, path: str) -> Mapping[str, Any]:
+def operation_of(paths: Mapping[str, Any], method: str, path: str) -> Mapping[str, Any]:
+    """What a description of an API says of a call; empty when nothing."""
     for template in (path, *paths):
         if re.fullmatch(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(template)), path) and template in paths:
             found: Mapping[str, Any] = paths[template].get(method, {})

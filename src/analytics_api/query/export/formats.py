@@ -24,6 +24,9 @@ class Format(StrEnum):
     PARQUET = "parquet"
 
 
+JSON = "json"
+"""What is said for an answer as it is, not as a table."""
+
 MEDIA_TYPES = {
     Format.CSV: "text/csv; charset=utf-8",
     Format.JSONL: "application/x-ndjson",

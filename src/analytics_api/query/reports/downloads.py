@@ -11,7 +11,7 @@ from analytics_api.domain.filters import AllOf
 from analytics_api.domain.period import Period, buckets
 from analytics_api.query.metrics import as_utc
 from analytics_api.query.reports.measures import events, persons, rows, share, values, where, window_answer
-from analytics_api.store.event_pages import EventChoice, newest
+from analytics_api.store.event_pages import EventChoice, latest
 from analytics_api.store.reports.table import DAY, By, table, totals
 from analytics_api.store.reports.window import Window
 
@@ -96,5 +96,5 @@ async def _recent(connection: AsyncConnection, window: Window, filters: AllOf) -
             "session_id": row.session_id,
             **{key: orjson.loads(row.event_data).get(key) for key in (*_PROPERTIES.values(), "success")},
         }
-        for row in await newest(connection, choice, RECENT)
+        for row in await latest(connection, choice, RECENT)
     ]

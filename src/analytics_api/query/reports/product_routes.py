@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Query
+from fastapi import Query, Request
 from starlette.responses import Response
 
 from analytics_api.access.dependencies import DatabaseOf, ReadCaller
 from analytics_api.domain.filters import AllOf, parse_filters
 from analytics_api.errors import Unprocessable
+from analytics_api.query.export.formats import JSON, Format
 from analytics_api.query.filtering import FiltersOf, check_filters
 from analytics_api.query.reports import examples
 from analytics_api.query.reports.downloads import downloads as downloads_answer
@@ -29,6 +30,7 @@ _Value = Annotated[str | None, Query(max_length=500)]
 
 @router.get("/downloads", summary="Downloads by what, who and when", responses=examples.DOWNLOADS)
 async def downloads(
+    request: Request,
     window: WindowOf,
     database: DatabaseOf,
     filters: FiltersOf,
@@ -38,8 +40,9 @@ async def downloads(
     track_name: _Value = None,
 ) -> Response:
     """Totals, distributions, each day, and the last ten. `format=FLAC` and the like take only those."""
-    # `format=csv` asks for the answer as a table, as everywhere.
-    taken = None if format in ("csv", "json") else format
+    # `format=csv` and the like ask for the answer as a table, as everywhere.
+    given = request.query_params.getlist("format")
+    taken = [each for each in given if each not in (JSON, *Format)] or None
     wanted = {"format": taken, "version": version, "platform": platform, "track_name": track_name}
     try:
         named = [

@@ -1,4 +1,4 @@
-/* Made by make web-types from api/openapi.json, sha256 c6a4a96afee14ae64fdef960da4adcb40627fec412eb573a2d2fa9dd083ebcaf */
+/* Made by make web-types from api/openapi.json, sha256 33a68b1996ad6a69a8d480eb458bb4b5478d78c4a7a2cbe97e0200d9624d2efb */
 
 export interface paths {
     "/alerts": {
