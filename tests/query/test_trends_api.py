@@ -302,6 +302,35 @@ async def test_an_open_day_is_compared_up_to_the_same_time_of_day(
     assert answer["series"][0]["change"] is None
 
 
+async def test_both_periods_are_of_the_same_persons(api: Api, database: Database, project: Project) -> None:
+    """Who did something lately is asked as of now, not of the end of the period before, also while today is open."""
+    happened = [
+        ("ada", "login", "2026-03-20", 8),
+        ("ada", "page_view", "2026-03-19", 9),
+        ("ada", "page_view", "2026-03-20", 9),
+        ("bob", "login", "2026-03-19", 8),
+        ("bob", "page_view", "2026-03-19", 9),
+    ]
+    await record(
+        database,
+        [
+            make_event(project, kind, user_id=who, occurred_at=at(day, hour))
+            for who, kind, day, hour in happened
+        ],
+    )
+    asked = {
+        "start_date": "2026-03-20",
+        "series": [{"event": "page_view", "of": "persons"}],
+        "people": {"did": [{"event": "login", "within_days": 1}]},
+        "compare": True,
+    }
+    [series] = (await api.post("/analysis/trends", asked))["series"]
+    assert (series["total"], series["previous_total"]) == (1, 1)
+    asked["people"] = {"did": [{"event": "page_view", "at_least": 2}]}
+    [series] = (await api.post("/analysis/trends", asked))["series"]
+    assert (series["total"], series["previous_total"]) == (1, 1)
+
+
 @pytest.mark.parametrize(
     ("more", "words"),
     [

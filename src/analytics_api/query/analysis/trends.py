@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -100,10 +100,22 @@ def _check_size(question: TrendQuestion, calendar: Calendar, first: date, last: 
         )
 
 
-async def _chart(scope: Scope, series: Sequence[Series], calendar: Calendar, split: Split | None) -> Chart:
-    stretch = Stretch(*scope.stretch(*calendar.days()), calendar.step)
+async def _chart(
+    scope: Scope,
+    series: Sequence[Series],
+    calendar: Calendar,
+    split: Split | None,
+    moment: datetime | None = None,
+) -> Chart:
+    """The lines of a calendar, up to a moment (included) when one is given."""
+    since, until = scope.stretch(*calendar.days())
+    if moment is not None:
+        until = max(since, min(until, moment + timedelta(microseconds=1)))
+    stretch = Stretch(since, until, calendar.step)
     names = [
-        name for name, start in zip(calendar.names(), calendar.starts(), strict=True) if start <= scope.as_of
+        name
+        for name, start in zip(calendar.names(), calendar.starts(), strict=True)
+        if start <= (moment or scope.as_of)
     ]
     lines: dict[tuple[int, int | None], Line] = {}
     places = (None,) if split is None else (None, *range(len(split.values) + 1))
@@ -122,10 +134,9 @@ async def _before(scope: Scope, series: Sequence[Series], calendar: Calendar, sp
     earlier = calendar.before()
     if scope.gone_until is not None and earlier.first <= scope.gone_until:
         raise Unprocessable(f"compare: raw events up to {scope.gone_until} are gone.")
-    if calendar.days()[1] >= scope.today:
-        moment = calendar.counterpart(scope.as_of)
-        scope = replace(scope, as_of=moment, cut=True)
-    return await _chart(scope, series, earlier, split)
+    # Who belongs to a cohort is asked as of the question's moment, so that both periods are of the same persons.
+    moment = calendar.counterpart(scope.as_of) if calendar.days()[1] >= scope.today else None
+    return await _chart(scope, series, earlier, split, moment)
 
 
 def _applied(formula: Formula, chart: Chart, place: int | None) -> Line:
