@@ -66,15 +66,15 @@ def run(stream: Stream, funnel: Funnel, may_enter: Flags) -> Attempts:
         attempts = _in_order(stream, funnel, entries)
     if funnel.unit is Unit.TOTALS:
         return attempts.chosen(_one_after_another(stream, funnel, attempts))
-    whose = stream.path if funnel.unit is Unit.SESSION else stream.person
-    return attempts.chosen(_best(stream, whose, attempts, first=funnel.first_attempt))
+    return attempts.chosen(_best(stream, attempts, first=funnel.first_attempt))
 
 
-def _best(stream: Stream, whose: Ints, attempts: Attempts, *, first: bool) -> Ints:
+def _best(stream: Stream, attempts: Attempts, *, first: bool) -> Ints:
     entries = attempts.events[0]
+    whose = stream.unit[entries]
     worse = np.zeros(len(entries), np.int64) if first else -attempts.reached
-    order = np.lexsort((stream.seq[entries], stream.time[entries], worse, whose[entries]))
-    chosen: Ints = order[first_of_each(whose[entries][order])]
+    order = np.lexsort((stream.seq[entries], stream.time[entries], worse, whose))
+    chosen: Ints = order[first_of_each(whose[order])]
     return chosen
 
 

@@ -20,7 +20,9 @@ class Stream:
     person: Ints
     """Whose event it is, as an index."""
     path: Ints
-    """What an attempt stays within: the person, one of their sessions, or one value of a property. Never of two persons."""
+    """What an attempt stays within: the person, one of their sessions, or one value of a property there. Never of two persons."""
+    unit: Ints
+    """What counts once: the person, or one of their sessions."""
     time: Ints
     """Microseconds since an epoch."""
     seq: Ints
@@ -39,14 +41,22 @@ class Stream:
 
 
 def arranged(
-    person: Ints, time: Ints, seq: Ints, mask: Ints, *, path: Ints | None = None, label: Ints | None = None
+    person: Ints,
+    time: Ints,
+    seq: Ints,
+    mask: Ints,
+    *,
+    path: Ints | None = None,
+    unit: Ints | None = None,
+    label: Ints | None = None,
 ) -> Stream:
-    """A stream of events that come in any order. Without `path` an attempt may use all events of its person."""
+    """A stream of events that come in any order. Without `path` an attempt may use all events of its person, who counts without `unit`."""
     order = chronological(person, time, seq) if path is None else np.lexsort((seq, time, path, person))
     person = person[order]
     return Stream(
         person,
         person if path is None else numbered(person, path[order]),
+        person if unit is None else unit[order],
         time[order],
         seq[order],
         mask[order],

@@ -195,7 +195,11 @@ async def funnel_people(scope: Scope, question: FunnelQuestion, cell: FunnelCell
     first, last = wanted_days(scope, question)
     found = await run_funnel(scope, question, first, last)
     reached = found.attempts.reached
-    chosen = reached >= cell.step if cell.outcome == "reached" else reached == cell.step
+    if cell.outcome == "reached":
+        chosen = reached >= cell.step
+    else:
+        # Behind the last step there is none that they could have left out.
+        chosen = (reached == cell.step) & (cell.step < len(question.steps))
     if cell.value is not None or cell.without_value:
         if question.breakdown is None:
             raise Unprocessable("cell.value: the question has no breakdown.")

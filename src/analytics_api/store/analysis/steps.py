@@ -96,9 +96,9 @@ def _numbers(rows: Rows, person: Ints, wanted: Wanted) -> NDArray[np.float64]:
     return np.array(found).reshape(len(found), len(order))
 
 
-def _stream(rows: Rows, person: Ints, path: Ints | None, wanted: Wanted) -> Stream:
+def _stream(rows: Rows, person: Ints, path: Ints | None, wanted: Wanted, unit: Ints | None = None) -> Stream:
     label = rows["label"] if wanted.label is not None else None
-    return arranged(person, rows["time"], rows["seq"], rows["mask"], path=path, label=label)
+    return arranged(person, rows["time"], rows["seq"], rows["mask"], path=path, unit=unit, label=label)
 
 
 async def _sessions(scope: Scope, since: datetime, until: datetime) -> Rows:
@@ -125,6 +125,7 @@ def _in_sessions(rows: Rows, sessions: Rows, wanted: Wanted) -> Events:
     session = session_of(person, rows["device"], rows["time"], visits)
     there = session >= 0
     rows, person, session = rows.having(there), person[there], session[there]
+    path = session
     if wanted.hold is not None:
-        _, session = np.unique(np.stack([session, rows["hold"]]), axis=1, return_inverse=True)
-    return Events(_stream(rows, person, session.reshape(-1), wanted), people, np.zeros((0, 0)))
+        _, path = np.unique(np.stack([session, rows["hold"]]), axis=1, return_inverse=True)
+    return Events(_stream(rows, person, path.reshape(-1), wanted, session), people, np.zeros((0, 0)))
