@@ -75,6 +75,11 @@ def test_a_link_is_made_opened_with_its_password_and_revoked(
             expect(guest.get_by_role("button", name="Share this view")).to_have_count(0)
             guest.reload()
         assert violations(guest) == []
+        guest.get_by_role("link", name="Funnels").click()
+        settle(guest)
+        # How many, but not who.
+        first = guest.locator("[data-step]").first
+        assert (first.evaluate("(step) => step.tagName"), first.get_attribute("data-value")) == ("SPAN", "3")
         for path in ("/events", "/users", "/shares"):
             assert guest.evaluate(CALL, ["GET", path, None])[0] == 403, path
         assert guest.evaluate(CALL, ["POST", "/goals", {}])[0] == 403

@@ -1,4 +1,4 @@
-/* Made by make web-types from api/openapi.json, sha256 33a68b1996ad6a69a8d480eb458bb4b5478d78c4a7a2cbe97e0200d9624d2efb */
+/* Made by make web-types from api/openapi.json, sha256 bbf2e6401660b6b30b278784c0375afc29609d5cade888ca74fab15a510c9a84 */
 
 export interface paths {
     "/alerts": {
@@ -469,6 +469,46 @@ export interface paths {
                     };
                     content: {
                         "application/json": components["schemas"]["JourneyAnswer"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/analysis/people": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post: {
+            parameters: {
+                query?: {
+                    project?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["PeopleQuestion"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["PeoplePage"];
                     };
                 };
             };
@@ -3789,6 +3829,16 @@ export interface components {
             window: components["schemas"]["AskedWindow"];
             zone: string;
         };
+        ExperimentCell: {
+            /** @default 1 */
+            metric: number;
+            /**
+             * @default exposed
+             * @enum {string}
+             */
+            outcome: "exposed" | "converted" | "not_converted";
+            variant: string;
+        };
         ExperimentMetric: {
             after_seconds: number;
             before_seconds: number | null;
@@ -3796,6 +3846,15 @@ export interface components {
             name: string;
             pending: number;
             results: components["schemas"]["VariantResult"][];
+        };
+        ExperimentPeople: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            analysis: "experiment";
+            cell: components["schemas"]["ExperimentCell"];
+            question: components["schemas"]["ExperimentQuestion"];
         };
         ExperimentQuestion: {
             as_of?: string | null;
@@ -3859,6 +3918,18 @@ export interface components {
             property: string;
             values: components["schemas"]["FunnelGroup"][];
         };
+        FunnelCell: {
+            /**
+             * @default reached
+             * @enum {string}
+             */
+            outcome: "reached" | "dropped_off";
+            /** @default 1 */
+            step: number;
+            value?: string | null;
+            /** @default false */
+            without_value: boolean;
+        };
         FunnelConversion: {
             mature: components["schemas"]["Proportion"];
             so_far: components["schemas"]["Proportion"];
@@ -3868,6 +3939,22 @@ export interface components {
             counts: number[];
             others: boolean;
             value: string | null;
+        };
+        FunnelPeople: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            analysis: "funnel";
+            /**
+             * @default {
+             *       "outcome": "reached",
+             *       "step": 1,
+             *       "without_value": false
+             *     }
+             */
+            cell: components["schemas"]["FunnelCell"];
+            question: components["schemas"]["FunnelQuestion"];
         };
         FunnelQuestion: {
             as_of?: string | null;
@@ -4034,6 +4121,13 @@ export interface components {
             window: components["schemas"]["AskedWindow"];
             zone: string;
         };
+        JourneyCell: {
+            /** @default false */
+            ended: boolean;
+            /** @default 0 */
+            level: number;
+            value?: string | null;
+        };
         JourneyLink: {
             count: number;
             level: number;
@@ -4054,6 +4148,21 @@ export interface components {
             count: number;
             nodes: number[];
             values: (string | null)[];
+        };
+        JourneyPeople: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            analysis: "journey";
+            /**
+             * @default {
+             *       "ended": false,
+             *       "level": 0
+             *     }
+             */
+            cell: components["schemas"]["JourneyCell"];
+            question: components["schemas"]["JourneyQuestion"];
         };
         JourneyQuestion: {
             anchor: components["schemas"]["Happening"];
@@ -4274,6 +4383,17 @@ export interface components {
             name?: string | null;
             property?: string | null;
         };
+        PeoplePage: {
+            next_cursor: string | null;
+            persons: components["schemas"]["Person"][];
+            total: number;
+        };
+        PeopleQuestion: {
+            cursor?: string | null;
+            /** @default 100 */
+            limit: number;
+            of: components["schemas"]["FunnelPeople"] | components["schemas"]["RetentionPeople"] | components["schemas"]["JourneyPeople"] | components["schemas"]["TrendPeople"] | components["schemas"]["ExperimentPeople"] | components["schemas"]["SubscriptionPeople"] | components["schemas"]["PersonPeople"];
+        };
         /** @enum {string} */
         Period: "daily" | "weekly" | "monthly";
         PeriodsBody: {
@@ -4295,6 +4415,14 @@ export interface components {
                 [key: string]: unknown;
             };
             user_id: string | null;
+        };
+        PersonPeople: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            analysis: "persons";
+            question: components["schemas"]["Question"];
         };
         PlanBody: {
             event_types?: {
@@ -4420,6 +4548,23 @@ export interface components {
             project: string;
             total: number;
         };
+        Question: {
+            as_of?: string | null;
+            /** @default [] */
+            cohorts: number[];
+            end_date?: string | null;
+            /** @default [] */
+            filters: Record<string, never>[];
+            /** @default false */
+            include_bots: boolean;
+            /** @default [] */
+            not_cohorts: number[];
+            people?: {
+                [key: string]: unknown;
+            } | null;
+            start_date?: string | null;
+            zone?: string | null;
+        };
         ReleaseBody: {
             after?: string | null;
             /** @default false */
@@ -4537,9 +4682,34 @@ export interface components {
             window: components["schemas"]["AskedWindow"];
             zone: string;
         };
+        RetentionCell: {
+            cohort?: string | null;
+            /** @default 0 */
+            column: number;
+            /**
+             * @default retained
+             * @enum {string}
+             */
+            outcome: "retained" | "not_retained" | "all";
+        };
         RetentionColumn: {
             first: number;
             last: number | null;
+        };
+        RetentionPeople: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            analysis: "retention";
+            /**
+             * @default {
+             *       "column": 0,
+             *       "outcome": "retained"
+             *     }
+             */
+            cell: components["schemas"]["RetentionCell"];
+            question: components["schemas"]["RetentionQuestion"];
         };
         RetentionQuestion: {
             as_of?: string | null;
@@ -4797,6 +4967,27 @@ export interface components {
             /** @default [] */
             user_ids: string[];
         };
+        SubscriptionCell: {
+            /**
+             * @default paying
+             * @enum {string}
+             */
+            part: "paying" | "new" | "reactivation" | "expansion" | "contraction" | "churn" | "fx";
+        };
+        SubscriptionPeople: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            analysis: "subscriptions";
+            /**
+             * @default {
+             *       "part": "paying"
+             *     }
+             */
+            cell: components["schemas"]["SubscriptionCell"];
+            question: components["schemas"]["Question"];
+        };
         TestResult: {
             error: string | null;
             sent: boolean;
@@ -4858,6 +5049,14 @@ export interface components {
             window: components["schemas"]["AskedWindow"];
             zone: string;
         };
+        TrendCell: {
+            date?: string | null;
+            /** @default A */
+            series: string;
+            value?: string | null;
+            /** @default false */
+            without_value: boolean;
+        };
         TrendFormula: {
             change?: number | null;
             formula: string;
@@ -4865,6 +5064,21 @@ export interface components {
             previous_total?: number | null;
             total: number | null;
             values?: components["schemas"]["TrendValue"][] | null;
+        };
+        TrendPeople: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            analysis: "trend";
+            /**
+             * @default {
+             *       "series": "A",
+             *       "without_value": false
+             *     }
+             */
+            cell: components["schemas"]["TrendCell"];
+            question: components["schemas"]["TrendQuestion"];
         };
         TrendPoint: {
             date: string;
