@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from time import process_time
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -300,6 +301,37 @@ async def test_an_open_day_is_compared_up_to_the_same_time_of_day(
     )
     assert (answer["previous"]["until"], answer["series"][0]["previous_total"]) == (None, 0)
     assert answer["series"][0]["change"] is None
+
+
+async def test_the_hours_of_a_month_keep_nobody_waiting(
+    api: Api, database: Database, project: Project
+) -> None:
+    """Two times 744 points for each of 7 lines: what is made of them is made on the thread that answers everybody."""
+    await record(
+        database,
+        [
+            make_event(
+                project,
+                user_id="ada",
+                event_data={"path": f"/{hour % 5}"},
+                occurred_at=at("2026-03-10", hour),
+            )
+            for hour in range(24)
+        ],
+    )
+    asked = {
+        "start_date": "2026-02-18",
+        "end_date": "2026-03-20",
+        "series": [{"event": "page_view"}],
+        "period": "hourly",
+        "breakdown": "event_data.path",
+        "compare": True,
+    }
+    began = process_time()
+    [series] = (await api.post("/analysis/trends", asked))["series"]
+    assert process_time() - began < 3
+    assert [len(series["values"]), series["total"]] == [6, 24]
+    assert [point["state"] for point in series["points"][-13:]] == ["settling"] * 12 + ["open"]
 
 
 async def test_both_periods_are_of_the_same_persons(api: Api, database: Database, project: Project) -> None:

@@ -39,6 +39,8 @@ class Chart:
     """All lines of one stretch of time, by series and place of the value; place None is everything."""
 
     calendar: Calendar
+    names: Sequence[str]
+    """Of the buckets that have begun, which are the points of each line."""
     lines: Mapping[tuple[int, int | None], Line]
 
 
@@ -64,7 +66,7 @@ async def trend_answer(scope: Scope, question: TrendQuestion, late_days: int) ->
     answer = await explained(
         scope, question, DEFINITION.format(period=question.period), begin, min(end, scope.today), late_days
     )
-    writer = _Writer(scope, late_days, split, chart, before)
+    writer = _Writer(scope, split, chart, before, _states(scope, calendar, late_days))
     return {
         **answer,
         "period": question.period,
@@ -126,7 +128,7 @@ async def _chart(
                 [found.get((name, place), nothing(each)) for name in names],
                 found.get((None, place), nothing(each)),
             )
-    return Chart(calendar, lines)
+    return Chart(calendar, [point_name(name) for name in names], lines)
 
 
 async def _before(scope: Scope, series: Sequence[Series], calendar: Calendar, split: Split | None) -> Chart:
@@ -151,15 +153,31 @@ def _applied(formula: Formula, chart: Chart, place: int | None) -> Line:
     )
 
 
+def _states(scope: Scope, calendar: Calendar, late_days: int) -> list[str]:
+    """How certain each bucket is. For all at once: a month has 744 hours, and finding where they begin takes 3 ms."""
+    after = start_of_day(calendar.days()[1] + timedelta(days=1), scope.zone)
+    return [_state(scope, ends, late_days).value for ends in [*calendar.starts()[1:], after]]
+
+
+def _state(scope: Scope, ends: datetime, late_days: int) -> State:
+    if ends > scope.as_of:
+        return State.OPEN
+    last = local_day(ends - timedelta(microseconds=1), scope.zone)
+    state = day_state(last, scope.today, late_days)
+    # An hour of today that is over.
+    return State.SETTLING if state is State.OPEN else state
+
+
 @dataclass(frozen=True, slots=True)
 class _Writer:
     """Lines as JSON."""
 
     scope: Scope
-    late_days: int
     split: Split | None
     chart: Chart
     before: Chart | None
+    states: Sequence[str]
+    """Of all buckets, whether they have begun or not."""
 
     def previous_window(self) -> dict[str, Any]:
         """The days that are compared with, and the moment up to which their last bucket is counted."""
@@ -183,35 +201,18 @@ class _Writer:
 
     def _line(self, line_of: Any, place: int | None) -> dict[str, Any]:
         line: Line = line_of(self.chart, place)
-        names = self.chart.calendar.names()
         points: list[dict[str, Any]] = [
-            {
-                "date": point_name(names[number]),
-                "value": as_number(value),
-                "state": self._state(number),
-            }
-            for number, value in enumerate(line.points)
+            {"date": name, "value": as_number(value), "state": state}
+            for name, value, state in zip(self.chart.names, line.points, self.states, strict=False)
         ]
         answer: dict[str, Any] = {"total": as_number(line.total), "points": points}
         if self.before is not None:
             earlier: Line = line_of(self.before, place)
-            for point, name, value in zip(points, self.before.calendar.names(), earlier.points, strict=False):
-                point["previous"] = {"date": point_name(name), "value": as_number(value)}
+            for point, name, value in zip(points, self.before.names, earlier.points, strict=False):
+                point["previous"] = {"date": name, "value": as_number(value)}
             answer["previous_total"] = as_number(earlier.total)
             answer["change"] = _change(line.total, earlier.total)
         return answer
-
-    def _state(self, number: int) -> str:
-        calendar = self.chart.calendar
-        starts = calendar.starts()
-        after = calendar.days()[1] + timedelta(days=1)
-        ends = starts[number + 1] if number + 1 < len(starts) else start_of_day(after, self.scope.zone)
-        if ends > self.scope.as_of:
-            return State.OPEN.value
-        last = local_day(ends - timedelta(microseconds=1), self.scope.zone)
-        state = day_state(last, self.scope.today, self.late_days)
-        # An hour of today that is over.
-        return (State.SETTLING if state is State.OPEN else state).value
 
 
 def point_name(name: date | datetime) -> str:
