@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from datetime import date, datetime, timedelta
+from time import process_time
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -350,6 +351,25 @@ async def test_cells_that_are_not_over_are_null_and_in_no_sum(
     pooled = [(each["numerator"], each["denominator"]) for each in answer["overall"]]
     assert pooled == [(3, 3), (1, 2), (0, 1)]
     assert (answer["source"], answer["zone"]) == ("rollups", "UTC")
+
+
+async def test_far_columns_of_many_cohorts_keep_nobody_waiting(
+    api: Api, database: Database, project: Project
+) -> None:
+    """66,000 cells, each up to 1,000 days behind its cohort, are made on the thread that answers everybody."""
+    await record(database, [make_event(project, user_id="ada", occurred_at=at("2026-03-10", 9))])
+    asked = {
+        "start_date": "2023-03-20",
+        "end_date": "2026-03-20",
+        "brackets": [[900 + first, 1000] for first in range(60)],
+    }
+    began = process_time()
+    answer = await api.post("/analysis/retention", asked)
+    assert process_time() - began < 8
+    row = next(row for row in answer["cohorts"] if row["size"])
+    assert (row["cohort"], row["cells"][0]["retained"], row["cells"][1]["value"]) == ("2026-03-10", 1, None)
+    assert [cell["mature"] for cell in answer["cohorts"][94]["cells"]] == [True] * 61
+    assert [cell["mature"] for cell in answer["cohorts"][96]["cells"]] == [True] + [False] * 60
 
 
 async def test_months_in_a_row(api: Api, database: Database, project: Project) -> None:
