@@ -265,3 +265,37 @@ async def test_the_usage_of_mixbot(server: Served) -> None:
         "ratings": {"total": 1, "average": 5, "by_rating": [{"rating": "5", "total": 1}]},
         "technical": {"error_rate": 0.5, "seconds": seconds},
     }  # fmt: skip
+
+
+async def test_numbers_beyond_64_bits_break_no_report(server: Served) -> None:
+    """A page with a public key may send any that a double holds."""
+    numbers = {
+        "photo_processed": "processed_count",
+        "photo_downloaded": "count",
+        "share": "recipient_count",
+        "file_uploaded": "size",
+        "analysis_completed": "seconds",
+        "generation_completed": "duration_ms",
+        "api_request": "duration_ms",
+    }
+    await send(
+        server,
+        "/events",
+        {
+            "events": [
+                {"event_type": kind, "user_id": "ada", "event_data": {name: number}}
+                for kind, name in numbers.items()
+                for number in (1e300, 2**64)
+            ]
+        },
+    )
+    await counted(server)
+    overall = await ask(server, "/overall", days=1)
+    assert overall["actions"]["photos_processed"] == overall["actions"]["photos_downloaded"] == 1e300
+    assert overall["shares"]["virality"] == {"numerator": 1e300, "denominator": 1, "value": 1e300}
+    [person] = (await ask(server, "/users"))["users"]
+    assert person["recipients"] == (await ask(server, "/users/ada"))["recipients"] == 1e300
+    usage = await ask(server, "/usage")
+    assert (usage["uploads"]["largest_bytes"], usage["analyses"]["seconds"]["p50"]) == (1e300, float(2**64))
+    assert (await ask(server, "/generations"))["processing_ms"]["p99"] == 1e300
+    assert (await ask(server, "/api-traffic"))["milliseconds"]["slowest"] == 1e300

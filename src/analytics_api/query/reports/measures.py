@@ -44,10 +44,11 @@ def percentiles(path: str, *types: str, only: AllOf = EVERY_EVENT) -> dict[str, 
 
 
 def plain(value: Number | float) -> int | float | None:
-    """A measure as JSON has it: whole numbers stay whole."""
+    """A measure as JSON has it: whole numbers stay whole, as far as 64 bits hold them."""
     if value is None or isinstance(value, int):
         return value
-    return int(value) if value == int(value) else float(value)
+    whole = -(2**63) <= value < 2**63 and value == int(value)
+    return int(value) if whole else float(value)
 
 
 def share(part: Number, whole: Number) -> float | None:
