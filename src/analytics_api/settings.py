@@ -7,11 +7,11 @@ import os
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from analytics_api.domain.zones import zone_names
 from analytics_api.errors import ConfigurationError
 
 PREFIX = "ANALYTICS__"
@@ -166,10 +166,9 @@ class Settings(BaseSettings):
     @field_validator("time_zone")
     @classmethod
     def _known_zone(cls, value: str) -> str:
-        if value not in available_timezones():
-            close = difflib.get_close_matches(value, available_timezones(), n=1)
+        if value not in zone_names():
+            close = difflib.get_close_matches(value, zone_names(), n=1)
             raise ValueError(f"is no IANA time zone{f'; did you mean {close[0]}?' if close else ''}")
-        ZoneInfo(value)
         return value
 
     @field_validator("amplitude_url", "mixpanel_url", "posthog_url", "segment_url", "ga4_url")

@@ -145,8 +145,11 @@ async def test_sealed_days_stay_and_say_so(database: Database, zone: str) -> Non
 
 async def test_what_is_no_zone(database: Database) -> None:
     project = await make_project(database)
-    with pytest.raises(Unprocessable, match="no IANA time zone"):
-        await change_zone(database, project, "Mars/Olympus", "change")
+    for name in ("Mars/Olympus", "localtime"):
+        with pytest.raises(Unprocessable, match="no IANA time zone"):
+            await change_zone(database, project, name, "change")
+        with pytest.raises(Unprocessable, match="no IANA time zone"):
+            await make_project(database, "elsewhere", time_zone=name)
     # Without events only the zone changes.
     there, report = await change_zone(database, project, BERLIN, "change")
     assert (there.zone.key, report) == (BERLIN, None)

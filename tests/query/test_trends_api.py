@@ -368,7 +368,8 @@ async def test_both_periods_are_of_the_same_persons(api: Api, database: Database
     [
         ({"series": []}, "series"),
         ({"formula": "A / B"}, "no series 'B'"),
-        ({"formula": "A ** 2"}, "write a formula"),
+        ({"formula": "A ** 2"}, "formula: write a formula"),
+        ({"zone": "localtime"}, "zone 'localtime' is no"),
         ({"formula": "A.real"}, "write a formula"),
         ({"formula": "A +"}, "write a formula"),
         ({"series": [{}, {}], "formula": "AB"}, "no series 'AB'"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 import asyncpg
 
@@ -12,6 +12,7 @@ from analytics_api.aggregate.rebuild import RebuildReport, Shown, rebuild_projec
 from analytics_api.domain.clock import Clock, system_clock
 from analytics_api.domain.period import local_day
 from analytics_api.domain.project import Project
+from analytics_api.domain.zones import zone_names
 from analytics_api.errors import Unprocessable
 from analytics_api.store.engine import Database
 from analytics_api.store.zones import switch_zone
@@ -31,7 +32,7 @@ async def change_zone(
     Everything goes on meanwhile; until it is done, answers mix days of both zones. Stopped midway, do it again. Figures are the
     caller's to make again. Raises Unprocessable for no zone, and Conflict as a rebuild does.
     """
-    if zone not in available_timezones():
+    if zone not in zone_names():
         raise Unprocessable(f"time_zone {zone!r} is no IANA time zone such as Europe/Berlin.")
     there = replace(project, zone=ZoneInfo(zone))
     now = clock()

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from functools import cache, lru_cache
+from functools import lru_cache
 from hashlib import sha1
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -19,6 +19,7 @@ from analytics_api.domain.metrics import METRICS, SMALL_SAMPLE, Metric, Unit, me
 from analytics_api.domain.period import Period, next_bucket
 from analytics_api.domain.project import Project
 from analytics_api.domain.statistics import CONFIDENCE, wilson_interval
+from analytics_api.domain.zones import zone_names
 from analytics_api.errors import Unprocessable
 from analytics_api.query.chart_memory import ChartMemory
 from analytics_api.store.custom_metrics import custom_metrics, metric_called, own_metrics
@@ -76,14 +77,9 @@ def wanted_zone(name: str | None) -> ZoneInfo | None:
     """The zone whose days are asked for; None is the project's. Raises Unprocessable."""
     if name is None:
         return None
-    if name not in _zones():
+    if name not in zone_names():
         raise Unprocessable(f"zone {name!r} is no IANA time zone such as Europe/Berlin.")
     return ZoneInfo(name)
-
-
-@cache
-def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())
 
 
 def as_number(value: Decimal | None) -> float | None:

@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics_api.domain.project import Project
+from analytics_api.domain.zones import zone_names
 from analytics_api.errors import Conflict, NotFound, Unprocessable
 from analytics_api.store.tables.access import projects
 
@@ -78,10 +79,8 @@ async def create_project(
         raise Unprocessable(
             f"project {slug!r}: use up to 63 lower-case letters, digits, '-' and '_', starting with a letter or digit."
         )
-    try:
-        ZoneInfo(time_zone)
-    except (ValueError, OSError, LookupError):
-        raise Unprocessable(f"time_zone {time_zone!r} is no IANA time zone such as Europe/Berlin.") from None
+    if time_zone not in zone_names():
+        raise Unprocessable(f"time_zone {time_zone!r} is no IANA time zone such as Europe/Berlin.")
     values = {
         "slug": slug,
         "name": name or slug,

@@ -170,7 +170,10 @@ class TrendQuestion(Question):
     @model_validator(mode="after")
     def _readable(self) -> Self:
         if self.formula is not None:
-            Formula.parse(self.formula, LETTERS[: len(self.series)])
+            try:
+                Formula.parse(self.formula, LETTERS[: len(self.series)])
+            except ValueError as error:
+                raise ValueError(f"formula: {error}") from None
         return self
 
 
