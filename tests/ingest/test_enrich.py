@@ -206,3 +206,34 @@ def test_events_of_one_visitor_do_not_share_what_they_store() -> None:
     second = take({"page": {"url": "https://example.com/", "referrer": ""}})[1]
     assert "time_clamped" in first
     assert "time_clamped" not in second
+
+
+@pytest.mark.parametrize(
+    ("context", "path"),
+    [
+        ({"page": {"url": "https://shop.example/gr%C3%B6%C3%9Fe/?q=1#top"}}, "/gr%C3%B6%C3%9Fe/"),
+        ({"page": {"url": "https://shop.example"}}, "/"),
+        ({"page": {"url": "/cart?step=2", "title": "Cart"}}, "/cart"),
+        ({"url": "https://shop.example/top"}, "/top"),
+        ({"page": {"url": "https://shop.example/a", "path": "/said"}}, "/said"),
+        ({"page": {"url": "shop.example/a"}}, None),
+        ({"page": {"url": "https://[shop/a"}}, None),
+        ({"page": {"url": f"https://shop.example/{'a' * 2000}"}}, None),
+        ({"page": {"url": 5}}, None),
+        ({"page": "https://shop.example/a"}, None),
+    ],
+)
+def test_a_page_view_has_the_path_of_its_address(context: dict[str, Any], path: str | None) -> None:
+    _, stored, _ = take(context)
+    page = stored.get("page")
+    assert (page.get("path") if isinstance(page, dict) else None) == path
+
+
+def test_what_a_page_view_says_of_itself_and_other_events_stay() -> None:
+    context = {"page": {"url": "https://shop.example/a"}}
+    for event in (
+        {"event_type": "page_view", "event_data": {"path": "/said"}, "context": context},
+        {"event_type": "signup_started", "context": context},
+    ):
+        stored = run_steps(draft_event(json.dumps(event).encode(), 0, 65_536), PUBLIC)
+        assert "path" not in json.loads(stored.context)["page"]

@@ -241,8 +241,9 @@ def test_times(sent: Any, stored: datetime) -> None:
     assert warnings == []
 
 
-def test_a_time_in_the_future_is_clamped_and_said() -> None:
-    event, warnings = take({"event_type": "a", "timestamp": "3000-01-01T00:00:00Z"})
+@pytest.mark.parametrize("moment", ["3000-01-01T00:00:00Z", "9999-12-31T23:59:59-23:59"])
+def test_a_time_in_the_future_is_clamped_and_said(moment: str) -> None:
+    event, warnings = take({"event_type": "a", "timestamp": moment})
     assert event.occurred_at == NOW
     assert json.loads(event.context) == {"time_clamped": True}
     assert warnings == ["timestamp lies in the future and was set to the time of arrival"]

@@ -36,6 +36,9 @@ def parse_time(value: str | int | float, field: str = "timestamp") -> datetime:
                 return moment.replace(tzinfo=UTC)
             return moment.astimezone(UTC)
         except OverflowError:
+            if value.startswith("9999"):
+                # Behind the last time there is; it lies in the future like that one.
+                return datetime.max.replace(tzinfo=UTC)
             raise ValueError(f"{field} is before {EARLIEST:%Y-%m-%d}") from None
         except ValueError:
             raise ValueError(

@@ -11,7 +11,7 @@ from analytics_api.domain.plan import WarningKind
 from analytics_api.ingest.draft import Draft, Reception, Rejected, Warned
 from analytics_api.ingest.payloads import EventPayload, decode_with_unknown
 from analytics_api.ingest.steps.consent import check_consent
-from analytics_api.ingest.steps.enrich import put_source, put_visitor
+from analytics_api.ingest.steps.enrich import put_path, put_source, put_visitor
 from analytics_api.ingest.steps.identity import check_alias, put_event_id, put_person
 from analytics_api.ingest.steps.money import put_revenue
 from analytics_api.ingest.steps.pii import drop_personal_data, put_address
@@ -33,6 +33,7 @@ STEPS: tuple[Step, ...] = (
     put_time,
     # Before personal data go: address and user agent are among them.
     put_source,
+    put_path,
     put_visitor,
     # From here on nobody changes data or context without rendering them again.
     put_texts,

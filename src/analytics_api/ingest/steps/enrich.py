@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
+from analytics_api.domain.event import EventType
 from analytics_api.domain.plan import WarningKind
 from analytics_api.ingest.draft import Draft, Reception
 from analytics_api.ingest.enrichment.agents import LONGEST
 from analytics_api.ingest.enrichment.channels import CHANNELS, UTM, clean_source, source_of
 from analytics_api.ingest.enrichment.visitors import Visitor
+
+_PAGE_VIEW = EventType.PAGE_VIEW.value
+
+LONGEST_PATH = 2000
+"""A longer one is not written a second time."""
 
 LONGEST_ADDRESS = 64
 """An IPv6 address with a zone takes up to 56 characters."""
@@ -42,6 +49,30 @@ def put_visitor(draft: Draft, reception: Reception) -> None:
     draft.context = {**visitor.fields, **context}
     if visitor.is_bot:
         draft.is_bot = True
+
+
+def put_path(draft: Draft, _reception: Reception) -> None:
+    """The path of a page view that tells its address only: pages are counted by their paths. After `put_source`, which reads the address."""
+    if draft.payload.event_type != _PAGE_VIEW or "path" in draft.event_data:
+        return
+    page = draft.context.get("page")
+    if isinstance(page, dict):
+        url = page.get("url") if page.get("path") is None else None
+    else:
+        url = draft.context.get("url") if page is None else None
+    path = _path_of(url) if isinstance(url, str) else None
+    if path is not None:
+        draft.context["page"] = {**(page or {}), "path": path}
+
+
+def _path_of(url: str) -> str | None:
+    """None when it is no address, or a broken one."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return None
+    path = parts.path or ("/" if parts.netloc else "")
+    return path if path.startswith("/") and len(path) <= LONGEST_PATH else None
 
 
 def put_source(draft: Draft, _reception: Reception) -> None:
