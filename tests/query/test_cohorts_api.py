@@ -152,6 +152,28 @@ async def test_lists_of_persons(api: Api, database: Database, project: Project) 
     assert [person["user_id"] for person in page["persons"]] == ["bob"]
 
 
+async def test_pages_of_a_cohort_hold_everybody_once(api: Api, database: Database, project: Project) -> None:
+    """In the order of their ids, although they came in another."""
+    for n in range(0, 50, 10):
+        users = [f"p{number}" for number in range(n, n + 10)]
+        await record(
+            database, [make_event(project, user_id=user, occurred_at=at("2026-03-10")) for user in users]
+        )
+    asked: dict[str, Any] = {
+        "of": {"analysis": "persons", "question": {"people": {"did": [{"event": "page_view"}]}}},
+        "limit": 7,
+    }
+    found: list[str] = []
+    cursor = None
+    while not found or cursor is not None:
+        page = await api.post("/analysis/people", {**asked, "cursor": cursor})
+        assert page["total"] == 50
+        found += [person["person_id"] for person in page["persons"]]
+        cursor = page["next_cursor"]
+    assert found == sorted(set(found))
+    assert len(found) == 50
+
+
 async def test_keeping_changing_and_forgetting(api: Api, project: Project) -> None:
     behaviour = {"did": [{"event": "login", "at_least": 3, "within_days": 30}], "are": []}
     kept = await api.post("/cohorts", {"name": "regulars", "behaviour": behaviour}, 201)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import numpy as np
 
-from analytics_api.domain.analysis.stream import Ints
+from analytics_api.domain.analysis.stream import Ints, distinct
 from analytics_api.errors import Unprocessable
 from analytics_api.query.analysis.asking import person_answer, wanted_days
 from analytics_api.query.analysis.cells import (
@@ -37,7 +37,7 @@ async def people_answer(scope: Scope, asked: PeopleQuestion) -> dict[str, Any]:
 async def people_page(
     scope: Scope, people: People, numbers: Ints, limit: int, cursor: UUID | None
 ) -> dict[str, Any]:
-    """A page of some persons, in the order of their ids."""
+    """A page of some persons, whose numbers ascend, in the order of their ids."""
     rest = numbers if cursor is None else _behind(people, numbers, cursor)
     page = people.uuids(rest[:limit])
     rows = await described(scope.connection, page)
@@ -66,13 +66,13 @@ async def _chosen(scope: Scope, asked: PeopleQuestion) -> tuple[People, Ints]:
         people, [numbers] = numbered_people(
             await customers(scope, of.cell.part, *wanted_days(scope, of.question))
         )
-        return people, numbers
+        return people, distinct(numbers)
     if scope.filters.parts or of.question.start_date or of.question.end_date:
         raise Unprocessable(
             "analysis persons: leave out filters and days; `people` says who is meant by what they did."
         )
     people, [numbers] = numbered_people(await everybody(scope))
-    return people, numbers
+    return people, distinct(numbers)
 
 
 def _behind(people: People, numbers: Ints, cursor: UUID) -> Ints:
