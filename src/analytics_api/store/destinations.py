@@ -213,7 +213,7 @@ async def position_before(
             middle,
             high,
         )
-        if row is None or row["received_at"] >= moment - _LATEST_WRITE:
+        if row is None or row["received_at"] + _LATEST_WRITE >= moment:
             high = middle
         else:
             low = row["seq"]
