@@ -1,7 +1,11 @@
-"""Connections that were lost are replaced before they are used."""
+"""Connections that were lost, or left amid something, are replaced before they are used."""
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
+
+import pytest
 from sqlalchemy import text
 
 from analytics_api.store.statements import fetch
@@ -22,6 +26,30 @@ async def test_a_connection_that_was_lost_while_nobody_used_it_is_replaced(datab
             await database.pool.execute(_OTHERS)
         async with database.write() as connection:
             assert await connection.scalar(text("SELECT 1")) == 1
+
+
+@pytest.mark.parametrize("way", ["read", "look", "write"])
+async def test_who_goes_away_at_any_moment_leaves_no_transaction_to_the_next(
+    database_url: str, way: str
+) -> None:
+    async with open_database(database_url) as database:
+
+        async def use() -> None:
+            async with getattr(database, way)() as connection:
+                await (
+                    connection.fetchval("SELECT 1") if way == "look" else connection.scalar(text("SELECT 1"))
+                )
+
+        for number in range(300):
+            left = asyncio.create_task(use())
+            await asyncio.sleep(number * 20e-6)
+            left.cancel()
+            with suppress(asyncio.CancelledError):
+                await left
+            async with database.write() as connection:
+                assert await connection.scalar(text("SELECT 1")) == 1
+            async with database.look() as looking:
+                assert await looking.fetchval("SELECT 1") == 1
 
 
 async def test_parameters_and_columns_are_the_same_on_both_ways(database_url: str) -> None:

@@ -87,8 +87,13 @@ def request_limits() -> Iterator[None]:
 @asynccontextmanager
 async def _snapshot(driver: asyncpg.Connection) -> AsyncIterator[None]:
     """A transaction that sees one state of everything and changes nothing. Raises DBAPIError when it cannot be begun."""
-    with as_database_error(_BEGIN_SNAPSHOT, driver):
-        await driver.execute(_BEGIN_SNAPSHOT)
+    try:
+        with as_database_error(_BEGIN_SNAPSHOT, driver):
+            await driver.execute(_BEGIN_SNAPSHOT)
+    except BaseException:
+        # Whoever gets it next must not be in this transaction, which may have begun although nobody waited for it.
+        driver.terminate()
+        raise
     try:
         yield
     finally:
@@ -96,7 +101,6 @@ async def _snapshot(driver: asyncpg.Connection) -> AsyncIterator[None]:
             if not driver.is_closed():
                 await driver.execute("ROLLBACK")
         except BaseException:
-            # Whoever gets it next must not be in this transaction.
             driver.terminate()
             raise
 
